@@ -1,1 +1,8 @@
-//! Sluicegate.
+//! Sluicegate: a durable queue and worker daemon between the systems that want agent work and
+//! GitHub's coding agent.
+
+pub mod agent;
+pub mod budget;
+pub mod clock;
+pub mod gate;
+pub mod job;

@@ -1,2 +1,2 @@
 //! sluice
-fn main(){}
+fn main() {}

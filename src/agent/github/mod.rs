@@ -1,0 +1,1 @@
+//! GitHub: the client for the agent tasks and pull request endpoints.

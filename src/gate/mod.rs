@@ -1,0 +1,139 @@
+//! Who is next. A gate orders waiting jobs and proposes the next ones; it authorises nothing (the ledger
+//! does) and may be lost at any time: it is rebuilt from the ledger. Payloads never come here.
+
+pub mod memory;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    budget::{Amount, Class, Closure, Key, Refusal},
+    job::{id::JobId, time::Timestamp},
+};
+
+/// A waiting job, as far as ordering it needs.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    pub job: JobId,
+    pub class: Arc<Class>,
+    /// Priority band: all of a lower number go before any of a higher one.
+    pub band: u8,
+    /// Jobs of one flow share its weight; a flow is a request of a team.
+    pub flow: Arc<str>,
+    /// 1 to 1,000: a flow of weight 2 gets twice the turns of a flow of weight 1.
+    pub weight: u32,
+    /// Order of acceptance: within a class the lower number goes first.
+    pub order: i64,
+    /// Not before this time (a retry's wait).
+    pub due_at: Option<Timestamp>,
+}
+
+/// A job that may be admitted now, as far as the gate knows.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    pub job: JobId,
+    /// Fencing token: grows with each proposal of this gate.
+    pub token: u64,
+    pub class: Arc<Class>,
+}
+
+/// The answer to `propose`.
+#[derive(Clone, Debug, Default)]
+pub struct Proposals {
+    pub list: Vec<Proposal>,
+    /// The bound on tries was reached, or the batch is full: call again at once.
+    pub more: bool,
+}
+
+/// What the ledger said to a proposal.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Admitted: the job leaves the gate.
+    Admitted,
+    /// A budget refused: the job waits on, its class parked under that budget.
+    Refused(Refusal),
+    /// The job no longer waits (cancelled, or admitted by another worker).
+    Gone,
+    /// The ledger could not be asked; the job goes back to the head of its class.
+    Unanswered,
+}
+
+/// The ledger's figure of one budget. A lower or equal version than the one known is ignored, so these may come
+/// late, twice and out of order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    pub key: Key,
+    pub used: Amount,
+    pub limit: Option<Amount>,
+    pub closed: Option<Closure>,
+    /// The ledger's history position that this figure belongs to.
+    pub version: i64,
+}
+
+/// Why a job in the gate waits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WaitReason {
+    /// Its class is parked under a budget.
+    Budget(Refusal),
+    /// Its class fits as far as is known; it waits for its turn.
+    Turn,
+    /// Not before a time.
+    Time(Timestamp),
+    /// Proposed, the ledger is being asked.
+    Proposed,
+}
+
+/// The place of one job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    pub reason: WaitReason,
+    /// Since when the class has been parked under this reason, or the job offered.
+    pub since: Timestamp,
+    /// Jobs of the same class that go before it.
+    pub ahead: u64,
+}
+
+/// Counters for metrics and tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub waiting: u64,
+    pub proposed: u64,
+    pub classes: u64,
+    pub ready_classes: u64,
+    pub parked_classes: u64,
+    pub timed_jobs: u64,
+    pub dirty_budgets: u64,
+}
+
+/// The gate cannot be used; nothing starts until it can.
+#[derive(Debug, thiserror::Error)]
+#[error("the gate is closed: {0}")]
+pub struct GateClosed(pub String);
+
+/// The port. In memory, or in Redis; both pass one conformance suite.
+#[async_trait]
+pub trait Gate: Send + Sync + 'static {
+    /// Puts jobs in line; one that is known is left where it is. Returns how many were new.
+    async fn offer(&self, offers: Vec<Offer>, now: Timestamp) -> Result<usize, GateClosed>;
+    /// Takes jobs out of line; unknown ones are ignored.
+    async fn withdraw(&self, jobs: &[JobId]) -> Result<(), GateClosed>;
+    /// Up to `max` jobs that fit, each charged provisionally until it is settled.
+    async fn propose(&self, max: usize, now: Timestamp) -> Result<Proposals, GateClosed>;
+    /// The ledger's answers and the figures that it left. A stale token changes nothing.
+    async fn settle(
+        &self,
+        verdicts: Vec<(JobId, u64, Verdict)>,
+        truths: &[Truth],
+        now: Timestamp,
+    ) -> Result<(), GateClosed>;
+    /// The ledger's figures after anything else that changed them.
+    async fn observe(&self, truths: &[Truth], now: Timestamp) -> Result<(), GateClosed>;
+    /// Why a job waits; None: not in line here. O(log n).
+    async fn explain(&self, job: JobId, now: Timestamp) -> Result<Option<Place>, GateClosed>;
+    /// When time alone will make something admissible (a due job, an opening gate, a returning member).
+    async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, GateClosed>;
+    async fn counts(&self) -> Result<Counts, GateClosed>;
+    /// Every job in line, for the sweep that compares with the ledger and for tests; unordered.
+    async fn jobs(&self) -> Result<Vec<JobId>, GateClosed>;
+}
