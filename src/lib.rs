@@ -6,3 +6,5 @@ pub mod budget;
 pub mod clock;
 pub mod gate;
 pub mod job;
+pub mod ledger;
+pub mod telemetry;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::{
     marker::Marker,
+    pull::{Checks, Pull},
     remote::{Task, TaskId},
     repository::Repository,
     time::Timestamp,
@@ -65,43 +66,6 @@ pub struct AgentError {
     pub kind: FailKind,
     /// What was attempted and what came back; no secret.
     pub message: String,
-}
-
-/// A pull request as seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pull {
-    pub number: u64,
-    pub database_id: i64,
-    pub node_id: Option<String>,
-    pub html_url: Option<String>,
-    pub title: String,
-    pub open: bool,
-    pub draft: bool,
-    pub merged: bool,
-    pub head_ref: String,
-    pub head_sha: String,
-    pub base_ref: String,
-    pub labels: Vec<String>,
-    pub requested_reviewers: Vec<String>,
-    /// Who merged it, if merged and told.
-    pub merged_by: Option<String>,
-    /// Login of the author.
-    pub author: Option<String>,
-    pub updated_at: Option<Timestamp>,
-    pub changed_files: Option<u64>,
-}
-
-/// Checks of a commit: check runs and legacy statuses together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Checks {
-    /// No check has reported.
-    None,
-    Pending,
-    Green,
-    Red,
-    /// Waits for a person's click; not green.
-    ActionRequired,
 }
 
 /// What a token turned out to be; for `sluice doctor`.

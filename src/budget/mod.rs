@@ -6,9 +6,11 @@ pub mod decide;
 pub mod demand;
 pub mod key;
 pub mod rules;
+pub mod truth;
 
 pub use amount::Amount;
 pub use decide::{Books, Closure, Decision, MemberView, Refusal, RefusalKind, Take, View, decide};
 pub use demand::{Class, ClassId, Demand, Expiry, Release, Subject};
 pub use key::Key;
 pub use rules::{BudgetRule, Kind, Member, Period, Pool, Rules, Scope};
+pub use truth::Truth;

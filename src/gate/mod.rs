@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    budget::{Amount, Class, Closure, Key, Refusal},
+    budget::{Class, Refusal, Truth},
     job::{id::JobId, time::Timestamp},
 };
 
@@ -57,18 +57,6 @@ pub enum Verdict {
     Gone,
     /// The ledger could not be asked; the job goes back to the head of its class.
     Unanswered,
-}
-
-/// The ledger's figure of one budget. A lower or equal version than the one known is ignored, so these may come
-/// late, twice and out of order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Truth {
-    pub key: Key,
-    pub used: Amount,
-    pub limit: Option<Amount>,
-    pub closed: Option<Closure>,
-    /// The ledger's history position that this figure belongs to.
-    pub version: i64,
 }
 
 /// Why a job in the gate waits.

@@ -1,0 +1,78 @@
+//! Accepting a request: once per idempotency key, whole or not at all.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::ledger::{
+    apply::operator::POSITION_STEP,
+    command::{NewJob, Reply},
+    rows::{PromptRow, RequestRow, TemplateRow},
+    working_set::{About, Shared, WorkingSet},
+};
+
+pub fn submit(set: &mut WorkingSet, mut request: RequestRow, jobs: Vec<NewJob>) -> Reply {
+    if let Some(key) = &request.idempotency_key
+        && let Some(known) = set.by_idempotency_key.get(key)
+    {
+        return if known.body_digest == request.body_digest {
+            Reply::Submitted { request: Box::new(known.clone()), replayed: true }
+        } else {
+            Reply::Conflict(format!(
+                "idempotency key `{key}` was used on {} for another request ({}): use a new key for a new request",
+                known.created_at, known.id
+            ))
+        };
+    }
+    let template = format!("{}@{}", request.template, request.template_version);
+    match set.templates.get(&template) {
+        Some(known) if known.digest != request.template_digest => {
+            return Reply::Conflict(format!(
+                "template {template} was changed after its first use on {}: give the changed text a new version",
+                known.first_used_at
+            ));
+        }
+        Some(_) => {}
+        None => {
+            let row = TemplateRow {
+                id: template.clone(),
+                digest: request.template_digest.clone(),
+                first_used_at: set.now,
+            };
+            set.templates.put(template.clone(), row);
+        }
+    }
+    let Ok(spec) = serde_json::from_str(&request.spec_json) else {
+        return Reply::Conflict("the request's spec cannot be read back".to_owned());
+    };
+    request.created_at = set.now;
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    let mut position = set.head.seq.saturating_add(1).saturating_mul(POSITION_STEP);
+    for NewJob { mut row, prompt } in jobs {
+        row.position = position;
+        position = position.saturating_add(1);
+        (row.created_at, row.updated_at, row.state_since) = (set.now, set.now, set.now);
+        digest.update(format!("{} {} {}\n", row.id, row.repository, row.prompt_digest).as_bytes());
+        set.new_prompts.push(PromptRow { job_id: row.id, prompt });
+        set.jobs.put(row.id, row);
+    }
+    let body = json!({
+        "template": template,
+        "template_digest": request.template_digest,
+        "plan_digest": request.plan_digest,
+        "requester": request.requester,
+        "team": request.team,
+        "identity": request.identity,
+        "jobs": request.jobs,
+        "jobs_digest": crate::ledger::chain::hex(digest.finish().as_ref()),
+        "skipped": serde_json::from_str::<serde_json::Value>(&request.skipped_json).unwrap_or_default(),
+    });
+    let about = About { request: Some(request.id), ..About::default() };
+    set.enter("request.accepted", about, &request.requester.clone(), &body);
+    if let Some(key) = &request.idempotency_key {
+        set.by_idempotency_key.insert(key.clone(), request.clone());
+    }
+    set.requests.insert(request.id, Arc::new(Shared { row: request.clone(), spec }));
+    set.new_requests.push(request.clone());
+    Reply::Submitted { request: Box::new(request), replayed: false }
+}

@@ -1,0 +1,221 @@
+//! Everything that can be written. A command is applied whole or not at all; several share one transaction.
+
+use crate::{
+    budget::{Amount, Closure, Key, Refusal},
+    job::{
+        id::{AttemptId, JobId, NoticeId, WorkerId},
+        lifecycle::Event,
+        pull::Pull,
+        remote::{RemoteState, Task, TaskId},
+        routing::Failure,
+        time::Timestamp,
+    },
+    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
+};
+
+/// Who writes: the fencing token of a worker's life. A write with a token below the attempt's is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    pub worker: WorkerId,
+    pub token: i64,
+}
+
+/// One job of a new request.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    pub row: JobRow,
+    pub prompt: String,
+}
+
+/// A person and what they gave as reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    pub actor: String,
+    pub reason: String,
+}
+
+/// How a task was seen and what that means for the job.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub task: Task,
+    /// None: nothing but the remote state changed.
+    pub event: Option<Event>,
+    /// Of a failed attempt.
+    pub failure: Option<Failure>,
+    /// Of a dead letter.
+    pub advice: Option<String>,
+    /// Of a retry: not before.
+    pub due_at: Option<Timestamp>,
+}
+
+/// What is done with a budget.
+#[derive(Clone, Debug)]
+pub enum BudgetChange {
+    Close(Closure),
+    Open,
+    /// None: back to the configured limit.
+    Limit(Option<Amount>),
+}
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    Submit {
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+    },
+    /// Take every hold or none, write the intent.
+    Admit {
+        job: JobId,
+        attempt: AttemptId,
+        nonce: u64,
+        fence: Fence,
+    },
+    /// The provider named the task. `found`: by its marker, after the answer was lost.
+    Started {
+        job: JobId,
+        attempt: AttemptId,
+        fence: Fence,
+        task: Box<Task>,
+        found: bool,
+    },
+    StartLost {
+        job: JobId,
+        attempt: AttemptId,
+        fence: Fence,
+        why: String,
+    },
+    /// Proven: no task. `counts`: it uses up an attempt. `close`: the budget that must cool down first.
+    NotStarted {
+        job: JobId,
+        attempt: AttemptId,
+        fence: Fence,
+        why: String,
+        counts: bool,
+        due_at: Option<Timestamp>,
+        close: Option<(Key, Closure)>,
+    },
+    StartRejected {
+        job: JobId,
+        attempt: AttemptId,
+        fence: Fence,
+        failure: Failure,
+        advice: String,
+    },
+    /// Further tasks with the same marker: kept as evidence, told to the operator.
+    Doubles {
+        job: JobId,
+        attempt: AttemptId,
+        tasks: Vec<TaskId>,
+    },
+    Seen {
+        job: JobId,
+        attempt: AttemptId,
+        fence: Fence,
+        seen: Box<Seen>,
+    },
+    /// A lifecycle event that no sighting of the task brought: verified, reviewed, merged, expired.
+    Step {
+        job: JobId,
+        event: Event,
+        pull: Option<Box<Pull>>,
+        failure: Option<Failure>,
+        note: Option<String>,
+        due_at: Option<Timestamp>,
+    },
+    /// By a person: cancel, approve, refuse, release, discard.
+    Act {
+        job: JobId,
+        event: Event,
+        by: By,
+    },
+    Replay {
+        job: JobId,
+        new: JobId,
+        by: By,
+    },
+    /// Mark a dead letter as done with.
+    Discard {
+        job: JobId,
+        by: By,
+    },
+    Budget {
+        key: Key,
+        change: BudgetChange,
+        by: By,
+    },
+    /// Give back what has expired.
+    RollOver,
+    Register {
+        worker: WorkerId,
+        name: String,
+        lease_until: Timestamp,
+    },
+    Renew {
+        worker: WorkerId,
+        lease_until: Timestamp,
+    },
+    Stop {
+        worker: WorkerId,
+    },
+    /// Take over an attempt from a worker that is gone.
+    TakeOver {
+        job: JobId,
+        attempt: AttemptId,
+        fence: Fence,
+    },
+    Evidence {
+        rows: Vec<EvidenceRow>,
+    },
+    Notice {
+        dedup: String,
+        kind: String,
+        job: Option<JobId>,
+        body: serde_json::Value,
+    },
+    Delivered {
+        notice: NoticeId,
+    },
+    /// `next_at` None: given up.
+    Undelivered {
+        notice: NoticeId,
+        error: String,
+        next_at: Option<Timestamp>,
+    },
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Done,
+    Submitted {
+        request: Box<RequestRow>,
+        replayed: bool,
+    },
+    Admitted {
+        attempt: Box<AttemptRow>,
+        job: Box<JobRow>,
+    },
+    Refused(Refusal),
+    /// Nothing was written: the job or attempt has moved on, or the token is an old one.
+    Stale(String),
+    Registered {
+        token: i64,
+    },
+    Replayed {
+        job: JobId,
+        already: bool,
+    },
+    /// Nothing was written: this cannot be, and why.
+    Conflict(String),
+}
+
+impl Reply {
+    pub const fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale(_))
+    }
+}
+
+/// Remote state of a sighting, for the rows.
+pub(super) fn is_end(state: &RemoteState) -> bool {
+    state.is_terminal()
+}

@@ -1,0 +1,247 @@
+//! Loads what a batch of commands needs, a table at a time.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    budget::Key,
+    job::id::{JobId, NoticeId, RequestId, WorkerId},
+    ledger::{
+        LedgerError,
+        command::{Command, Fence},
+        db::{Bind, Tx},
+        rows::{
+            AttemptRow, BudgetRow, HoldRow, JobRow, NoticeRow, PromptRow, RequestRow, TemplateRow, WorkerRow,
+        },
+        table,
+        working_set::{Shared, WorkingSet},
+    },
+};
+
+/// Requests never change, so they are kept.
+#[derive(Debug, Default)]
+pub struct RequestCache(Mutex<HashMap<RequestId, Arc<Shared>>>);
+
+/// Requests kept at most; when it is full, it is emptied.
+const CACHE_MAX: usize = 4_096;
+/// Holds that one roll-over gives back at most.
+const ROLL_OVER_MAX: i64 = 5_000;
+
+impl RequestCache {
+    pub fn get(&self, id: RequestId) -> Option<Arc<Shared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+    pub fn put(&self, id: RequestId, shared: Arc<Shared>) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= CACHE_MAX {
+            map.clear();
+        }
+        map.insert(id, shared);
+    }
+}
+
+/// A request row with its spec read.
+pub fn share(row: RequestRow) -> Result<Shared, LedgerError> {
+    let spec = serde_json::from_str(&row.spec_json).map_err(LedgerError::encoding)?;
+    Ok(Shared { row, spec })
+}
+
+#[derive(Default)]
+struct Needs {
+    jobs: BTreeSet<JobId>,
+    admits: BTreeSet<JobId>,
+    replays: BTreeSet<JobId>,
+    workers: BTreeSet<WorkerId>,
+    notices: BTreeSet<NoticeId>,
+    dedups: BTreeSet<String>,
+    keys: BTreeSet<Key>,
+    idempotency_keys: BTreeSet<String>,
+    templates: BTreeSet<String>,
+    roll_over: bool,
+    register: bool,
+}
+
+impl Needs {
+    fn of(commands: &[Command]) -> Self {
+        let mut needs = Self::default();
+        for command in commands {
+            needs.add(command);
+        }
+        needs
+    }
+
+    fn add(&mut self, command: &Command) {
+        match command {
+            Command::Submit { request, .. } => {
+                self.idempotency_keys.extend(request.idempotency_key.clone());
+                self.templates.insert(format!("{}@{}", request.template, request.template_version));
+            }
+            Command::Admit { job, fence, .. } => {
+                self.jobs.insert(*job);
+                self.admits.insert(*job);
+                self.workers.insert(fence.worker);
+            }
+            Command::NotStarted { job, close, .. } => {
+                self.jobs.insert(*job);
+                self.keys.extend(close.iter().map(|(key, _)| key.clone()));
+            }
+            Command::Started { job, .. }
+            | Command::StartLost { job, .. }
+            | Command::StartRejected { job, .. }
+            | Command::Seen { job, .. }
+            | Command::Step { job, .. }
+            | Command::Act { job, .. }
+            | Command::Discard { job, .. } => {
+                self.jobs.insert(*job);
+            }
+            Command::Doubles { job, attempt, .. } => {
+                self.jobs.insert(*job);
+                self.dedups.insert(format!("{attempt}/doubles"));
+            }
+            Command::TakeOver { job, fence: Fence { worker, .. }, .. } => {
+                self.jobs.insert(*job);
+                self.workers.insert(*worker);
+            }
+            Command::Replay { job, .. } => {
+                self.jobs.insert(*job);
+                self.replays.insert(*job);
+            }
+            Command::Budget { key, .. } => {
+                self.keys.insert(key.clone());
+            }
+            Command::RollOver => self.roll_over = true,
+            Command::Register { .. } => self.register = true,
+            Command::Renew { worker, .. } | Command::Stop { worker } => {
+                self.workers.insert(*worker);
+            }
+            Command::Evidence { .. } => {}
+            Command::Notice { dedup, job, .. } => {
+                self.jobs.extend(job);
+                self.dedups.insert(dedup.clone());
+            }
+            Command::Delivered { notice } | Command::Undelivered { notice, .. } => {
+                self.notices.insert(*notice);
+            }
+        }
+    }
+}
+
+fn texts<T: ToString>(keys: impl IntoIterator<Item = T>) -> Vec<String> {
+    keys.into_iter().map(|key| key.to_string()).collect()
+}
+
+/// Fills the set with every row that the commands may read or change.
+pub async fn load(
+    tx: &mut Tx,
+    set: &mut WorkingSet,
+    cache: &RequestCache,
+    commands: &[Command],
+) -> Result<(), LedgerError> {
+    let needs = Needs::of(commands);
+    load_jobs(tx, set, cache, &needs).await?;
+    let mut keys = needs.keys.clone();
+    keys.extend(
+        set.holds.map.values().filter(|hold| hold.released_at.is_none()).map(|hold| hold.budget_id.clone()),
+    );
+    for row in set.jobs.map.values() {
+        // Jobs that may take holds: at admission, or back when their agent works again.
+        for demand in set.demands(row) {
+            match set.rules.pool(&demand.key) {
+                Some(pool) => {
+                    keys.extend(pool.members.iter().map(|member| Key::member(&pool.name, &member.login)))
+                }
+                None => {
+                    keys.insert(demand.key);
+                }
+            }
+        }
+    }
+    for row in tx.rows_in::<BudgetRow>(&table::BUDGETS, "id", &texts(&keys), "").await? {
+        set.budgets.load(row.id.clone(), row);
+    }
+    load_rest(tx, set, &needs).await
+}
+
+async fn load_jobs(
+    tx: &mut Tx,
+    set: &mut WorkingSet,
+    cache: &RequestCache,
+    needs: &Needs,
+) -> Result<(), LedgerError> {
+    let ids = texts(&needs.jobs);
+    let mut missing = BTreeSet::new();
+    for row in tx.rows_in::<JobRow>(&table::JOBS, "id", &ids, "").await? {
+        if let Some(shared) = cache.get(row.request_id) {
+            set.requests.insert(row.request_id, shared);
+        } else {
+            missing.insert(row.request_id);
+        }
+        set.jobs.load(row.id, row);
+    }
+    for row in tx.rows_in::<RequestRow>(&table::REQUESTS, "id", &texts(&missing), "").await? {
+        let shared = Arc::new(share(row)?);
+        cache.put(shared.row.id, Arc::clone(&shared));
+        set.requests.insert(shared.row.id, shared);
+    }
+    for row in tx.rows_in::<AttemptRow>(&table::ATTEMPTS, "job_id", &ids, "").await? {
+        set.attempts.load(row.id, row);
+    }
+    for hold in tx.rows_in::<HoldRow>(&table::HOLDS, "job_id", &ids, "AND t.released_at IS NULL").await? {
+        set.load_hold(hold);
+    }
+    if needs.roll_over {
+        let tail = "WHERE t.released_at IS NULL AND t.expires_at IS NOT NULL AND t.expires_at <= $1 \
+            ORDER BY t.expires_at LIMIT $2";
+        let binds = [Bind::Int(set.now.0), Bind::Int(ROLL_OVER_MAX)];
+        for hold in tx.rows::<HoldRow>(&table::HOLDS, tail, &binds).await? {
+            if set.holds.get(&hold.id).is_none() {
+                set.load_hold(hold);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(), LedgerError> {
+    for row in tx
+        .rows_in::<RequestRow>(&table::REQUESTS, "idempotency_key", &texts(&needs.idempotency_keys), "")
+        .await?
+    {
+        if let Some(key) = row.idempotency_key.clone() {
+            set.by_idempotency_key.insert(key, row);
+        }
+    }
+    for row in tx.rows_in::<TemplateRow>(&table::TEMPLATES, "id", &texts(&needs.templates), "").await? {
+        set.templates.load(row.id.clone(), row);
+    }
+    let workers: BTreeSet<WorkerId> =
+        needs.workers.iter().copied().chain(set.attempts.map.values().map(|row| row.worker_id)).collect();
+    for row in tx.rows_in::<WorkerRow>(&table::WORKERS, "id", &texts(&workers), "").await? {
+        set.workers.load(row.id, row);
+    }
+    for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "id", &texts(&needs.notices), "").await? {
+        set.notices.load(row.id, row);
+    }
+    let dedups: Vec<String> = needs.dedups.iter().cloned().collect();
+    for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "dedup", &dedups, "").await? {
+        set.dedups.insert(row.dedup);
+    }
+    for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "job_id", &texts(&needs.jobs), "").await? {
+        set.dedups.insert(row.dedup);
+    }
+    for row in tx.rows_in::<JobRow>(&table::JOBS, "replay_of", &texts(&needs.replays), "").await? {
+        if let Some(of) = row.replay_of {
+            set.replays.insert(of, row.id);
+        }
+    }
+    for row in tx.rows_in::<PromptRow>(&table::PROMPTS, "job_id", &texts(&needs.replays), "").await? {
+        set.prompts.insert(row.job_id, row.prompt);
+    }
+    if needs.register {
+        let newest: Vec<WorkerRow> = tx.rows(&table::WORKERS, "ORDER BY t.token DESC LIMIT 1", &[]).await?;
+        set.last_token = newest.first().map_or(0, |row| row.token);
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! Reading the ledger: what the pipeline resumes from, and what people ask.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    budget::{Key, Truth},
+    job::{
+        id::{AttemptId, JobId, RequestId},
+        repository::Repository,
+        state::State,
+        time::Timestamp,
+    },
+    ledger::{
+        Ledger, LedgerError, chain,
+        db::Bind,
+        load::share,
+        rows::{
+            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, NoticeRow, Phase,
+            PromptRow, RequestRow, WorkerRow,
+        },
+        table,
+        working_set::Shared,
+    },
+};
+
+/// Which jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobFilter {
+    pub request: Option<RequestId>,
+    pub state: Option<State>,
+    pub repository: Option<Repository>,
+    /// Only jobs accepted after this position.
+    pub after: Option<i64>,
+    /// 1 to 10,000; 1,000 when not given.
+    pub limit: Option<u32>,
+}
+
+/// So many jobs in a state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateCount {
+    pub state: State,
+    pub jobs: i64,
+}
+
+/// The result of checking the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    pub entries: i64,
+    pub hash: String,
+    pub broken: Option<String>,
+}
+
+const PAGE: i64 = 5_000;
+
+impl Ledger {
+    pub async fn job(&self, id: JobId) -> Result<Option<JobRow>, LedgerError> {
+        self.first(&table::JOBS, "WHERE t.id = $1", &[Bind::Text(&id.to_string())]).await
+    }
+
+    /// Jobs whose id ends with the given characters; at most 20.
+    pub async fn jobs_ending(&self, suffix: &str) -> Result<Vec<JobRow>, LedgerError> {
+        let pattern = format!("%{suffix}");
+        self.db
+            .rows(&table::JOBS, "WHERE t.id LIKE $1 ORDER BY t.position LIMIT 20", &[Bind::Text(&pattern)])
+            .await
+    }
+
+    /// Requests whose id ends with the given characters; at most 20.
+    pub async fn requests_ending(&self, suffix: &str) -> Result<Vec<RequestRow>, LedgerError> {
+        let pattern = format!("%{suffix}");
+        self.db
+            .rows(&table::REQUESTS, "WHERE t.id LIKE $1 ORDER BY t.id LIMIT 20", &[Bind::Text(&pattern)])
+            .await
+    }
+
+    pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, LedgerError> {
+        let tail = "WHERE (CAST($1 AS TEXT) IS NULL OR t.request_id = $1) AND (CAST($2 AS TEXT) IS NULL OR t.state = $2) \
+            AND (CAST($3 AS TEXT) IS NULL OR t.repository = $3) AND t.position > $4 ORDER BY t.position LIMIT $5";
+        let request = filter.request.map(|id| id.to_string());
+        let binds = [
+            Bind::OptionText(request.as_deref()),
+            Bind::OptionText(filter.state.map(State::as_str)),
+            Bind::OptionText(filter.repository.as_ref().map(Repository::full_name)),
+            Bind::Int(filter.after.unwrap_or(-1)),
+            Bind::Int(i64::from(filter.limit.unwrap_or(1_000).clamp(1, 10_000))),
+        ];
+        self.db.rows(&table::JOBS, tail, &binds).await
+    }
+
+    /// Jobs in one state, in order of acceptance, after a position.
+    pub async fn jobs_in(&self, state: State, after: i64, limit: i64) -> Result<Vec<JobRow>, LedgerError> {
+        let tail = "WHERE t.state = $1 AND t.position > $2 ORDER BY t.position LIMIT $3";
+        self.db
+            .rows(&table::JOBS, tail, &[Bind::Text(state.as_str()), Bind::Int(after), Bind::Int(limit)])
+            .await
+    }
+
+    /// Jobs that wait past their deadline.
+    pub async fn jobs_past_deadline(&self, now: Timestamp) -> Result<Vec<JobRow>, LedgerError> {
+        let tail = "WHERE t.state IN ('held', 'queued') AND t.deadline_at IS NOT NULL AND t.deadline_at <= $1 LIMIT 1000";
+        self.db.rows(&table::JOBS, tail, &[Bind::Int(now.0)]).await
+    }
+
+    pub async fn request(&self, id: RequestId) -> Result<Option<Arc<Shared>>, LedgerError> {
+        if let Some(shared) = self.cache.get(id) {
+            return Ok(Some(shared));
+        }
+        let row: Option<RequestRow> =
+            self.first(&table::REQUESTS, "WHERE t.id = $1", &[Bind::Text(&id.to_string())]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let shared = Arc::new(share(row)?);
+        self.cache.put(id, Arc::clone(&shared));
+        Ok(Some(shared))
+    }
+
+    /// Newest first.
+    pub async fn requests(&self, limit: i64) -> Result<Vec<RequestRow>, LedgerError> {
+        self.db.rows(&table::REQUESTS, "ORDER BY t.created_at DESC LIMIT $1", &[Bind::Int(limit)]).await
+    }
+
+    pub async fn request_by_idempotency_key(&self, key: &str) -> Result<Option<RequestRow>, LedgerError> {
+        self.first(&table::REQUESTS, "WHERE t.idempotency_key = $1", &[Bind::Text(key)]).await
+    }
+
+    pub async fn prompt(&self, job: JobId) -> Result<Option<String>, LedgerError> {
+        let row: Option<PromptRow> =
+            self.first(&table::PROMPTS, "WHERE t.job_id = $1", &[Bind::Text(&job.to_string())]).await?;
+        Ok(row.map(|row| row.prompt))
+    }
+
+    pub async fn attempt(&self, id: AttemptId) -> Result<Option<AttemptRow>, LedgerError> {
+        self.first(&table::ATTEMPTS, "WHERE t.id = $1", &[Bind::Text(&id.to_string())]).await
+    }
+
+    pub async fn attempts_of(&self, job: JobId) -> Result<Vec<AttemptRow>, LedgerError> {
+        let tail = "WHERE t.job_id = $1 ORDER BY t.number";
+        self.db.rows(&table::ATTEMPTS, tail, &[Bind::Text(&job.to_string())]).await
+    }
+
+    /// Every attempt that still needs somebody.
+    pub async fn attempts_in(&self, phase: Phase) -> Result<Vec<AttemptRow>, LedgerError> {
+        let word = match phase {
+            Phase::Intent => "intent",
+            Phase::Unknown => "unknown",
+            Phase::Live => "live",
+            Phase::Done => "done",
+            Phase::Ended => "ended",
+        };
+        self.db.rows(&table::ATTEMPTS, "WHERE t.phase = $1 AND t.phase <> 'ended'", &[Bind::Text(word)]).await
+    }
+
+    pub async fn holds_of(&self, job: JobId) -> Result<Vec<HoldRow>, LedgerError> {
+        let tail = "WHERE t.job_id = $1 ORDER BY t.taken_at, t.id";
+        self.db.rows(&table::HOLDS, tail, &[Bind::Text(&job.to_string())]).await
+    }
+
+    /// Who holds a budget, oldest first.
+    pub async fn holders(&self, key: &Key, limit: i64) -> Result<Vec<HoldRow>, LedgerError> {
+        let tail = "WHERE t.budget_id = $1 AND t.released_at IS NULL ORDER BY t.taken_at LIMIT $2";
+        self.db.rows(&table::HOLDS, tail, &[Bind::Text(key.as_str()), Bind::Int(limit)]).await
+    }
+
+    /// Who holds any member of a pool, oldest first.
+    pub async fn pool_holders(&self, pool: &Key, limit: i64) -> Result<Vec<HoldRow>, LedgerError> {
+        let tail = "WHERE t.budget_id LIKE $1 AND t.released_at IS NULL ORDER BY t.taken_at LIMIT $2";
+        let pattern = format!("{}/%", pool.as_str());
+        self.db.rows(&table::HOLDS, tail, &[Bind::Text(&pattern), Bind::Int(limit)]).await
+    }
+
+    pub async fn entries_of(&self, job: JobId) -> Result<Vec<EntryRow>, LedgerError> {
+        let tail = "WHERE t.job_id = $1 ORDER BY t.seq";
+        self.db.rows(&table::ENTRIES, tail, &[Bind::Text(&job.to_string())]).await
+    }
+
+    pub async fn entries_of_request(&self, request: RequestId) -> Result<Vec<EntryRow>, LedgerError> {
+        let tail = "WHERE t.request_id = $1 ORDER BY t.seq LIMIT 20000";
+        self.db.rows(&table::ENTRIES, tail, &[Bind::Text(&request.to_string())]).await
+    }
+
+    pub async fn entries_after(&self, seq: i64, limit: i64) -> Result<Vec<EntryRow>, LedgerError> {
+        self.db
+            .rows(
+                &table::ENTRIES,
+                "WHERE t.seq > $1 ORDER BY t.seq LIMIT $2",
+                &[Bind::Int(seq), Bind::Int(limit)],
+            )
+            .await
+    }
+
+    pub async fn evidence_of(&self, job: JobId) -> Result<Vec<EvidenceRow>, LedgerError> {
+        self.db
+            .rows(&table::EVIDENCE, "WHERE t.job_id = $1 ORDER BY t.at", &[Bind::Text(&job.to_string())])
+            .await
+    }
+
+    pub async fn notices_of(&self, job: JobId) -> Result<Vec<NoticeRow>, LedgerError> {
+        let tail = "WHERE t.job_id = $1 ORDER BY t.created_at";
+        self.db.rows(&table::OUTBOX, tail, &[Bind::Text(&job.to_string())]).await
+    }
+
+    /// Every notice, oldest first; for the invariants and the demo's report.
+    pub async fn notices(&self) -> Result<Vec<NoticeRow>, LedgerError> {
+        self.db.rows(&table::OUTBOX, "ORDER BY t.created_at", &[]).await
+    }
+
+    /// Notices that wait for delivery, the next one first.
+    pub async fn notices_due(&self, limit: i64) -> Result<Vec<NoticeRow>, LedgerError> {
+        self.db
+            .rows(
+                &table::OUTBOX,
+                "WHERE t.next_at IS NOT NULL ORDER BY t.next_at LIMIT $1",
+                &[Bind::Int(limit)],
+            )
+            .await
+    }
+
+    pub async fn budgets(&self) -> Result<Vec<BudgetRow>, LedgerError> {
+        self.db.rows(&table::BUDGETS, "ORDER BY t.id", &[]).await
+    }
+
+    /// The figures of every budget that was ever used, closed or overridden.
+    pub async fn truths(&self) -> Result<Vec<Truth>, LedgerError> {
+        let rows = self.budgets().await?;
+        Ok(rows.into_iter().map(|row| self.truth(row)).collect())
+    }
+
+    fn truth(&self, row: BudgetRow) -> Truth {
+        let limit = row.limit_override.or_else(|| self.rules.limit(&row.id));
+        Truth { closed: row.closure(), key: row.id, used: row.used, limit, version: row.version }
+    }
+
+    pub async fn workers(&self) -> Result<Vec<WorkerRow>, LedgerError> {
+        self.db.rows(&table::WORKERS, "ORDER BY t.token", &[]).await
+    }
+
+    pub async fn head(&self) -> Result<HeadRow, LedgerError> {
+        let head = self.first(&table::HEAD, "", &[]).await?;
+        head.ok_or_else(|| LedgerError::Corrupt("the head row is missing".into()))
+    }
+
+    /// When the next hold expires.
+    pub async fn next_expiry(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let tail = "WHERE t.released_at IS NULL AND t.expires_at IS NOT NULL ORDER BY t.expires_at LIMIT 1";
+        let hold: Option<HoldRow> = self.first(&table::HOLDS, tail, &[]).await?;
+        Ok(hold.and_then(|hold| hold.expires_at))
+    }
+
+    pub async fn counts(&self, request: Option<RequestId>) -> Result<Vec<StateCount>, LedgerError> {
+        let pairs = match self.db.dialect() {
+            crate::ledger::Dialect::Sqlite => "json_object('state', state, 'jobs', COUNT(*))",
+            crate::ledger::Dialect::Postgres => "json_build_object('state', state, 'jobs', COUNT(*))::text",
+        };
+        let sql = format!(
+            "SELECT {pairs} FROM jobs WHERE (CAST($1 AS TEXT) IS NULL OR request_id = $1) GROUP BY state ORDER BY state"
+        );
+        let request = request.map(|id| id.to_string());
+        self.db.json(&sql, &[Bind::OptionText(request.as_deref())]).await
+    }
+
+    /// Reads the whole history and checks every hash, and that the head is its end.
+    pub async fn verify(&self) -> Result<Verified, LedgerError> {
+        let head = self.head().await?;
+        let mut at = (0, chain::GENESIS.to_owned());
+        while at.0 < head.seq {
+            let page = self.entries_after(at.0, PAGE).await?;
+            let page: Vec<EntryRow> = page.into_iter().filter(|entry| entry.seq <= head.seq).collect();
+            if page.is_empty() {
+                let broken = format!("entries {} to {} are missing", at.0.saturating_add(1), head.seq);
+                return Ok(Verified { entries: at.0, hash: at.1, broken: Some(broken) });
+            }
+            match chain::check(at.clone(), &page) {
+                Ok(next) => at = next,
+                Err(broken) => {
+                    return Ok(Verified { entries: at.0, hash: at.1, broken: Some(broken.problem) });
+                }
+            }
+        }
+        let broken = (at.1 != head.hash).then(|| "the head does not name the last entry".to_owned());
+        Ok(Verified { entries: at.0, hash: at.1, broken })
+    }
+
+    async fn first<T: serde::de::DeserializeOwned>(
+        &self,
+        table: &table::Table,
+        tail: &str,
+        binds: &[Bind<'_>],
+    ) -> Result<Option<T>, LedgerError> {
+        let rows: Vec<T> = self.db.rows(table, tail, binds).await?;
+        Ok(rows.into_iter().next())
+    }
+}

@@ -1,0 +1,270 @@
+//! The rows as structs. Field names are column names; fields that end in `_json` hold JSON text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    budget::{Amount, Closure, Key, Release, Subject},
+    job::{
+        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
+        marker::Marker,
+        pull::Pull,
+        remote::{RemoteState, TaskId},
+        repository::Repository,
+        retry::RetryRule,
+        state::State,
+        time::Timestamp,
+    },
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadRow {
+    pub id: i64,
+    pub seq: i64,
+    pub hash: String,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRow {
+    pub seq: i64,
+    pub at: Timestamp,
+    pub kind: String,
+    pub request_id: Option<RequestId>,
+    pub job_id: Option<JobId>,
+    pub attempt_id: Option<AttemptId>,
+    pub actor: String,
+    pub body_json: String,
+    pub prev: String,
+    pub hash: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateRow {
+    /// `name@version`.
+    pub id: String,
+    pub digest: String,
+    pub first_used_at: Timestamp,
+}
+
+/// What every job of a request shares; fixed when the request is accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestSpec {
+    pub pull_request: bool,
+    pub base_ref: Option<String>,
+    pub custom_agent: Option<String>,
+    pub labels: Vec<String>,
+    /// Reviewer pool.
+    pub pool: Option<String>,
+    pub retry: RetryRule,
+    /// Estimated spend of an attempt in nano-credits.
+    pub estimate: Amount,
+    pub weight: u32,
+    /// The template's change scope, as the policy wrote it.
+    pub scope: serde_json::Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    pub id: RequestId,
+    pub idempotency_key: Option<String>,
+    pub body_digest: String,
+    pub plan_digest: String,
+    pub template: String,
+    pub template_version: u32,
+    pub template_digest: String,
+    pub requester: String,
+    pub team: String,
+    pub owner: String,
+    pub reason: Option<String>,
+    pub identity: String,
+    pub inputs_json: String,
+    pub spec_json: String,
+    pub skipped_json: String,
+    pub jobs: i64,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRow {
+    pub id: JobId,
+    pub request_id: RequestId,
+    /// Order of acceptance over the whole ledger.
+    pub position: i64,
+    pub repository: Repository,
+    pub model: Option<String>,
+    pub prompt_digest: String,
+    pub priority: u8,
+    pub state: State,
+    pub state_since: Timestamp,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub due_at: Option<Timestamp>,
+    pub deadline_at: Option<Timestamp>,
+    /// Attempts that count against the retry rule.
+    pub attempts: u32,
+    pub attempt_id: Option<AttemptId>,
+    /// How often it has waited for a person; one notice each.
+    pub episode: u32,
+    pub reviewer: Option<String>,
+    pub pull_number: Option<u64>,
+    pub pull_json: Option<String>,
+    pub outcome_json: Option<String>,
+    pub replay_of: Option<JobId>,
+    pub discarded_at: Option<Timestamp>,
+}
+
+impl JobRow {
+    /// The pull request as last seen.
+    pub fn pull(&self) -> Option<Pull> {
+        self.pull_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    }
+    /// What budgets care about.
+    pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {
+        Subject {
+            repository: self.repository.clone(),
+            template: request.template.clone(),
+            team: request.team.clone(),
+            identity: request.identity.clone(),
+            model: self.model.clone().unwrap_or_else(|| "auto".to_owned()),
+            request: request.id.to_string(),
+            requester: request.requester.clone(),
+            pool: spec.pool.clone(),
+            estimate: spec.estimate,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptRow {
+    pub job_id: JobId,
+    /// As rendered, without the marker.
+    pub prompt: String,
+}
+
+/// How far an attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The intent is written; the start is sent after that, if at all.
+    Intent,
+    /// The start's answer is lost.
+    Unknown,
+    /// The task is known and not at its end.
+    Live,
+    /// The task is at its end and may reopen: its job is under verification or review.
+    Done,
+    /// Nothing more is expected of it.
+    Ended,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptRow {
+    pub id: AttemptId,
+    pub job_id: JobId,
+    pub number: u32,
+    pub phase: Phase,
+    /// 16 hexadecimal digits.
+    pub nonce: String,
+    pub worker_id: WorkerId,
+    /// Fencing token of the worker that drives it.
+    pub token: i64,
+    pub identity: String,
+    pub model: Option<String>,
+    pub intent_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub end_reason: Option<String>,
+    pub task_id: Option<TaskId>,
+    pub task_url: Option<String>,
+    pub remote_state: Option<RemoteState>,
+    pub remote_since: Option<Timestamp>,
+    pub remote_updated_at: Option<Timestamp>,
+    pub session_count: Option<u32>,
+    pub branch: Option<String>,
+    pub pull_database_id: Option<i64>,
+    pub model_used: Option<String>,
+    pub nano_credits: Option<u64>,
+    /// 1: counts against the retry rule.
+    pub counted: u8,
+}
+
+impl AttemptRow {
+    pub fn marker(&self) -> Marker {
+        Marker {
+            job: self.job_id,
+            attempt: self.id,
+            nonce: u64::from_str_radix(&self.nonce, 16).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetRow {
+    pub id: Key,
+    pub used: Amount,
+    pub limit_override: Option<Amount>,
+    pub closed_json: Option<String>,
+    pub version: i64,
+}
+
+impl BudgetRow {
+    pub const fn new(key: Key) -> Self {
+        Self { id: key, used: Amount::ZERO, limit_override: None, closed_json: None, version: 0 }
+    }
+    pub fn closure(&self) -> Option<Closure> {
+        self.closed_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// `attempt:entry:n`.
+    pub id: String,
+    pub attempt_id: AttemptId,
+    pub job_id: JobId,
+    pub budget_id: Key,
+    pub amount: Amount,
+    pub release: Release,
+    pub taken_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub released_at: Option<Timestamp>,
+    pub released_by: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceRow {
+    pub id: String,
+    pub attempt_id: AttemptId,
+    pub job_id: JobId,
+    pub kind: String,
+    pub at: Timestamp,
+    pub body_json: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeRow {
+    pub id: NoticeId,
+    /// One notice per value: `job/kind/episode`.
+    pub dedup: String,
+    pub kind: String,
+    pub job_id: Option<JobId>,
+    pub request_id: Option<RequestId>,
+    pub body_json: String,
+    pub created_at: Timestamp,
+    pub tries: u32,
+    /// When to deliver next; None: delivered or given up.
+    pub next_at: Option<Timestamp>,
+    pub delivered_at: Option<Timestamp>,
+    pub dead_at: Option<Timestamp>,
+    pub last_error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerRow {
+    pub id: WorkerId,
+    pub token: i64,
+    pub name: String,
+    pub started_at: Timestamp,
+    pub lease_until: Timestamp,
+    pub stopped_at: Option<Timestamp>,
+}

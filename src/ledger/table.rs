@@ -1,0 +1,89 @@
+//! The tables: names, keys and columns, and the four statements that every one of them needs.
+
+use crate::ledger::db::Dialect;
+
+/// One table. The column names are those of the row struct's fields.
+#[derive(Debug)]
+pub struct Table {
+    pub name: &'static str,
+    pub key: &'static str,
+    pub columns: &'static [&'static str],
+}
+
+impl Table {
+    /// Rows as JSON text. In `tail`, `{list}` is the JSON list bound as `$1`.
+    pub fn select(&self, dialect: Dialect, tail: &str) -> String {
+        let (row, list) = match dialect {
+            Dialect::Sqlite => {
+                let pairs: Vec<String> =
+                    self.columns.iter().map(|column| format!("'{column}', t.{column}")).collect();
+                (format!("json_object({})", pairs.join(", ")), "(SELECT value FROM json_each($1))")
+            }
+            Dialect::Postgres => {
+                ("row_to_json(t)::text".to_owned(), "(SELECT json_array_elements_text($1::json))")
+            }
+        };
+        format!("SELECT {row} FROM {} t {}", self.name, tail.replace("{list}", list))
+    }
+
+    /// New rows from a JSON list of objects bound as `$1`.
+    pub fn insert(&self, dialect: Dialect) -> String {
+        let columns = self.columns.join(", ");
+        match dialect {
+            Dialect::Sqlite => {
+                let values: Vec<String> =
+                    self.columns.iter().map(|column| format!("json_extract(value, '$.{column}')")).collect();
+                // `WHERE true` keeps a following ON CONFLICT from being read as a join.
+                format!(
+                    "INSERT INTO {} ({columns}) SELECT {} FROM json_each($1) WHERE true",
+                    self.name,
+                    values.join(", ")
+                )
+            }
+            Dialect::Postgres => format!(
+                "INSERT INTO {} ({columns}) SELECT {columns} FROM json_populate_recordset(NULL::{}, $1::json)",
+                self.name, self.name
+            ),
+        }
+    }
+
+    /// New or replaced rows from a JSON list of objects bound as `$1`.
+    pub fn upsert(&self, dialect: Dialect) -> String {
+        let set: Vec<String> = self
+            .columns
+            .iter()
+            .filter(|column| **column != self.key)
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        format!("{} ON CONFLICT ({}) DO UPDATE SET {}", self.insert(dialect), self.key, set.join(", "))
+    }
+}
+
+macro_rules! tables {
+    ($($constant:ident = $name:literal by $key:literal: $($column:ident)*;)*) => {
+        $(pub const $constant: Table = Table { name: $name, key: $key, columns: &[$(stringify!($column)),*] };)*
+        /// Every table with its columns; a test compares them with both stores.
+        pub const ALL: &[Table] = &[$($constant),*];
+    };
+}
+
+tables! {
+    HEAD = "head" by "id": id seq hash at;
+    ENTRIES = "entries" by "seq": seq at kind request_id job_id attempt_id actor body_json prev hash;
+    TEMPLATES = "templates" by "id": id digest first_used_at;
+    REQUESTS = "requests" by "id": id idempotency_key body_digest plan_digest template template_version template_digest
+        requester team owner reason identity inputs_json spec_json skipped_json jobs created_at;
+    JOBS = "jobs" by "id": id request_id position repository model prompt_digest priority state state_since created_at
+        updated_at due_at deadline_at attempts attempt_id episode reviewer pull_number pull_json outcome_json replay_of
+        discarded_at;
+    PROMPTS = "prompts" by "job_id": job_id prompt;
+    ATTEMPTS = "attempts" by "id": id job_id number phase nonce worker_id token identity model intent_at started_at
+        ended_at end_reason task_id task_url remote_state remote_since remote_updated_at session_count branch
+        pull_database_id model_used nano_credits counted;
+    BUDGETS = "budgets" by "id": id used limit_override closed_json version;
+    HOLDS = "holds" by "id": id attempt_id job_id budget_id amount release taken_at expires_at released_at released_by;
+    EVIDENCE = "evidence" by "id": id attempt_id job_id kind at body_json;
+    OUTBOX = "outbox" by "id": id dedup kind job_id request_id body_json created_at tries next_at delivered_at dead_at
+        last_error;
+    WORKERS = "workers" by "id": id token name started_at lease_until stopped_at;
+}

@@ -1,0 +1,4 @@
+//! tmp
+pub mod failpoint {
+    pub fn hit(_: &'static str) {}
+}
