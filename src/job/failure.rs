@@ -21,6 +21,8 @@ pub enum FailureClass {
     Stopped,
     /// It said it was done and left nothing to review.
     NoResult,
+    /// The provider read the start and will not take it.
+    Refused,
     /// The message fits no known class.
     Unknown,
 }
@@ -35,6 +37,7 @@ impl FailureClass {
             Self::TimedOut => "timed_out",
             Self::Stopped => "stopped",
             Self::NoResult => "no_result",
+            Self::Refused => "refused",
             Self::Unknown => "unknown",
         }
     }

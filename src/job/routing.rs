@@ -112,7 +112,8 @@ pub fn ended(sighting: &Sighting<'_>, rule: &RetryRule, failure: Failure) -> Rou
     }
 }
 
-const fn advice(class: FailureClass) -> &'static str {
+/// What to do about a dead letter of this class.
+pub const fn advice(class: FailureClass) -> &'static str {
     match class {
         FailureClass::TimedOut => {
             "the scope is too big for one session: split the request or narrow the template's scope"
@@ -125,6 +126,7 @@ const fn advice(class: FailureClass) -> &'static str {
         FailureClass::Infrastructure | FailureClass::RateLimited => {
             "the provider had trouble: `sluice dead retry` when it is well"
         }
+        FailureClass::Refused => "read the provider's message, mend the token, the repository's settings or the template, then `sluice dead retry`",
         FailureClass::Work | FailureClass::Unknown => {
             "read the agent's session, mend the cause, then `sluice dead retry`"
         }
