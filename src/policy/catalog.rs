@@ -1,6 +1,9 @@
 //! All templates of an installation, by name and version.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use crate::policy::{
     hint,
@@ -23,12 +26,15 @@ impl Catalog {
         for (path, text) in files {
             match Template::parse(&path, &text) {
                 Ok(template) => {
-                    let key = (template.name.clone(), template.version);
-                    if templates.contains_key(&key) {
-                        let what = format!("{}@{} is already there", key.0, key.1);
-                        problems.push(Problem::new(Code::DuplicateTemplate, what).at(path));
-                    } else {
-                        templates.insert(key, Arc::new(template));
+                    let (name, version) = (template.name.clone(), template.version);
+                    match templates.entry((name, version)) {
+                        Entry::Occupied(there) => {
+                            let what = format!("{}@{} is already there", there.key().0, there.key().1);
+                            problems.push(Problem::new(Code::DuplicateTemplate, what).at(path));
+                        }
+                        Entry::Vacant(free) => {
+                            free.insert(Arc::new(template));
+                        }
                     }
                 }
                 Err(found) => problems.extend(found),

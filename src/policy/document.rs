@@ -15,7 +15,7 @@ use crate::policy::{
 pub fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     std::str::from_utf8(bytes).map_err(|error| {
         let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let line = good.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
+        let line = good.split(|byte| *byte == b'\n').count();
         let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
         let what = format!("not UTF-8: byte 0x{byte:02x} at position {}", error.valid_up_to());
         Problem::new(Code::NotUtf8, what).at(format!("{name}:{line}")).hint("save it as UTF-8")

@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
-use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::value::{Object, ObjectRepr, Serde, Value};
 use serde_json::{Map, Value as Json};
 
 /// A text that somebody typed. It has no other form than a block marked as data, whatever a template does.
@@ -49,7 +49,7 @@ fn guarded(schema: Option<&Json>, value: &Json) -> Value {
     match value {
         Json::Null => Value::from(()),
         Json::Bool(flag) => Value::from(*flag),
-        Json::Number(_) => Value::from_serialize(value),
+        Json::Number(_) => Value::from(Serde(value)),
         Json::String(text) => {
             let limited =
                 ["enum", "const", "pattern"].iter().any(|key| schema.is_some_and(|of| of.get(key).is_some()));

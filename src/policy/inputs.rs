@@ -137,7 +137,7 @@ fn check_texts(value: &Value, at: &str, problems: &mut Vec<Problem>) {
 fn told(schema: &Value, error: &ValidationError<'_>) -> Problem {
     let mut at = "inputs".to_owned();
     let mut here = Some(schema);
-    for segment in error.instance_path().iter() {
+    for segment in error.instance_path() {
         match segment {
             LocationSegment::Property(name) => {
                 at = format!("{at}.{name}");

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeSet, io};
 
-use minijinja::{Environment, ErrorKind, Output, State, UndefinedBehavior, context, value::Value};
+use minijinja::{
+    Environment, ErrorKind, Output, State, UndefinedBehavior, context, syntax::SyntaxConfig, value::Value,
+};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -55,7 +57,7 @@ impl<'t> Prompts<'t> {
             template,
             boundaries: boundaries(&template.scope),
             inputs: guarded_object(Some(&template.inputs), &request.inputs),
-            request: context! { requester => request.requester, team, reason },
+            request: context! { requester => request.requester.as_str(), team, reason },
         })
     }
 
@@ -63,12 +65,12 @@ impl<'t> Prompts<'t> {
     pub fn render(&self, repository: &Repository) -> Result<String, Problem> {
         let mut out = Bounded::default();
         let given = context! {
-            inputs => self.inputs,
-            request => self.request,
+            inputs => self.inputs.clone(),
+            request => self.request.clone(),
             repository => context! {
                 owner => repository.owner(), name => repository.name(), full_name => repository.full_name(),
             },
-            template => context! { name => self.template.name, version => self.template.version },
+            template => context! { name => self.template.name.as_str(), version => self.template.version },
         };
         let template = self.engine.get_template(PROMPT).map_err(|error| told(&error))?;
         let done = template.render_captured_to(given, &mut out).map(|_| ());
@@ -158,8 +160,7 @@ fn engine(source: &str) -> Result<Environment<'_>, minijinja::Error> {
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     engine.set_fuel(Some(FUEL));
-    engine.set_trim_blocks(true);
-    engine.set_lstrip_blocks(true);
+    engine.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     engine.set_formatter(print);
     engine.add_filter("data", data);
     engine.add_filter("join", join);

@@ -109,14 +109,14 @@ impl Request {
         if self.deadline_minutes.is_some_and(|minutes| !(1..=DEADLINE_MINUTES_MAX).contains(&minutes)) {
             return wrong("deadline_minutes", "out of range", "write 1 to 129600 (90 days)");
         }
-        if let Some(key) = &self.idempotency_key {
-            if !(1..=200).contains(&key.len()) || !key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-                return wrong(
-                    "idempotency_key",
-                    "not an idempotency key",
-                    "use 1 to 200 printable ASCII characters",
-                );
-            }
+        let printable = |key: &str| key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if self
+            .idempotency_key
+            .as_deref()
+            .is_some_and(|key| !(1..=200).contains(&key.len()) || !printable(key))
+        {
+            let hint = "use 1 to 200 printable ASCII characters";
+            return wrong("idempotency_key", "not an idempotency key", hint);
         }
         if let Some(reason) = &self.reason {
             if reason.len() > 2_000 {

@@ -35,10 +35,9 @@ pub fn contains_marker(text: &str) -> bool {
 fn is_hidden(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
-        // Directional overrides and isolates; tag characters, which spell text that nobody sees; line and
-        // paragraph separators, which some readers take for the end of a line.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}' => true,
-        '\u{2028}' | '\u{2029}' => true,
+        // Line and paragraph separators, which some readers take for the end of a line, and directional
+        // overrides; directional isolates; tag characters, which spell text that nobody sees.
+        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}' => true,
         _ => c.is_control(),
     }
 }
