@@ -7,4 +7,5 @@ pub mod clock;
 pub mod gate;
 pub mod job;
 pub mod ledger;
+pub mod policy;
 pub mod telemetry;

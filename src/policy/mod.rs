@@ -1,0 +1,24 @@
+//! What may run, and how: templates, requests, scopes, and the plan that a request becomes. Pure: texts are
+//! handed in, nothing is read, no clock is asked.
+
+pub mod catalog;
+pub mod credits;
+pub mod document;
+mod free_text;
+pub mod hint;
+pub mod inputs;
+pub mod plan;
+pub mod problem;
+pub mod render;
+pub mod request;
+pub mod scope;
+pub mod template;
+pub mod template_file;
+pub mod text;
+
+pub use catalog::Catalog;
+pub use plan::{Plan, PlanContext, PlannedJob, Skip, plan};
+pub use problem::{Code, Problem};
+pub use request::Request;
+pub use scope::{ChangeScope, Verdict};
+pub use template::Template;

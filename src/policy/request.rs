@@ -1,0 +1,148 @@
+//! What a producer submits, as it arrives. Only what can be told without templates is checked here.
+
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::policy::{
+    document::{self, Document},
+    problem::{Code, Problem},
+    text,
+};
+
+/// The most repositories of one request.
+pub const REPOSITORIES_MAX: usize = 10_000;
+/// The most bytes of all inputs together, as JSON.
+pub const INPUT_BYTES_MAX: usize = 64 * 1024;
+/// The lowest priority band; 0 is the highest.
+pub const PRIORITY_MAX: u8 = 9;
+/// The longest deadline: 90 days.
+pub const DEADLINE_MINUTES_MAX: u32 = 90 * 24 * 60;
+
+/// A template with inputs, for one or many repositories.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// `name`, which means the newest version, or `name@2`.
+    pub template: String,
+    /// `owner/name` each.
+    pub repositories: Vec<String>,
+    #[serde(default)]
+    pub inputs: Map<String, Value>,
+    /// Login of the person who asks; never chosen as the reviewer.
+    pub requester: String,
+    /// None: the template's team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// For the record and for the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Band, 0 first, 9 last. None: the template's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// 1 to 200 printable ASCII characters. The same key with the same body is the same request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// Minutes from acceptance by which a job must have started. None: the template's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_minutes: Option<u32>,
+    /// Needs an approval before anything is queued.
+    #[serde(default)]
+    pub hold: bool,
+}
+
+impl Request {
+    pub fn parse_json(bytes: &[u8]) -> Result<Self, Problem> {
+        let request: Self = document::from_json("request", bytes, Code::BadRequest)?;
+        request.checked()
+    }
+
+    /// `name` is the file's, for messages.
+    pub fn parse_toml(name: &str, bytes: &[u8]) -> Result<Self, Problem> {
+        let file = Document { name, text: document::utf8(name, bytes)? };
+        let request: Self = file.parse(Code::BadRequest)?;
+        if let Some((input, _)) = request.inputs.iter().find(|(_, value)| has_toml_date(value)) {
+            let problem = Problem::new(Code::WrongInput, format!("the input `{input}` holds a bare date"));
+            let problem = problem.hint("write dates as texts, in quotes");
+            return Err(file.point_at(problem, &["inputs", input]));
+        }
+        request.checked()
+    }
+
+    /// Names the body, the idempotency key left out: SHA-256 of its JSON with sorted keys, in hex.
+    pub fn body_digest(&self) -> String {
+        let body = Self { idempotency_key: None, ..self.clone() };
+        // A map with text keys and no other than JSON values always becomes JSON.
+        sha256(serde_json::to_string(&body).unwrap_or_default().as_bytes())
+    }
+
+    /// Template name and wanted version.
+    pub fn template_version(&self) -> Result<(&str, Option<u32>), Problem> {
+        match self.template.split_once('@') {
+            None => Ok((&self.template, None)),
+            Some((name, version)) => match version.parse() {
+                Ok(version) => Ok((name, Some(version))),
+                Err(_) => Err(Problem::new(
+                    Code::UnknownTemplate,
+                    format!("`{}` does not name a template", text::shorten(&self.template, 80)),
+                )
+                .at("template")
+                .hint("write `name` or `name@2`")),
+            },
+        }
+    }
+
+    /// Fields that need nothing but themselves; also for requests that were not read by `parse_*`.
+    pub fn checked(self) -> Result<Self, Problem> {
+        let wrong = |at: &str, what: &str, hint: &str| {
+            Err(Problem::new(Code::BadRequest, what.to_owned()).at(at).hint(hint))
+        };
+        if !text::is_login(&self.requester) {
+            return wrong("requester", "not a login", "write the GitHub login of the person who asks");
+        }
+        if self.team.as_deref().is_some_and(|team| !text::is_name(team)) {
+            return wrong("team", "not a team's name", "use lower-case letters, digits and `-`, at most 64");
+        }
+        if self.priority.is_some_and(|band| band > PRIORITY_MAX) {
+            return wrong("priority", "not a priority band", "write 0 (first) to 9 (last)");
+        }
+        if self.deadline_minutes.is_some_and(|minutes| !(1..=DEADLINE_MINUTES_MAX).contains(&minutes)) {
+            return wrong("deadline_minutes", "out of range", "write 1 to 129600 (90 days)");
+        }
+        let printable = |key: &str| key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if self
+            .idempotency_key
+            .as_deref()
+            .is_some_and(|key| !(1..=200).contains(&key.len()) || !printable(key))
+        {
+            let hint = "use 1 to 200 printable ASCII characters";
+            return wrong("idempotency_key", "not an idempotency key", hint);
+        }
+        if let Some(reason) = &self.reason {
+            if reason.len() > 2_000 {
+                return wrong("reason", "longer than 2000 bytes", "shorten it");
+            }
+            text::check(reason, "reason")?;
+        }
+        Ok(self)
+    }
+}
+
+/// SHA-256 in hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    digest(&SHA256, bytes).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        write!(hex, "{byte:02x}").ok();
+        hex
+    })
+}
+
+/// The toml crate hands a bare date over as a map with one private key.
+fn has_toml_date(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.contains_key("$__toml_private_datetime") || map.values().any(has_toml_date),
+        Value::Array(list) => list.iter().any(has_toml_date),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}

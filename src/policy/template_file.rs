@@ -1,0 +1,270 @@
+//! The layout of `templates/<name>/<version>.toml`, and everything that is checked before a template may be used.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use toml::Spanned;
+
+use crate::{
+    budget::Amount,
+    job::{retry::RetryRule, time::Millis},
+    policy::{
+        credits::Decimal,
+        document::Document,
+        inputs,
+        problem::{Code, Problem},
+        render,
+        request::{DEADLINE_MINUTES_MAX, PRIORITY_MAX, sha256},
+        scope::{self, ChangeScope},
+        template::Template,
+        text,
+    },
+};
+
+/// The file as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    version: u32,
+    summary: String,
+    /// Login of who is told.
+    owner: String,
+    team: String,
+    repositories: Vec<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+    #[serde(default)]
+    labels: Vec<String>,
+    reviewers: Option<String>,
+    model: Option<String>,
+    #[serde(default = "yes")]
+    pull_request: bool,
+    base_ref: Option<String>,
+    custom_agent: Option<String>,
+    estimate_credits: Decimal,
+    #[serde(default = "middle_band")]
+    priority: u8,
+    #[serde(default = "one")]
+    weight: u32,
+    deadline_minutes: Option<u32>,
+    #[serde(default = "no_inputs")]
+    inputs: Value,
+    scope: ChangeScope,
+    #[serde(default)]
+    retry: RetryRule,
+    prompt: Spanned<String>,
+}
+
+const fn yes() -> bool {
+    true
+}
+const fn middle_band() -> u8 {
+    5
+}
+const fn one() -> u32 {
+    1
+}
+fn no_inputs() -> Value {
+    json!({ "properties": {} })
+}
+
+impl Template {
+    /// Reads and checks one file; `path` must end in `<name>/<version>.toml`. Every problem is told, each with its place.
+    pub fn parse(path: &str, source: &str) -> Result<Self, Vec<Problem>> {
+        let document = Document { name: path, text: source };
+        let file: File = document.parse(Code::BadTemplate).map_err(|problem| vec![problem])?;
+        let mut faults = Faults { document, problems: Vec::new() };
+        faults.names(&file);
+        faults.bounds(&file);
+        faults.texts(&file);
+        faults.scope(&file.scope);
+        let estimate = file.estimate_credits.credits().unwrap_or(Amount::ZERO);
+        let mut schema = file.inputs;
+        inputs::close(&mut schema);
+        for (path, why) in inputs::faults(&schema) {
+            let path: Vec<&str> = ["inputs"].into_iter().chain(path.iter().map(String::as_str)).collect();
+            faults.add(
+                &path,
+                &why,
+                "an input is required or has a default, and is described under [inputs.properties]",
+            );
+        }
+        let validator = match inputs::compile(&schema) {
+            Ok(validator) => validator,
+            Err(why) => {
+                faults.add(
+                    &["inputs"],
+                    &format!("not a JSON Schema: {why}"),
+                    "see json-schema.org, draft 2020-12",
+                );
+                return Err(faults.problems);
+            }
+        };
+        let prompt_span = file.prompt.span();
+        let template = Self {
+            name: file.name,
+            version: file.version,
+            digest: sha256(source.as_bytes()),
+            source: source.to_owned(),
+            summary: file.summary,
+            inputs: schema,
+            prompt: file.prompt.into_inner(),
+            repositories: lower(file.repositories),
+            exclude: lower(file.exclude),
+            scope: file.scope,
+            labels: file.labels,
+            reviewers: file.reviewers,
+            model: file.model,
+            pull_request: file.pull_request,
+            base_ref: file.base_ref,
+            custom_agent: file.custom_agent,
+            retry: file.retry,
+            estimate,
+            priority: file.priority,
+            weight: file.weight,
+            deadline: file.deadline_minutes.map(|minutes| Millis::minutes(u64::from(minutes))),
+            owner: file.owner,
+            team: file.team,
+            validator,
+        };
+        if faults.problems.is_empty() {
+            for (problem, line) in render::faults(&template) {
+                faults.prompt(problem, prompt_span.start, line);
+            }
+        }
+        if faults.problems.is_empty() { Ok(template) } else { Err(faults.problems) }
+    }
+}
+
+fn lower(globs: Vec<String>) -> Vec<String> {
+    globs.into_iter().map(|glob| glob.to_ascii_lowercase()).collect()
+}
+
+/// Collects what is wrong with one file.
+struct Faults<'a> {
+    document: Document<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, path: &[&str], what: &str, hint: &str) {
+        let problem = Problem::new(Code::BadTemplate, what).hint(hint);
+        self.problems.push(self.document.point_at(problem, path));
+    }
+
+    fn names(&mut self, file: &File) {
+        let hint = "use lower-case letters, digits and `-`, at most 64";
+        for (key, value) in
+            [("name", Some(&file.name)), ("team", Some(&file.team)), ("reviewers", file.reviewers.as_ref())]
+        {
+            if value.is_some_and(|value| !text::is_name(value)) {
+                self.add(&[key], &format!("`{key}` is not a name"), hint);
+            }
+        }
+        if !text::is_login(&file.owner) {
+            self.add(&["owner"], "`owner` is not a login", "write the GitHub login of who is told");
+        }
+        let wanted = format!("{}/{}.toml", file.name, file.version);
+        if file.version == 0 {
+            self.add(&["version"], "versions start at 1", "write `version = 1`");
+        } else if self.document.name != wanted && !self.document.name.ends_with(&format!("/{wanted}")) {
+            let what = format!("this file must be at `{wanted}`, because it says so inside");
+            self.add(&["name"], &what, "make path, `name` and `version` agree");
+        }
+        if file.repositories.is_empty() {
+            self.add(
+                &["repositories"],
+                "no repository is allowed",
+                "list globs such as \"acme/*\", or \"*\" for all",
+            );
+        }
+        for (key, globs) in [("repositories", &file.repositories), ("exclude", &file.exclude)] {
+            for (index, glob) in globs.iter().enumerate() {
+                let plain =
+                    |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'*');
+                if glob.is_empty() || !glob.bytes().all(plain) {
+                    let what = format!("`{}` is not a glob of repositories", text::shorten(glob, 80));
+                    self.add(
+                        &[key, &index.to_string()],
+                        &what,
+                        "write owner/name; `*` stands for any run of characters",
+                    );
+                }
+            }
+        }
+    }
+
+    fn bounds(&mut self, file: &File) {
+        if file.priority > PRIORITY_MAX {
+            self.add(&["priority"], "not a priority band", "write 0 (first) to 9 (last)");
+        }
+        if !(1..=1_000).contains(&file.weight) {
+            self.add(&["weight"], "not a weight", "write 1 to 1000");
+        }
+        if file.deadline_minutes.is_some_and(|minutes| !(1..=DEADLINE_MINUTES_MAX).contains(&minutes)) {
+            self.add(&["deadline_minutes"], "out of range", "write 1 to 129600 (90 days)");
+        }
+        if !(1..=10).contains(&file.retry.max_attempts) {
+            self.add(
+                &["retry", "max_attempts"],
+                "out of range",
+                "write 1 to 10 attempts, the first included",
+            );
+        }
+        if file.retry.base_ms > file.retry.max_ms {
+            self.add(&["retry"], "`base_ms` is over `max_ms`", "make the first wait the shorter one");
+        }
+        if file.reviewers.is_some() && !file.pull_request {
+            let hint = "leave `reviewers` out, or set `pull_request = true`";
+            self.add(&["reviewers"], "without a pull request nobody can review", hint);
+        }
+    }
+
+    fn texts(&mut self, file: &File) {
+        let labels = file.labels.iter().map(|label| ("labels", label, 50));
+        let lines = file.scope.lines.iter().map(|line| ("scope", line, 500));
+        let models = file.model.iter().map(|model| ("model", model, 100));
+        let refs = file.base_ref.iter().map(|name| ("base_ref", name, 250));
+        let agents = file.custom_agent.iter().map(|name| ("custom_agent", name, 100));
+        let summary = [("summary", &file.summary, 200)].into_iter();
+        for (key, value, most) in summary.chain(labels).chain(lines).chain(models).chain(refs).chain(agents) {
+            if value.trim().is_empty() || value.chars().count() > most || value.contains('\n') {
+                let what =
+                    format!("a text of `{key}` is empty, longer than {most} characters, or has a line break");
+                self.add(&[key], &what, "write one line");
+            }
+            if let Err(problem) = text::check(value, key) {
+                self.problems.push(self.document.point_at(problem, &[key]));
+            }
+        }
+        if let Err(problem) = text::check(file.prompt.get_ref(), "prompt") {
+            self.problems.push(self.document.point_at(problem, &["prompt"]));
+        }
+    }
+
+    fn scope(&mut self, scope: &ChangeScope) {
+        if scope.may_change.is_empty() {
+            let hint = "list globs such as \"src/**\", or \"**\" for every file";
+            self.add(&["scope"], "no file may change: `may_change` is empty", hint);
+        }
+        for (key, globs) in [("may_change", &scope.may_change), ("must_not_change", &scope.must_not_change)] {
+            if let Err(why) = scope::compile(globs) {
+                self.add(&["scope", key], &why, "`*` stays inside one folder, `**` crosses folders");
+            }
+        }
+    }
+
+    /// A problem of the prompt, told with the line of the file.
+    fn prompt(&mut self, problem: Problem, start: usize, line: Option<usize>) {
+        let text = self.document.text;
+        let written = text.get(start..).unwrap_or_default();
+        // The first line break after the opening quotes does not belong to the text.
+        let opening = ["\"\"\"\n", "'''\n"].iter().any(|quotes| written.starts_with(quotes));
+        let skip = line.unwrap_or(1).saturating_sub(1).saturating_add(usize::from(opening));
+        let offset: usize = written.split_inclusive('\n').take(skip).map(str::len).sum();
+        let from = start.saturating_add(offset);
+        let length = text.get(from..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
+        let problem = Problem { at: None, ..problem };
+        self.problems.push(self.document.point(problem, &(from..from.saturating_add(length))));
+    }
+}

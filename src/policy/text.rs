@@ -1,0 +1,95 @@
+//! What a text may contain that comes from outside and goes into a prompt.
+
+use crate::{
+    job::marker::MARKER_LABEL,
+    policy::problem::{Code, Problem},
+};
+
+/// Refuses control characters other than line break and tab, characters that hide or reorder text, and the
+/// line that names our attempts. `at` names the field.
+pub fn check(text: &str, at: &str) -> Result<(), Problem> {
+    if let Some((index, found)) = text.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
+        let what = format!(
+            "character U+{:04X} at position {} cannot be seen and is not allowed",
+            u32::from(found),
+            index.saturating_add(1)
+        );
+        let hint = match found {
+            '\r' => "end lines with a line feed alone",
+            _ => "remove it; of the control characters only line feed and tab are allowed",
+        };
+        return Err(Problem::new(Code::ControlCharacter, what).at(at).hint(hint));
+    }
+    if contains_marker(text) {
+        let what = format!("contains `{MARKER_LABEL}`, the line by which our own tasks are found again");
+        return Err(Problem::new(Code::MarkerInInput, what).at(at).hint("remove it"));
+    }
+    Ok(())
+}
+
+/// True if the label stands anywhere in the text, in any case.
+pub fn contains_marker(text: &str) -> bool {
+    text.to_ascii_lowercase().contains(&MARKER_LABEL.to_ascii_lowercase())
+}
+
+fn is_hidden(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        // Line and paragraph separators, which some readers take for the end of a line, and directional
+        // overrides; directional isolates; tag characters, which spell text that nobody sees.
+        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}' => true,
+        _ => c.is_control(),
+    }
+}
+
+/// A login on GitHub: letters, digits, `-`, `_`, at most 39 (an app's ends in `[bot]`).
+pub fn is_login(text: &str) -> bool {
+    let plain = text.strip_suffix("[bot]").unwrap_or(text);
+    (1..=39).contains(&plain.len())
+        && plain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+/// A name in our own files (template, team, pool, identity): lower-case letters, digits and `-`, at most 64,
+/// starting with a letter or digit.
+pub fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && !text.starts_with('-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// At most `most` characters, with a sign that something was left out.
+pub fn shorten(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_characters_and_our_marker_are_refused() {
+        for text in ["a\u{0}b", "a\rb", "\u{1b}[31m", "a\u{202e}b", "\u{e0041}", "\u{85}", "\u{2028}"] {
+            assert_eq!(check(text, "x").unwrap_err().code, Code::ControlCharacter, "{text:?}");
+        }
+        for text in ["Sluicegate-Job: x", "a\nSLUICEGATE-JOB:", "xsluicegate-job:"] {
+            assert_eq!(check(text, "x").unwrap_err().code, Code::MarkerInInput, "{text:?}");
+        }
+        assert_eq!(check("plain\n\ttext, Grüße, 日本語, Sluicegate-Job", "x"), Ok(()));
+    }
+
+    #[test]
+    fn logins_and_names_are_recognised() {
+        assert!(is_login("ana-b") && is_login("dev_acme") && is_login("renovate[bot]"));
+        assert!(!is_login("") && !is_login("a b") && !is_login("a/b") && !is_login(&"a".repeat(40)));
+        assert!(is_name("new-service") && is_name("9"));
+        assert!(!is_name("-a") && !is_name("A") && !is_name("a/b") && !is_name(""));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!((shorten("äöü", 2).as_str(), shorten("äöü", 3).as_str()), ("äö...", "äöü"));
+    }
+}
