@@ -6,3 +6,4 @@ pub mod budget;
 pub mod clock;
 pub mod gate;
 pub mod job;
+pub mod worker;
