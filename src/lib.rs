@@ -6,4 +6,5 @@ pub mod budget;
 pub mod clock;
 pub mod gate;
 pub mod job;
+pub mod telemetry;
 pub mod worker;
