@@ -6,5 +6,6 @@ pub mod budget;
 pub mod clock;
 pub mod gate;
 pub mod job;
+pub mod notify;
 pub mod telemetry;
 pub mod worker;
