@@ -7,5 +7,7 @@ pub mod clock;
 pub mod gate;
 pub mod job;
 pub mod ledger;
+pub mod notify;
 pub mod policy;
 pub mod telemetry;
+pub mod worker;

@@ -1,4 +1,7 @@
-//! tmp
-pub mod failpoint {
-    pub fn hit(_: &'static str) {}
-}
+//! What the process says about itself: log set-up, and the named crash points of the fault suite. Must not be
+//! imported by the pure folders.
+
+pub mod failpoint;
+pub mod log;
+
+pub use log::{LogFormat, TelemetryError, init};

@@ -1,0 +1,21 @@
+//! The receiver when no webhook is configured: notices become log lines.
+
+use async_trait::async_trait;
+
+use crate::notify::{Outgoing, Sink, SinkError};
+
+/// Never fails.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogSink;
+
+#[async_trait]
+impl Sink for LogSink {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+    async fn deliver(&self, notice: &Outgoing) -> Result<(), SinkError> {
+        let Outgoing { id, kind, occurred_at, subject, data } = notice;
+        tracing::info!(notice = %id, %kind, job = %subject, %occurred_at, %data, "notice");
+        Ok(())
+    }
+}
