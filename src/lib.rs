@@ -8,6 +8,7 @@ pub mod gate;
 pub mod job;
 pub mod ledger;
 pub mod notify;
+pub mod pipeline;
 pub mod policy;
 pub mod telemetry;
 pub mod worker;

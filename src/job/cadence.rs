@@ -21,6 +21,8 @@ pub struct CadenceRule {
     pub review_ms: u64,
     /// How often every live task is looked for, changed or not.
     pub full_sweep_ms: u64,
+    /// How far each sweep looks back beyond the last one, since lists lag and clocks differ.
+    pub overlap_ms: u64,
 }
 
 impl Default for CadenceRule {
@@ -32,6 +34,7 @@ impl Default for CadenceRule {
             idle_grace_ms: 120_000,
             review_ms: 60_000,
             full_sweep_ms: 300_000,
+            overlap_ms: 60_000,
         }
     }
 }

@@ -50,6 +50,11 @@ where
         self.line().remove(key)
     }
 
+    /// Takes out what stands first, due or not; for the end of a life, when nothing is worked on any more.
+    pub fn take_waiting(&self) -> Option<(K, T)> {
+        self.line().pop()
+    }
+
     /// Items that wait, those kept back included and those in flight not.
     pub fn len(&self) -> usize {
         self.line().len()

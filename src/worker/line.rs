@@ -104,6 +104,13 @@ impl<K: Clone + Eq + Hash, T> Line<K, T> {
         }
     }
 
+    /// Takes out whichever key stands first, due or not.
+    pub(super) fn pop(&mut self) -> Option<(K, T)> {
+        let (_, key) = self.order.pop_first()?;
+        let (_, item) = self.waiting.remove(&key)?;
+        Some((key, item))
+    }
+
     /// Waiting and kept back.
     pub(super) fn len(&self) -> usize {
         self.waiting.len().saturating_add(self.kept)

@@ -1,0 +1,254 @@
+//! What every step works with: the ports, this worker's identity, the queues between the steps.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    agent::{Agent, Forge},
+    budget::{Closure, Key, Rules, Scope},
+    clock::{Clock, Entropy},
+    gate::Gate,
+    job::{
+        cadence::CadenceRule,
+        id::{AttemptId, JobId, NoticeId, RequestId},
+        time::{Millis, Timestamp},
+    },
+    ledger::{
+        Command, Fence, Ledger, LedgerError, Reply,
+        rows::{AttemptRow, JobRow, NoticeRow, RequestSpec},
+    },
+    notify::Sink,
+    pipeline::tracker::Tracker,
+    policy::Catalog,
+    worker::{DueQueue, Pulse},
+};
+
+/// Bounds and intervals of the pipeline.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    pub cadence: CadenceRule,
+    /// Jobs that one call to the gate proposes; 1 to 512.
+    pub admit_batch: usize,
+    /// Starts on their way at once.
+    pub starts_in_flight: usize,
+    /// A start that was not sent within this time of its intent is not sent.
+    pub start_within: Millis,
+    /// How long a lost start is looked for before it is proven not to have happened.
+    pub look_up_window: Millis,
+    pub lease: Millis,
+    /// How often leases are renewed and leftovers looked for.
+    pub sweep: Millis,
+    /// How long a completed task may take to show what it left.
+    pub result_within: Millis,
+    pub notice_tries_max: u32,
+    pub notice_base: Millis,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            cadence: CadenceRule::default(),
+            admit_batch: 64,
+            starts_in_flight: 16,
+            start_within: Millis::seconds(60),
+            look_up_window: Millis::seconds(180),
+            lease: Millis::seconds(30),
+            sweep: Millis::seconds(10),
+            result_within: Millis::minutes(2),
+            notice_tries_max: 12,
+            notice_base: Millis::seconds(10),
+        }
+    }
+}
+
+/// The policy in force.
+pub struct Policy {
+    pub catalog: Catalog,
+    pub rules: Arc<Rules>,
+    /// Globs of the repositories of this installation.
+    pub allowed: Vec<String>,
+    pub identity: String,
+    pub default_model: Option<String>,
+}
+
+/// A job with the attempt that its step is about.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub job: JobRow,
+    pub attempt: AttemptRow,
+}
+
+/// The queues between the steps, each keyed so that nothing is done twice at once.
+pub struct Queues {
+    pub admit: Arc<Pulse>,
+    pub start: Arc<DueQueue<AttemptId, Work>>,
+    pub track: Arc<DueQueue<String, String>>,
+    pub settle: Arc<DueQueue<JobId, Work>>,
+    pub review: Arc<DueQueue<JobId, JobId>>,
+    pub recover: Arc<DueQueue<AttemptId, Work>>,
+    pub notices: Arc<DueQueue<NoticeId, NoticeRow>>,
+    pub upkeep: Arc<Pulse>,
+}
+
+/// Shared by all steps of a worker process.
+pub struct Context {
+    pub ledger: Ledger,
+    pub gate: Arc<dyn Gate>,
+    pub agent: Arc<dyn Agent>,
+    pub forge: Arc<dyn Forge>,
+    pub sink: Arc<dyn Sink>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<Entropy>,
+    pub policy: Policy,
+    pub tuning: Tuning,
+    pub fence: Fence,
+    pub shutdown: CancellationToken,
+    pub queues: Queues,
+    pub tracker: Tracker,
+    pub specs: Specs,
+    pub closures: Closures,
+}
+
+impl Queues {
+    pub fn new(clock: &Arc<dyn Clock>, tuning: &Tuning) -> Self {
+        let due = || Arc::clone(clock);
+        Self {
+            admit: Arc::new(Pulse::new(due(), tuning.sweep)),
+            start: Arc::new(DueQueue::new(due())),
+            track: Arc::new(DueQueue::new(due())),
+            settle: Arc::new(DueQueue::new(due())),
+            review: Arc::new(DueQueue::new(due())),
+            recover: Arc::new(DueQueue::new(due())),
+            notices: Arc::new(DueQueue::new(due())),
+            upkeep: Arc::new(Pulse::new(due(), tuning.sweep)),
+        }
+    }
+}
+
+impl Context {
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Writes until the ledger has answered: what was learnt outside must not be lost because the store is down for a while.
+    /// Ends early only at shutdown; then the next life learns it again.
+    pub async fn record(&self, command: Command) -> Option<Reply> {
+        let mut wait = Duration::from_millis(100);
+        loop {
+            match self.ledger.write(command.clone()).await {
+                Ok(reply) => {
+                    if let Reply::Stale(why) = &reply {
+                        tracing::info!(why, "a write came too late and changed nothing");
+                    }
+                    return Some(reply);
+                }
+                Err(error) => tracing::warn!(%error, "trying to record again in {} ms", wait.as_millis()),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.shutdown.cancelled() => {
+                    // One last try: a store that is back by now must not cost a look-up after the restart.
+                    return self.ledger.write(command).await.ok();
+                }
+            }
+            wait = wait.saturating_mul(2).min(Duration::from_secs(10));
+        }
+    }
+
+    /// What all jobs of a request share.
+    pub async fn spec(&self, request: RequestId) -> Result<Arc<SharedSpec>, LedgerError> {
+        if let Some(known) = self.specs.get(request) {
+            return Ok(known);
+        }
+        let missing = || LedgerError::Corrupt(format!("request {request} is missing").into());
+        let shared = self.ledger.request(request).await?.ok_or_else(missing)?;
+        let flow = format!("{}/{}", shared.row.team, request).into();
+        let spec = Arc::new(SharedSpec {
+            spec: shared.spec.clone(),
+            request: shared.row.clone(),
+            flow,
+            scope: serde_json::from_value(shared.spec.scope.clone()).unwrap_or_default(),
+        });
+        self.specs.put(request, Arc::clone(&spec));
+        Ok(spec)
+    }
+}
+
+/// A request's spec, ready for use.
+#[derive(Debug)]
+pub struct SharedSpec {
+    pub spec: RequestSpec,
+    pub request: crate::ledger::rows::RequestRow,
+    /// Names the flow at the gate.
+    pub flow: Arc<str>,
+    pub scope: crate::policy::ChangeScope,
+}
+
+/// Specs kept at most; when full, emptied.
+const SPECS_MAX: usize = 4_096;
+
+/// Requests never change, so their specs are kept.
+#[derive(Debug, Default)]
+pub struct Specs(Mutex<HashMap<RequestId, Arc<SharedSpec>>>);
+
+impl Specs {
+    fn map(&self) -> MutexGuard<'_, HashMap<RequestId, Arc<SharedSpec>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn get(&self, id: RequestId) -> Option<Arc<SharedSpec>> {
+        self.map().get(&id).cloned()
+    }
+    fn put(&self, id: RequestId, spec: Arc<SharedSpec>) {
+        let mut map = self.map();
+        if map.len() >= SPECS_MAX {
+            map.clear();
+        }
+        map.insert(id, spec);
+    }
+}
+
+/// The gates that are closed right now, for the last look before a start is sent. Whoever closes one waits until every
+/// start that was already past this look has been answered: after an acknowledged pause nothing is created.
+#[derive(Debug, Default)]
+pub struct Closures {
+    closed: Mutex<HashMap<Key, Closure>>,
+    passing: tokio::sync::RwLock<()>,
+}
+
+impl Closures {
+    pub fn set(&self, key: &Key, closure: Option<Closure>) {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        match closure {
+            Some(closure) => closed.insert(key.clone(), closure),
+            None => closed.remove(key),
+        };
+    }
+
+    /// Returns when no start is on its way that has not seen what was set before.
+    pub async fn settle(&self) {
+        drop(self.passing.write().await);
+    }
+
+    /// Held while a start is on its way.
+    pub async fn pass(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
+        self.passing.read().await
+    }
+
+    /// The first closed gate of a job, if any.
+    pub fn blocking(&self, work: &Work, shared: &SharedSpec, now: Timestamp) -> Option<(Key, Closure)> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if closed.is_empty() {
+            return None;
+        }
+        let subject = work.job.subject(&shared.request, &shared.spec);
+        Scope::ALL.into_iter().map(|scope| Key::gate(scope, subject.value(scope))).find_map(|key| {
+            let closure = closed.get(&key)?;
+            closure.opens_at.is_none_or(|opens| now < opens).then(|| (key.clone(), closure.clone()))
+        })
+    }
+}

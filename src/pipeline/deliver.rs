@@ -1,0 +1,41 @@
+//! Delivers notices from the outbox, each until it is delivered or given up.
+
+use std::sync::Arc;
+
+use crate::{
+    job::retry::backoff,
+    job::time::Millis,
+    ledger::{Command, rows::NoticeRow},
+    notify::{Outgoing, SinkErrorKind},
+    pipeline::context::Context,
+    telemetry::failpoint,
+};
+
+/// The longest wait between two tries.
+const WAIT_MAX: Millis = Millis::hours(1);
+
+pub async fn run(context: Arc<Context>, notice: NoticeRow) {
+    let outgoing = Outgoing {
+        id: notice.id.to_string(),
+        kind: notice.kind.clone(),
+        occurred_at: notice.created_at,
+        subject: notice.job_id.map(|job| job.to_string()).unwrap_or_default(),
+        data: serde_json::from_str(&notice.body_json).unwrap_or_default(),
+    };
+    let delivered = context.sink.deliver(&outgoing).await;
+    failpoint::hit("notice.delivered");
+    let command = match delivered {
+        Ok(()) => Command::Delivered { notice: notice.id },
+        Err(error) => {
+            let tries = notice.tries.saturating_add(1);
+            let over = error.kind == SinkErrorKind::Permanent || tries >= context.tuning.notice_tries_max;
+            let wait = backoff(context.tuning.notice_base, WAIT_MAX, tries, context.entropy.draw());
+            let next_at = (!over).then(|| context.now().plus(wait));
+            tracing::warn!(notice = %notice.id, sink = context.sink.name(), error = %error.message, over, "a notice was not delivered");
+            Command::Undelivered { notice: notice.id, error: error.message, next_at }
+        }
+    };
+    // A failed try comes back through the outbox: the commit tells the feed that there is something to deliver.
+    context.record(command).await;
+    failpoint::hit("notice.recorded");
+}

@@ -1,0 +1,178 @@
+//! After every commit: tells the gate the new figures and hands each changed job to the step that comes next. What is lost here by a
+//! crash is found again by `resume`.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    budget::Class,
+    gate::Offer,
+    job::{
+        id::AttemptId,
+        state::State,
+        time::{Millis, Timestamp},
+    },
+    ledger::{
+        Committed, LedgerError,
+        rows::{AttemptRow, JobRow, Phase},
+    },
+    pipeline::context::{Context, Work},
+    telemetry::failpoint,
+};
+
+/// Runs until the ledger's writer ends.
+pub async fn run(context: Arc<Context>, mut commits: mpsc::UnboundedReceiver<Arc<Committed>>) {
+    let mut batch = Vec::new();
+    while commits.recv_many(&mut batch, 64).await > 0 {
+        failpoint::hit("feed.received");
+        for committed in batch.drain(..) {
+            if let Err(error) = take_in(&context, &committed).await {
+                // The sweep compares ledger and gate and mends what is missing here.
+                tracing::error!(error = format!("{error:#}"), "a commit could not be handed on");
+            }
+        }
+    }
+}
+
+/// Hands on one commit.
+pub async fn take_in(context: &Context, committed: &Committed) -> anyhow::Result<()> {
+    let now = context.now();
+    if !committed.truths.is_empty() {
+        for truth in committed.truths.iter().filter(|truth| truth.key.is_gate()) {
+            context.closures.set(&truth.key, truth.closed.clone());
+        }
+        context.gate.observe(&committed.truths, now).await?;
+    }
+    let attempts: HashMap<AttemptId, &AttemptRow> =
+        committed.attempts.iter().map(|row| (row.id, row)).collect();
+    let mut offers = Vec::new();
+    let mut gone = Vec::new();
+    for job in &committed.jobs {
+        let attempt = job.attempt_id.and_then(|id| attempts.get(&id).copied());
+        match job.state {
+            State::Queued => offers.push(offer(context, job).await?),
+            State::Cancelled | State::Dead | State::Rejected if attempt.is_none() => gone.push(job.id),
+            _ => hand_on(context, job, attempt, now).await?,
+        }
+        if attempt.is_none() {
+            context.tracker.learn_job(job);
+        }
+    }
+    for attempt in &committed.attempts {
+        follow(context, committed, attempt, now).await?;
+    }
+    if !offers.is_empty() {
+        context.gate.offer(offers, now).await?;
+    }
+    if !gone.is_empty() {
+        context.gate.withdraw(&gone).await?;
+    }
+    if committed.notices {
+        deliver_due(context).await?;
+    }
+    context.queues.admit.poke();
+    Ok(())
+}
+
+/// Puts the job into the queue of the step that its state asks for.
+pub async fn hand_on(
+    context: &Context,
+    job: &JobRow,
+    attempt: Option<&AttemptRow>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let queue = match job.state {
+        State::Starting => &context.queues.start,
+        State::StartUnknown => &context.queues.recover,
+        State::Verifying => {
+            let work = work(context, job, attempt).await?;
+            if let Some(work) = work {
+                context.queues.settle.push(job.id, now, work);
+            }
+            return Ok(());
+        }
+        State::InReview => {
+            context.queues.review.push(job.id, now.plus(Millis(context.tuning.cadence.review_ms)), job.id);
+            return Ok(());
+        }
+        State::Held
+        | State::Queued
+        | State::Running
+        | State::WaitingForUser
+        | State::Quarantined
+        | State::Succeeded
+        | State::Rejected
+        | State::Dead
+        | State::Cancelled => return Ok(()),
+    };
+    if let Some(work) =
+        work(context, job, attempt).await?.filter(|work| work.attempt.token == context.fence.token)
+    {
+        queue.push(work.attempt.id, now, work);
+    }
+    Ok(())
+}
+
+async fn work(
+    context: &Context,
+    job: &JobRow,
+    attempt: Option<&AttemptRow>,
+) -> Result<Option<Work>, LedgerError> {
+    let attempt = match (attempt, job.attempt_id) {
+        (Some(attempt), _) => Some(attempt.clone()),
+        (None, Some(id)) => context.ledger.attempt(id).await?,
+        (None, None) => None,
+    };
+    Ok(attempt.map(|attempt| Work { job: job.clone(), attempt }))
+}
+
+/// Keeps the tracker in step with an attempt, and looks for a cancelled job's lost start too.
+async fn follow(
+    context: &Context,
+    committed: &Committed,
+    attempt: &AttemptRow,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    if attempt.token != context.fence.token {
+        return Ok(());
+    }
+    let known = committed.jobs.iter().find(|job| job.id == attempt.job_id).cloned();
+    let job = match known {
+        Some(job) => Some(job),
+        None => context.ledger.job(attempt.job_id).await?,
+    };
+    let Some(job) = job else { return Ok(()) };
+    if context.tracker.learn(&job, attempt, now) {
+        let at = now.plus(Millis(context.tuning.cadence.running_ms));
+        context.queues.track.push(attempt.identity.clone(), at, attempt.identity.clone());
+    }
+    if attempt.phase == Phase::Unknown && job.state == State::Cancelled {
+        context.queues.recover.push(attempt.id, now, Work { job, attempt: attempt.clone() });
+    }
+    Ok(())
+}
+
+/// The job as the gate needs it.
+pub async fn offer(context: &Context, job: &JobRow) -> Result<Offer, LedgerError> {
+    let shared = context.spec(job.request_id).await?;
+    let demands = context.policy.rules.demands(&job.subject(&shared.request, &shared.spec));
+    Ok(Offer {
+        job: job.id,
+        class: Arc::new(Class::new(demands)),
+        band: job.priority,
+        flow: Arc::clone(&shared.flow),
+        weight: shared.spec.weight,
+        order: job.position,
+        due_at: job.due_at,
+    })
+}
+
+/// Puts what the outbox holds into the delivery queue.
+pub async fn deliver_due(context: &Context) -> Result<(), LedgerError> {
+    for notice in context.ledger.notices_due(500).await? {
+        let at = notice.next_at.unwrap_or_else(|| context.now());
+        context.queues.notices.push(notice.id, at, notice);
+    }
+    Ok(())
+}

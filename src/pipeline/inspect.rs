@@ -1,0 +1,286 @@
+//! Answers for people: what a job does, why it waits, who holds what it waits for.
+
+use crate::{
+    budget::{Key, RefusalKind},
+    gate::{Place, WaitReason},
+    job::{
+        id::{JobId, RequestId},
+        state::State,
+        time::Timestamp,
+    },
+    ledger::{
+        LedgerError,
+        query::JobFilter,
+        rows::{AttemptRow, HoldRow, JobRow},
+    },
+    pipeline::{
+        context::Context,
+        view::{BudgetView, GateView, Holder, JobDetail, JobView, Overview, RequestView, Wait, Why},
+    },
+};
+
+/// Holders named at most.
+const HOLDERS_MAX: i64 = 20;
+
+impl Context {
+    pub async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<JobView>, LedgerError> {
+        let mut views = Vec::new();
+        for job in self.ledger.jobs(filter).await? {
+            views.push(self.view(&job, None).await?);
+        }
+        Ok(views)
+    }
+
+    /// A job by its id or by the end of it; Err names what was found instead.
+    pub async fn find_job(&self, text: &str) -> Result<Result<JobRow, String>, LedgerError> {
+        let text = text.trim().to_ascii_lowercase();
+        if let Ok(id) = text.parse::<JobId>() {
+            return Ok(self.ledger.job(id).await?.ok_or_else(|| format!("there is no job {id}")));
+        }
+        let plain = text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        if !plain {
+            return Ok(Err(format!(
+                "`{text}` is no job id: give the whole id, or at least its last four characters"
+            )));
+        }
+        let mut found = self.ledger.jobs_ending(&text).await?;
+        Ok(match (found.pop(), found.len()) {
+            (Some(job), 0) => Ok(job),
+            (None, _) => Err(format!("there is no job whose id ends with `{text}`")),
+            (Some(_), others) => Err(format!(
+                "{} jobs have an id that ends with `{text}`: give more of it",
+                others.saturating_add(1)
+            )),
+        })
+    }
+
+    pub async fn detail(&self, job: &JobRow) -> Result<JobDetail, LedgerError> {
+        let shared = self.spec(job.request_id).await?;
+        let attempts = self.ledger.attempts_of(job.id).await?;
+        let nano_credits =
+            attempts.iter().filter_map(|attempt| attempt.nano_credits).fold(0_u64, u64::saturating_add);
+        Ok(JobDetail {
+            job: self.view(job, attempts.last()).await?,
+            request: shared.request.clone(),
+            prompt_digest: job.prompt_digest.clone(),
+            prompt: self.ledger.prompt(job.id).await?,
+            holds: self.ledger.holds_of(job.id).await?,
+            notices: self.ledger.notices_of(job.id).await?,
+            evidence: self.ledger.evidence_of(job.id).await?,
+            history: self.ledger.entries_of(job.id).await?,
+            attempts,
+            nano_credits,
+        })
+    }
+
+    pub async fn view(&self, job: &JobRow, attempt: Option<&AttemptRow>) -> Result<JobView, LedgerError> {
+        let shared = self.spec(job.request_id).await?;
+        let loaded = match (attempt, job.attempt_id) {
+            (None, Some(id)) => self.ledger.attempt(id).await?,
+            _ => None,
+        };
+        let attempt = attempt.or(loaded.as_ref());
+        let place = self.place(job).await;
+        Ok(JobView {
+            id: job.id,
+            request: job.request_id,
+            template: format!("{}@{}", shared.request.template, shared.request.template_version),
+            repository: job.repository.clone(),
+            state: job.state,
+            state_since: job.state_since,
+            created_at: job.created_at,
+            position: job.position,
+            attempts: job.attempts,
+            reviewer: job.reviewer.clone(),
+            pull_number: job.pull_number,
+            pull_url: job.pull().and_then(|pull| pull.html_url),
+            task_url: attempt.and_then(|attempt| attempt.task_url.clone()),
+            model: job.model.clone(),
+            replay_of: job.replay_of,
+            discarded: job.discarded_at.is_some(),
+            wait: self.wait(job, attempt, place.as_ref()),
+            outcome: job.outcome_json.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        })
+    }
+
+    async fn place(&self, job: &JobRow) -> Option<Place> {
+        if job.state != State::Queued {
+            return None;
+        }
+        self.gate.explain(job.id, self.now()).await.ok().flatten()
+    }
+
+    pub async fn why(&self, job: &JobRow) -> Result<Why, LedgerError> {
+        let place = self.place(job).await;
+        let attempt = match job.attempt_id {
+            Some(id) => self.ledger.attempt(id).await?,
+            None => None,
+        };
+        let wait = self.wait(job, attempt.as_ref(), place.as_ref());
+        let holders = match wait.as_ref().and_then(|wait| wait.budget.as_ref()) {
+            Some(refusal) if refusal.kind == RefusalKind::Full => self.holders(&refusal.key).await?,
+            _ => Vec::new(),
+        };
+        let ahead = place.map(|place| place.ahead);
+        Ok(Why { id: job.id, repository: job.repository.clone(), state: job.state, wait, ahead, holders })
+    }
+
+    /// Who holds a budget, or any place of a pool.
+    pub async fn holders(&self, key: &Key) -> Result<Vec<Holder>, LedgerError> {
+        let holds: Vec<HoldRow> = if self.policy.rules.pool(key).is_some() {
+            self.ledger.pool_holders(key, HOLDERS_MAX).await?
+        } else {
+            self.ledger.holders(key, HOLDERS_MAX).await?
+        };
+        let mut holders = Vec::with_capacity(holds.len());
+        for hold in holds {
+            let Some(job) = self.ledger.job(hold.job_id).await? else { continue };
+            holders.push(Holder {
+                budget: hold.budget_id,
+                job: hold.job_id,
+                attempt: hold.attempt_id,
+                repository: job.repository,
+                state: job.state,
+                amount: hold.amount,
+                since: hold.taken_at,
+            });
+        }
+        Ok(holders)
+    }
+
+    /// The true reason, from the gate for a queued job and from the ledger for any other.
+    fn wait(&self, job: &JobRow, attempt: Option<&AttemptRow>, place: Option<&Place>) -> Option<Wait> {
+        let of = |reason: &str, text: String, clears_at: Option<Timestamp>| Wait {
+            reason: reason.to_owned(),
+            text,
+            since: job.state_since,
+            clears_at,
+            budget: None,
+        };
+        let link = attempt
+            .and_then(|attempt| attempt.task_url.as_deref())
+            .map(|url| format!(": {url}"))
+            .unwrap_or_default();
+        Some(match job.state {
+            State::Held => of("approval", "awaits an approval".to_owned(), job.deadline_at),
+            State::Queued => queued(job, place, self.now()),
+            State::Starting => of("start", "its start is being sent".to_owned(), None),
+            State::StartUnknown => {
+                let until = attempt.map(|attempt| attempt.intent_at.plus(self.tuning.look_up_window));
+                of(
+                    "lost_start",
+                    "the answer to its start was lost: its task is being looked for by marker".to_owned(),
+                    until,
+                )
+            }
+            State::Running => of("agent", format!("the agent works{link}"), None),
+            State::WaitingForUser => of("person", format!("the agent waits for a person{link}"), None),
+            State::Verifying => of("verification", "the result is being found and checked".to_owned(), None),
+            State::InReview => {
+                let reviewer = job.reviewer.as_deref().unwrap_or("a reviewer");
+                let url = job
+                    .pull()
+                    .and_then(|pull| pull.html_url)
+                    .map(|url| format!(": {url}"))
+                    .unwrap_or_default();
+                of("review", format!("in review by {reviewer}{url}"), None)
+            }
+            State::Quarantined => {
+                of("quarantine", "a person must look at the result before it may be used".to_owned(), None)
+            }
+            State::Succeeded | State::Rejected | State::Dead | State::Cancelled => return None,
+        })
+    }
+
+    pub async fn list_budgets(&self) -> Result<Vec<BudgetView>, LedgerError> {
+        let mut views: Vec<BudgetView> = Vec::new();
+        for row in self.ledger.budgets().await? {
+            let limit = row.limit_override.or_else(|| self.policy.rules.limit(&row.id));
+            let closed = row.closure();
+            if row.id.is_gate() && closed.is_none() {
+                continue;
+            }
+            views.push(BudgetView {
+                used: row.used,
+                limit,
+                limit_set_by_operator: row.limit_override.is_some(),
+                closed,
+                key: row.id,
+            });
+        }
+        // People of a pool are shown before they hold anything.
+        for pool in self.policy.rules.pools.values() {
+            for member in &pool.members {
+                let key = Key::member(&pool.name, &member.login);
+                if views.iter().all(|view| view.key != key) {
+                    let used = crate::budget::Amount::ZERO;
+                    let limit = Some(member.limit);
+                    views.push(BudgetView { key, used, limit, limit_set_by_operator: false, closed: None });
+                }
+            }
+        }
+        views.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(views)
+    }
+
+    pub async fn request_view(&self, id: RequestId) -> Result<Option<RequestView>, LedgerError> {
+        let Some(shared) = self.ledger.request(id).await? else { return Ok(None) };
+        let states = self.ledger.counts(Some(id)).await?;
+        let ended = states.iter().all(|count| count.state.is_terminal());
+        Ok(Some(RequestView { request: shared.row.clone(), states, ended }))
+    }
+
+    pub async fn overview(&self) -> Result<Overview, LedgerError> {
+        let budgets = self.list_budgets().await?;
+        let waiting = self.gate.counts().await.map_or(0, |counts| counts.waiting);
+        Ok(Overview {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            now: self.now(),
+            states: self.ledger.counts(None).await?,
+            live_tasks: u64::try_from(self.tracker.live()).unwrap_or(u64::MAX),
+            waiting_at_gate: waiting,
+            workers: self
+                .ledger
+                .workers()
+                .await?
+                .into_iter()
+                .filter(|worker| worker.stopped_at.is_none())
+                .collect(),
+            closed: budgets
+                .into_iter()
+                .filter(|budget| budget.closed.is_some())
+                .map(|budget| GateView { key: budget.key, closure: budget.closed })
+                .collect(),
+        })
+    }
+}
+
+fn queued(job: &JobRow, place: Option<&Place>, now: Timestamp) -> Wait {
+    let base = |reason: &str, text: String, since, clears_at| Wait {
+        reason: reason.to_owned(),
+        text,
+        since,
+        clears_at,
+        budget: None,
+    };
+    let retry = |at: Timestamp| {
+        base("time", format!("not before {at} (in {})", at.since(now)), job.state_since, Some(at))
+    };
+    match place {
+        None => match job.due_at.filter(|due| *due > now) {
+            Some(due) => retry(due),
+            None => base("turn", "about to be put in line".to_owned(), job.state_since, None),
+        },
+        Some(place) => match &place.reason {
+            WaitReason::Budget(refusal) => {
+                let reason = if refusal.kind == RefusalKind::Closed { "closed" } else { "budget" };
+                let mut wait = base(reason, refusal.to_string(), place.since, refusal.clears_at);
+                wait.budget = Some(refusal.clone());
+                wait
+            }
+            WaitReason::Turn => base("turn", "waits for its turn".to_owned(), place.since, None),
+            WaitReason::Time(at) => retry(*at),
+            WaitReason::Proposed => base("ledger", "is being admitted".to_owned(), place.since, None),
+        },
+    }
+}

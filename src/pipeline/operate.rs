@@ -1,0 +1,77 @@
+//! What operators do. Each act is recorded with who did it and why.
+
+use crate::{
+    budget::{Amount, Closure, Key},
+    job::{id::JobId, lifecycle::Event, time::Timestamp},
+    ledger::{BudgetChange, By, Command, LedgerError, Reply},
+    pipeline::{context::Context, view::Replayed},
+};
+
+/// Why an act was not done. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    #[error("{0}")]
+    Conflict(String),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+fn done(reply: Reply) -> Result<(), OperateError> {
+    match reply {
+        Reply::Conflict(why) | Reply::Stale(why) => Err(OperateError::Conflict(why)),
+        _ => Ok(()),
+    }
+}
+
+impl Context {
+    /// Closes a gate. When this returns, no start of its jobs is on its way any more and none will be.
+    pub async fn pause(&self, key: &Key, by: By, opens_at: Option<Timestamp>) -> Result<(), OperateError> {
+        let closure =
+            Closure { reason: by.reason.clone(), actor: by.actor.clone(), since: self.now(), opens_at };
+        let change = BudgetChange::Close(closure.clone());
+        done(self.ledger.write(Command::Budget { key: key.clone(), change, by }).await?)?;
+        self.closures.set(key, Some(closure));
+        self.closures.settle().await;
+        Ok(())
+    }
+
+    /// Opens a gate again.
+    pub async fn resume_gate(&self, key: &Key, by: By) -> Result<(), OperateError> {
+        done(self.ledger.write(Command::Budget { key: key.clone(), change: BudgetChange::Open, by }).await?)?;
+        self.closures.set(key, None);
+        self.queues.admit.poke();
+        Ok(())
+    }
+
+    /// Sets a limit, or gives it back to the configuration.
+    pub async fn set_limit(&self, key: &Key, limit: Option<Amount>, by: By) -> Result<(), OperateError> {
+        done(
+            self.ledger
+                .write(Command::Budget { key: key.clone(), change: BudgetChange::Limit(limit), by })
+                .await?,
+        )
+    }
+
+    /// Cancel, approve, refuse, release, or discard a quarantined result.
+    pub async fn act(&self, job: JobId, event: Event, by: By) -> Result<(), OperateError> {
+        done(self.ledger.write(Command::Act { job, event, by }).await?)?;
+        // A start that is past its last look has been answered when this returns; any other one sees the new state.
+        self.closures.settle().await;
+        Ok(())
+    }
+
+    /// Retries a dead letter as a new job.
+    pub async fn replay(&self, dead: JobId, by: By) -> Result<Replayed, OperateError> {
+        let new = JobId::new(self.now(), self.entropy.draw_wide());
+        match self.ledger.write(Command::Replay { job: dead, new, by }).await? {
+            Reply::Replayed { job, already } => Ok(Replayed { dead, job, already }),
+            reply => done(reply)
+                .and_then(|()| Err(OperateError::Conflict("the dead letter was not retried".to_owned()))),
+        }
+    }
+
+    /// Marks a dead letter as done with; it stays in the ledger.
+    pub async fn discard(&self, dead: JobId, by: By) -> Result<(), OperateError> {
+        done(self.ledger.write(Command::Discard { job: dead, by }).await?)
+    }
+}

@@ -1,0 +1,55 @@
+//! Follows a pull request under review to its merge or close, which frees the reviewer and the blast radius.
+
+use std::sync::Arc;
+
+use crate::{
+    agent::FailKind,
+    job::{
+        id::JobId,
+        lifecycle::Event,
+        state::State,
+        time::{Millis, Timestamp},
+    },
+    ledger::Command,
+    pipeline::context::Context,
+    telemetry::failpoint,
+};
+
+/// Looks once and plans the next look.
+pub async fn run(context: Arc<Context>, job: JobId) {
+    if let Some(at) = look(&context, job).await {
+        context.queues.review.push(job, at, job);
+    }
+}
+
+/// When to look again; None when it is over.
+async fn look(context: &Context, job: JobId) -> Option<Timestamp> {
+    let again = context.now().plus(Millis(context.tuning.cadence.review_ms));
+    let Ok(row) = context.ledger.job(job).await else { return Some(again) };
+    let row = row.filter(|row| row.state == State::InReview)?;
+    let number = row.pull_number?;
+    let Ok(shared) = context.spec(row.request_id).await else { return Some(again) };
+    let pull = match context.forge.pull(&shared.request.identity, &row.repository, number).await {
+        Ok(pull) => pull,
+        Err(error) => {
+            tracing::warn!(job = %job, error = %error, "a pull request could not be looked at");
+            return Some(match error.kind {
+                FailKind::RateLimited { until } => until.max(again),
+                _ => again,
+            });
+        }
+    };
+    failpoint::hit("review.seen");
+    let event = if pull.merged {
+        Event::Merged
+    } else if pull.open {
+        return Some(again);
+    } else {
+        Event::Closed
+    };
+    let note = pull.merged_by.as_ref().map(|login| format!("merged by {login}"));
+    let step = Command::Step { job, event, pull: Some(Box::new(pull)), failure: None, note, due_at: None };
+    context.record(step).await;
+    failpoint::hit("review.recorded");
+    None
+}

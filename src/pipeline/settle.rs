@@ -1,0 +1,195 @@
+//! A task says that it is done: that is a claim. Its result is found, checked against the template's scope, labelled and handed to the
+//! reviewer whose place was taken at admission.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::{
+    agent::{AgentError, FailKind},
+    job::{
+        failure::FailureClass,
+        lifecycle::Event,
+        pull::Pull,
+        remote::RemoteState,
+        routing::{Failure, Route, Sighting, ended},
+        time::Millis,
+    },
+    ledger::{
+        Command,
+        rows::{AttemptRow, EvidenceRow},
+    },
+    pipeline::context::{Context, SharedSpec, Work},
+    policy::scope::{self, Verdict},
+    telemetry::failpoint,
+};
+
+/// Between two looks for a result that is not there yet; a thirtieth of the whole time given.
+const LOOKS: u64 = 30;
+
+/// Verifies one result, or plans to look again.
+pub async fn run(context: Arc<Context>, work: Work) {
+    match verify(&context, &work).await {
+        Ok(Some(command)) => {
+            context.record(command).await;
+            failpoint::hit("settle.recorded");
+        }
+        Ok(None) => {
+            let wait = Millis((context.tuning.result_within.0 / LOOKS).max(1));
+            context.queues.settle.push(work.job.id, context.now().plus(wait), work);
+        }
+        Err(error) => {
+            tracing::warn!(job = %work.job.id, error = %error, "a result could not be looked at");
+            let at = match error.kind {
+                FailKind::RateLimited { until } => until,
+                _ => context.now().plus(Millis::seconds(2)),
+            };
+            context.queues.settle.push(work.job.id, at, work);
+        }
+    }
+}
+
+/// What the result means; None: not there yet.
+async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, AgentError> {
+    let Ok(shared) = context.spec(work.job.request_id).await else { return Ok(None) };
+    let identity = &work.attempt.identity;
+    let mut attempt = work.attempt.clone();
+    let incomplete =
+        attempt.branch.is_none() || (shared.spec.pull_request && attempt.pull_database_id.is_none());
+    if incomplete && let Some(task) = &attempt.task_id {
+        let task = context.agent.observe(identity, task).await?;
+        if let Some(command) = moved_on(context, work, &task) {
+            return Ok(Some(command));
+        }
+        attempt.branch = task.branch().map(ToOwned::to_owned).or(attempt.branch);
+        attempt.pull_database_id = task.pull_database_id().or(attempt.pull_database_id);
+    }
+    let step = |event, pull: Option<Pull>, note| {
+        Some(Command::Step {
+            job: work.job.id,
+            event,
+            pull: pull.map(Box::new),
+            failure: None,
+            note,
+            due_at: None,
+        })
+    };
+    if !shared.spec.pull_request {
+        return Ok(match &attempt.branch {
+            Some(branch) => {
+                step(Event::Accepted, None, Some(format!("branch {branch}; no pull request was asked for")))
+            }
+            None => no_result(context, work, &shared),
+        });
+    }
+    let Some(branch) = &attempt.branch else { return Ok(no_result(context, work, &shared)) };
+    let found =
+        context.forge.find_pull(identity, &work.job.repository, branch, attempt.pull_database_id).await?;
+    let Some(pull) = found else { return Ok(no_result(context, work, &shared)) };
+    failpoint::hit("settle.found");
+    if pull.merged {
+        return Ok(step(Event::Merged, Some(pull), None));
+    }
+    if !pull.open {
+        return Ok(step(Event::Closed, Some(pull), None));
+    }
+    let paths = context.forge.changed_paths(identity, &work.job.repository, pull.number).await?;
+    let checks = context.forge.checks(identity, &work.job.repository, &pull.head_sha).await?;
+    keep(context, &attempt, &pull, json!({ "pull": pull, "paths": paths, "checks": checks })).await;
+    if let Verdict::OutOfScope(offences) = scope::check(&shared.scope, &paths) {
+        let said: Vec<String> = offences.iter().take(5).map(|(path, why)| format!("{path}: {why}")).collect();
+        return Ok(step(Event::Quarantined, Some(pull), Some(format!("out of scope: {}", said.join("; ")))));
+    }
+    let pull = hand_over(context, work, &shared, pull).await?;
+    Ok(step(Event::ReviewRequested, Some(pull), None))
+}
+
+/// The task was already working again, or waiting, when its result was looked for: tracking decides, not this step.
+fn moved_on(context: &Context, work: &Work, task: &crate::job::Task) -> Option<Command> {
+    if task.state == RemoteState::Completed {
+        return None;
+    }
+    context.queues.track.push(work.attempt.identity.clone(), context.now(), work.attempt.identity.clone());
+    let seen = crate::ledger::Seen {
+        task: task.clone(),
+        event: (!task.state.is_terminal()).then_some(Event::Resumed),
+        failure: None,
+        advice: None,
+        due_at: None,
+    };
+    Some(Command::Seen {
+        job: work.job.id,
+        attempt: work.attempt.id,
+        fence: context.fence,
+        seen: Box::new(seen),
+    })
+}
+
+/// Labels and the reviewer: both may be asked for twice without harm.
+async fn hand_over(
+    context: &Context,
+    work: &Work,
+    shared: &SharedSpec,
+    mut pull: Pull,
+) -> Result<Pull, AgentError> {
+    let (identity, repository) = (&work.attempt.identity, &work.job.repository);
+    let missing: Vec<String> =
+        shared.spec.labels.iter().filter(|label| !pull.labels.contains(label)).cloned().collect();
+    if !missing.is_empty() {
+        context.forge.add_labels(identity, repository, pull.number, &missing).await?;
+        pull.labels.extend(missing);
+    }
+    failpoint::hit("settle.labelled");
+    let Some(reviewer) = &work.job.reviewer else { return Ok(pull) };
+    if !pull.requested_reviewers.iter().any(|login| login.eq_ignore_ascii_case(reviewer)) {
+        match context.forge.request_review(identity, repository, pull.number, reviewer).await {
+            Ok(()) => pull.requested_reviewers.push(reviewer.clone()),
+            // The reviewer's place is still theirs; the owner is told that the forge will not ask them.
+            Err(error) if error.kind == FailKind::Invalid => {
+                let dedup = format!("{}/reviewer_refused", work.attempt.id);
+                let body = json!({ "reviewer": reviewer, "pull": pull.html_url, "problem": error.message });
+                let kind = "job.reviewer_refused".to_owned();
+                context.record(Command::Notice { dedup, kind, job: Some(work.job.id), body }).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    failpoint::hit("settle.requested");
+    Ok(pull)
+}
+
+async fn keep(context: &Context, attempt: &AttemptRow, pull: &Pull, body: serde_json::Value) {
+    let row = EvidenceRow {
+        id: format!("{}:result:{}", attempt.id, pull.head_sha),
+        attempt_id: attempt.id,
+        job_id: attempt.job_id,
+        kind: "result".to_owned(),
+        at: context.now(),
+        body_json: body.to_string(),
+    };
+    context.record(Command::Evidence { rows: vec![row] }).await;
+}
+
+/// Nothing to review: wait a while, then it is a failure like any other.
+fn no_result(context: &Context, work: &Work, shared: &SharedSpec) -> Option<Command> {
+    let now = context.now();
+    if now.since(work.job.state_since) < context.tuning.result_within {
+        return None;
+    }
+    let sighting = Sighting {
+        state: work.job.state,
+        remote: &RemoteState::Completed,
+        error: None,
+        attempts: work.job.attempts,
+        in_state: Millis(0),
+        drawn: context.entropy.draw(),
+    };
+    let failure =
+        Failure::new(FailureClass::NoResult, "the task completed and left no pull request or branch");
+    let (event, failure, note, due_at) = match ended(&sighting, &shared.spec.retry, failure) {
+        Route::Retry { after, failure } => (Event::Retried, failure, None, Some(now.plus(after))),
+        Route::DeadLetter { failure, advice } => (Event::GaveUp, failure, Some(advice.to_owned()), None),
+        Route::Stay | Route::Move(_) => return None,
+    };
+    Some(Command::Step { job: work.job.id, event, pull: None, failure: Some(failure), note, due_at })
+}

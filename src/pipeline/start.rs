@@ -1,0 +1,148 @@
+//! The one remote call that starts a task. Its answer is recorded before anything else is done; an answer that is lost leads to
+//! `recover`, never to a second call.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::{
+    agent::{AgentError, FailKind, StartOrder},
+    budget::{Closure, Key, Scope},
+    job::{
+        failure::FailureClass,
+        retry::backoff,
+        routing::{Failure, advice},
+        state::State,
+        time::{Millis, Timestamp},
+    },
+    ledger::Command,
+    pipeline::context::{Context, SharedSpec, Work},
+    telemetry::failpoint,
+};
+
+/// How long an identity whose token is refused is left alone.
+const TOKEN_PAUSE: Millis = Millis::minutes(5);
+/// First wait after a provider that cannot be reached; doubles up to the second.
+const UNREACHABLE: (Millis, Millis) = (Millis::seconds(5), Millis::minutes(10));
+
+/// Sends one start, or hands the job back.
+pub async fn run(context: Arc<Context>, work: Work) {
+    let shared = match context.spec(work.job.request_id).await {
+        Ok(shared) => shared,
+        Err(error) => return again(&context, work, &error.to_string()),
+    };
+    let prompt = match context.ledger.prompt(work.job.id).await {
+        Ok(Some(prompt)) => prompt,
+        Ok(None) => return hand_back(&context, &work, "its prompt is missing from the ledger", None).await,
+        Err(error) => return again(&context, work, &error.to_string()),
+    };
+    let passing = context.closures.pass().await;
+    match context.ledger.job(work.job.id).await {
+        Ok(Some(row)) if row.state == State::Starting && row.attempt_id == Some(work.attempt.id) => {}
+        Ok(_) => {
+            return hand_back(&context, &work, "its job was withdrawn before the start was sent", None).await;
+        }
+        Err(error) => return again(&context, work, &error.to_string()),
+    }
+    let now = context.now();
+    if let Some((key, closure)) = context.closures.blocking(&work, &shared, now) {
+        return hand_back(&context, &work, &format!("{key} is closed: {}", closure.reason), None).await;
+    }
+    if context.shutdown.is_cancelled() {
+        return hand_back(&context, &work, "the worker is shutting down", None).await;
+    }
+    if now.since(work.attempt.intent_at) > context.tuning.start_within {
+        let why = format!("its start was not sent within {} of its intent", context.tuning.start_within);
+        return hand_back(&context, &work, &why, None).await;
+    }
+    let order = StartOrder {
+        repository: work.job.repository.clone(),
+        prompt: work.attempt.marker().stamp(&prompt),
+        model: work.job.model.clone(),
+        create_pull_request: shared.spec.pull_request,
+        base_ref: shared.spec.base_ref.clone(),
+        custom_agent: shared.spec.custom_agent.clone(),
+    };
+    failpoint::hit("start.before_post");
+    failpoint::hit_after("start.posting", 60);
+    let answer = context.agent.start(&work.attempt.identity, &order).await;
+    failpoint::hit("start.answered");
+    drop(passing);
+    let (job, attempt, fence) = (work.job.id, work.attempt.id, context.fence);
+    let command = match answer {
+        Ok(task) => Command::Started { job, attempt, fence, task: Box::new(task), found: false },
+        Err(error) => {
+            tracing::warn!(job = %job, attempt = %attempt, kind = ?error.kind, error = %error, "a start did not succeed");
+            failed(&context, &work, &shared, error).await
+        }
+    };
+    context.record(command).await;
+    failpoint::hit("start.recorded");
+}
+
+/// The ledger cannot be read: nothing was sent, so trying again soon is safe.
+fn again(context: &Context, work: Work, error: &str) {
+    tracing::warn!(error, job = %work.job.id, "a start waits for the ledger");
+    context.queues.start.push(work.attempt.id, context.now().plus(Millis::seconds(1)), work);
+}
+
+/// Nothing was sent: every hold goes back and the job queues again, without using up an attempt.
+pub async fn hand_back(context: &Context, work: &Work, why: &str, due_at: Option<Timestamp>) {
+    let command = Command::NotStarted {
+        job: work.job.id,
+        attempt: work.attempt.id,
+        fence: context.fence,
+        why: why.to_owned(),
+        counts: false,
+        due_at,
+        close: None,
+    };
+    context.record(command).await;
+}
+
+/// What a failed start means.
+async fn failed(context: &Context, work: &Work, shared: &SharedSpec, error: AgentError) -> Command {
+    let (job, attempt, fence) = (work.job.id, work.attempt.id, context.fence);
+    let now = context.now();
+    let identity = &shared.request.identity;
+    let not_started = |due_at, close| Command::NotStarted {
+        job,
+        attempt,
+        fence,
+        why: error.message.clone(),
+        counts: false,
+        due_at,
+        close,
+    };
+    let close = |reason: String, opens_at| {
+        let closure =
+            Closure { reason, actor: "sluicegate".to_owned(), since: now, opens_at: Some(opens_at) };
+        Some((Key::gate(Scope::Identity, identity), closure))
+    };
+    match error.kind {
+        FailKind::RateLimited { until } => {
+            not_started(None, close(format!("the provider limits {identity}: {}", error.message), until))
+        }
+        FailKind::Unauthorised => {
+            let dedup = format!("identity/{identity}/refused/{}", now.0 / 3_600_000);
+            let body = json!({ "identity": identity, "problem": error.message, "what_to_do": "renew the token, then check with `sluice doctor`" });
+            context.record(Command::Notice { dedup, kind: "identity.refused".into(), job: None, body }).await;
+            not_started(
+                None,
+                close(format!("the provider refuses the token of {identity}"), now.plus(TOKEN_PAUSE)),
+            )
+        }
+        FailKind::Unreachable => {
+            let wait = backoff(UNREACHABLE.0, UNREACHABLE.1, work.attempt.number, context.entropy.draw());
+            not_started(Some(now.plus(wait)), None)
+        }
+        FailKind::Ambiguous => Command::StartLost { job, attempt, fence, why: error.message },
+        FailKind::Forbidden | FailKind::NotFound | FailKind::Invalid => Command::StartRejected {
+            job,
+            attempt,
+            fence,
+            failure: Failure::new(FailureClass::Refused, &error.message),
+            advice: advice(FailureClass::Refused).to_owned(),
+        },
+    }
+}

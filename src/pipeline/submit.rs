@@ -1,0 +1,153 @@
+//! Accepting requests: validated, planned, and in the ledger before the answer is given.
+
+use crate::{
+    job::{
+        id::{JobId, RequestId},
+        state::State,
+        time::Millis,
+    },
+    ledger::{
+        Command, LedgerError, NewJob, Reply,
+        rows::{JobRow, RequestRow, RequestSpec},
+    },
+    pipeline::{
+        context::Context,
+        view::{Accepted, PlanView},
+    },
+    policy::{self, Plan, PlanContext, Problem, Request},
+    telemetry::failpoint,
+};
+
+/// Why a request was not accepted. Nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    #[error("the request is not acceptable: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Problem>),
+    #[error("{0}")]
+    Conflict(String),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl Context {
+    /// What would be done, with nothing kept.
+    pub fn plan(&self, request: &Request) -> Result<Plan, Vec<Problem>> {
+        self.plan_as(request, RequestId::new(self.now(), self.entropy.draw_wide()))
+    }
+
+    fn plan_as(&self, request: &Request, request_id: RequestId) -> Result<Plan, Vec<Problem>> {
+        let context = PlanContext {
+            catalog: &self.policy.catalog,
+            rules: &self.policy.rules,
+            allowed: &self.policy.allowed,
+            identity: &self.policy.identity,
+            default_model: self.policy.default_model.as_deref(),
+            request_id,
+        };
+        policy::plan(request, &context)
+    }
+
+    /// The plan as people and programs read it.
+    pub fn preview(&self, request: &Request) -> Result<PlanView, Vec<Problem>> {
+        self.plan(request).map(|plan| PlanView::of(&plan))
+    }
+
+    /// Accepts a request once: the same idempotency key with the same body gives the first answer again.
+    pub async fn submit(&self, request: Request) -> Result<Accepted, SubmitError> {
+        failpoint::hit("submit.received");
+        let body_digest = request.body_digest();
+        if let Some(key) = &request.idempotency_key
+            && let Some(known) = self.ledger.request_by_idempotency_key(key).await?
+            && known.body_digest == body_digest
+        {
+            return Ok(Accepted::of(&known, true));
+        }
+        let id = RequestId::new(self.now(), self.entropy.draw_wide());
+        let plan = self.plan_as(&request, id).map_err(SubmitError::Invalid)?;
+        let row = self.request_row(id, &plan, body_digest)?;
+        let jobs = self.job_rows(id, &plan);
+        let reply = self.ledger.write(Command::Submit { request: Box::new(row), jobs }).await?;
+        failpoint::hit("submit.recorded");
+        match reply {
+            Reply::Submitted { request, replayed } => Ok(Accepted::of(&request, replayed)),
+            Reply::Conflict(why) => Err(SubmitError::Conflict(why)),
+            reply => {
+                Err(LedgerError::Corrupt(format!("a request was answered with {reply:?}").into()).into())
+            }
+        }
+    }
+
+    fn request_row(
+        &self,
+        id: RequestId,
+        plan: &Plan,
+        body_digest: String,
+    ) -> Result<RequestRow, LedgerError> {
+        let encoding = |error: serde_json::Error| LedgerError::Corrupt(error.to_string().into());
+        let template = &plan.template;
+        let spec = RequestSpec {
+            pull_request: template.pull_request,
+            base_ref: template.base_ref.clone(),
+            custom_agent: template.custom_agent.clone(),
+            labels: template.labels.clone(),
+            pool: template.reviewers.clone(),
+            retry: template.retry.clone(),
+            estimate: template.estimate,
+            weight: plan.weight,
+            scope: serde_json::to_value(&template.scope).map_err(encoding)?,
+        };
+        Ok(RequestRow {
+            id,
+            idempotency_key: plan.request.idempotency_key.clone(),
+            body_digest,
+            plan_digest: plan.digest.clone(),
+            template: template.name.clone(),
+            template_version: template.version,
+            template_digest: template.digest.clone(),
+            requester: plan.request.requester.clone(),
+            team: plan.team.clone(),
+            owner: template.owner.clone(),
+            reason: plan.request.reason.clone(),
+            identity: self.policy.identity.clone(),
+            inputs_json: serde_json::to_string(&plan.request.inputs).map_err(encoding)?,
+            spec_json: serde_json::to_string(&spec).map_err(encoding)?,
+            skipped_json: serde_json::to_string(&plan.skipped).map_err(encoding)?,
+            jobs: i64::try_from(plan.jobs.len()).unwrap_or(i64::MAX),
+            created_at: self.now(),
+        })
+    }
+
+    fn job_rows(&self, request_id: RequestId, plan: &Plan) -> Vec<NewJob> {
+        let now = self.now();
+        let deadline_at = plan.deadline.map(|deadline: Millis| now.plus(deadline));
+        let state = if plan.request.hold { State::Held } else { State::Queued };
+        let job = |planned: &policy::PlannedJob| NewJob {
+            row: JobRow {
+                id: JobId::new(now, self.entropy.draw_wide()),
+                request_id,
+                position: 0,
+                repository: planned.repository.clone(),
+                model: planned.model.clone(),
+                prompt_digest: planned.prompt_digest.clone(),
+                priority: plan.priority,
+                state,
+                state_since: now,
+                created_at: now,
+                updated_at: now,
+                due_at: None,
+                deadline_at,
+                attempts: 0,
+                attempt_id: None,
+                episode: 0,
+                reviewer: None,
+                pull_number: None,
+                pull_json: None,
+                outcome_json: None,
+                replay_of: None,
+                discarded_at: None,
+            },
+            prompt: planned.prompt.clone(),
+        };
+        plan.jobs.iter().map(job).collect()
+    }
+}

@@ -1,0 +1,225 @@
+//! What is shown of requests, jobs and budgets: the words of the local HTTP interface and of `--json`. Additions are harmless,
+//! changes are not.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    budget::{Amount, Closure, Key, Refusal},
+    job::{
+        id::{AttemptId, JobId, NoticeId, RequestId},
+        repository::Repository,
+        state::State,
+        time::Timestamp,
+    },
+    ledger::{
+        query::StateCount,
+        rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WorkerRow},
+    },
+    policy::Plan,
+};
+
+/// The answer to a submitted request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    pub request: RequestId,
+    pub template: String,
+    pub jobs: i64,
+    pub plan_digest: String,
+    /// True: this idempotency key was used before, and this is the first answer.
+    pub replayed: bool,
+}
+
+impl Accepted {
+    pub fn of(row: &RequestRow, replayed: bool) -> Self {
+        Self {
+            request: row.id,
+            template: format!("{}@{}", row.template, row.template_version),
+            jobs: row.jobs,
+            plan_digest: row.plan_digest.clone(),
+            replayed,
+        }
+    }
+}
+
+/// A plan, for looking at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanView {
+    pub template: String,
+    pub digest: String,
+    pub team: String,
+    pub priority: u8,
+    pub jobs: Vec<PlannedView>,
+    pub skipped: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedView {
+    pub repository: Repository,
+    pub model: Option<String>,
+    pub budgets: Vec<Key>,
+    pub prompt_digest: String,
+    pub prompt: String,
+}
+
+impl PlanView {
+    pub fn of(plan: &Plan) -> Self {
+        let job = |job: &crate::policy::PlannedJob| PlannedView {
+            repository: job.repository.clone(),
+            model: job.model.clone(),
+            budgets: job
+                .demands
+                .iter()
+                .filter(|demand| !demand.key.is_gate())
+                .map(|demand| demand.key.clone())
+                .collect(),
+            prompt_digest: job.prompt_digest.clone(),
+            prompt: job.prompt.clone(),
+        };
+        Self {
+            template: format!("{}@{}", plan.template.name, plan.template.version),
+            digest: plan.digest.clone(),
+            team: plan.team.clone(),
+            priority: plan.priority,
+            jobs: plan.jobs.iter().map(job).collect(),
+            skipped: plan.skipped.iter().filter_map(|skip| serde_json::to_value(skip).ok()).collect(),
+        }
+    }
+}
+
+/// Why a job does not move right now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// A stable word: `budget`, `closed`, `turn`, `time`, `ledger`, `approval`, `start`, `lost_start`, `agent`, `person`,
+    /// `verification`, `review`, `quarantine`.
+    pub reason: String,
+    /// The reason as a sentence.
+    pub text: String,
+    pub since: Timestamp,
+    /// When time alone will change it, if it will.
+    pub clears_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Refusal>,
+}
+
+/// One line of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    pub id: JobId,
+    pub request: RequestId,
+    pub template: String,
+    pub repository: Repository,
+    pub state: State,
+    pub state_since: Timestamp,
+    pub created_at: Timestamp,
+    pub position: i64,
+    pub attempts: u32,
+    pub reviewer: Option<String>,
+    pub pull_number: Option<u64>,
+    pub pull_url: Option<String>,
+    pub task_url: Option<String>,
+    pub model: Option<String>,
+    pub replay_of: Option<JobId>,
+    pub discarded: bool,
+    /// None once it has ended.
+    pub wait: Option<Wait>,
+    /// How it ended, once it has.
+    pub outcome: Option<Value>,
+}
+
+/// The whole trail of one job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobDetail {
+    pub job: JobView,
+    pub request: RequestRow,
+    pub prompt_digest: String,
+    pub prompt: Option<String>,
+    pub attempts: Vec<AttemptRow>,
+    pub holds: Vec<HoldRow>,
+    pub notices: Vec<NoticeRow>,
+    pub evidence: Vec<EvidenceRow>,
+    pub history: Vec<EntryRow>,
+    /// Of all attempts, in nano-credits.
+    pub nano_credits: u64,
+}
+
+/// Who has what a job waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub budget: Key,
+    pub job: JobId,
+    pub attempt: AttemptId,
+    pub repository: Repository,
+    pub state: State,
+    pub amount: Amount,
+    pub since: Timestamp,
+}
+
+/// The full answer to "why does this job not move".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    pub id: JobId,
+    pub repository: Repository,
+    pub state: State,
+    pub wait: Option<Wait>,
+    /// Jobs of its class that go first, while it queues.
+    pub ahead: Option<u64>,
+    pub holders: Vec<Holder>,
+}
+
+/// One budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetView {
+    pub key: Key,
+    pub used: Amount,
+    pub limit: Option<Amount>,
+    pub limit_set_by_operator: bool,
+    pub closed: Option<Closure>,
+}
+
+/// One request with its jobs counted by state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    pub request: RequestRow,
+    pub states: Vec<StateCount>,
+    pub ended: bool,
+}
+
+/// What is closed, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateView {
+    pub key: Key,
+    pub closure: Option<Closure>,
+}
+
+/// The daemon in one look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    pub version: String,
+    pub now: Timestamp,
+    pub states: Vec<StateCount>,
+    pub live_tasks: u64,
+    pub waiting_at_gate: u64,
+    pub workers: Vec<WorkerRow>,
+    pub closed: Vec<GateView>,
+}
+
+/// What was done with a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    pub dead: JobId,
+    pub job: JobId,
+    /// True: it had been retried before, and this is that job.
+    pub already: bool,
+}
+
+/// A notice for lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeView {
+    pub id: NoticeId,
+    pub kind: String,
+    pub job: Option<JobId>,
+    pub delivered_at: Option<Timestamp>,
+    pub dead_at: Option<Timestamp>,
+    pub tries: u32,
+}
