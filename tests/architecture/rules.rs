@@ -58,10 +58,10 @@ pub fn house(source: &Source) -> Vec<String> {
         found.push((1, format!("`{name}` says nothing: name the file after what is inside")));
     }
     for (at, token) in source.tokens.iter().enumerate() {
-        let attribute = source.reads(at, &["#", "["]).then(|| source.text(at + 2)).unwrap_or_default();
+        let attribute = if source.reads(at, &["#", "["]) { source.text(at + 2) } else { "" };
         match attribute {
             "ignore" | "should_panic" => {
-                found.push((token.line, format!("`#[{attribute}]` is not used here")))
+                found.push((token.line, format!("`#[{attribute}]` is not used here")));
             }
             "path" => found.push((token.line, "`#[path]` hides where a module lives".to_owned())),
             _ => {}
