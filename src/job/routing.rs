@@ -126,7 +126,9 @@ pub const fn advice(class: FailureClass) -> &'static str {
         FailureClass::Infrastructure | FailureClass::RateLimited => {
             "the provider had trouble: `sluice dead retry` when it is well"
         }
-        FailureClass::Refused => "read the provider's message, mend the token, the repository's settings or the template, then `sluice dead retry`",
+        FailureClass::Refused => {
+            "read the provider's message, mend the token, the repository's settings or the template, then `sluice dead retry`"
+        }
         FailureClass::Work | FailureClass::Unknown => {
             "read the agent's session, mend the cause, then `sluice dead retry`"
         }
