@@ -1,6 +1,7 @@
 //! What a job is: ids, state, lifecycle, outcome, routing, retry, cadence. Pure: no I/O, no clock.
 
 pub mod cadence;
+pub mod document;
 pub mod failure;
 pub mod id;
 pub mod lifecycle;

@@ -1,0 +1,16 @@
+//! Real servers for integration tests: each on a free loopback port, in its own directory, and gone when
+//! the test process is, however it ends. It must not use a server that is already running.
+//!
+//! ```ignore
+//! #[cfg(test)]
+//! mod support;
+//! let url = support::Postgres::shared().database();
+//! ```
+#![allow(dead_code, reason = "each test program uses a part of this module")]
+
+mod guard;
+mod postgres;
+mod redis;
+
+pub use postgres::Postgres;
+pub use redis::RedisServer;
