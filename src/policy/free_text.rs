@@ -73,7 +73,7 @@ pub(super) fn guarded_object(schema: Option<&Json>, map: &Map<String, Json>) -> 
         let json = serde_json::to_string_pretty(map).unwrap_or_default();
         return FreeText::value(json);
     }
-    map.iter().map(|(name, value)| (name.clone(), guarded(of(name), value))).collect()
+    Value::from_pairs(map.iter().map(|(name, value)| (name.as_str(), guarded(of(name), value))))
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ codes! {
     PromptEmpty = "prompt-empty",
     /// All prompts of a request together are too large.
     RequestTooLarge = "request-too-large",
+    #[serde(rename = "not-utf-8")]
     NotUtf8 = "not-utf-8",
     /// The line that names our attempts appears in a text that is not ours.
     MarkerInInput = "marker-in-input",

@@ -254,15 +254,21 @@ impl Faults<'_> {
         }
     }
 
-    /// A problem of the prompt, told with the line of the file.
+    /// A problem of the prompt, told with the line of the file. A line that ends in a backslash goes on in the next
+    /// one, and the line break after the opening quotes does not belong to the text.
     fn prompt(&mut self, problem: Problem, start: usize, line: Option<usize>) {
         let text = self.document.text;
         let written = text.get(start..).unwrap_or_default();
-        // The first line break after the opening quotes does not belong to the text.
         let opening = ["\"\"\"\n", "'''\n"].iter().any(|quotes| written.starts_with(quotes));
-        let skip = line.unwrap_or(1).saturating_sub(1).saturating_add(usize::from(opening));
-        let offset: usize = written.split_inclusive('\n').take(skip).map(str::len).sum();
-        let from = start.saturating_add(offset);
+        let mut left = line.unwrap_or(1).saturating_sub(1).saturating_add(usize::from(opening));
+        let mut from = start;
+        for raw in written.split_inclusive('\n') {
+            if left == 0 {
+                break;
+            }
+            from = from.saturating_add(raw.len());
+            left = left.saturating_sub(usize::from(!raw.ends_with("\\\n")));
+        }
         let length = text.get(from..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
         let problem = Problem { at: None, ..problem };
         self.problems.push(self.document.point(problem, &(from..from.saturating_add(length))));
