@@ -9,5 +9,6 @@ pub mod job;
 pub mod ledger;
 pub mod notify;
 pub mod policy;
+pub mod simulator;
 pub mod telemetry;
 pub mod worker;
