@@ -1,5 +1,12 @@
 //! The simulator over real HTTP: its contract with clients, and its back door for tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must stop"
+)]
+
 #[path = "simulator/agent_tasks.rs"]
 mod agent_tasks;
 #[path = "simulator/control.rs"]

@@ -162,5 +162,5 @@ pub fn follows(value: &Value, schema: &str) {
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema_text).unwrap()).unwrap();
     let flaws: Vec<String> =
         validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(flaws.is_empty(), "{schema}: {flaws:#?}\n{value:#}");
+    assert!(flaws.is_empty(), "{schema}: {flaws:#?}");
 }

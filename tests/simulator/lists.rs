@@ -61,14 +61,14 @@ async fn filters_narrow_the_list() {
     sim.pass(10_000);
     let new = sim.create("acme/web", "p").await;
     sim.post(&format!("/_control/tasks/{new}/fail"), json!({"message": "x"})).await;
-    assert_eq!(ids(&sim, "/agents/tasks?state=queued").await, [old.clone()]);
-    assert_eq!(ids(&sim, "/agents/tasks?state=failed,completed").await, [new.clone()]);
-    assert_eq!(ids(&sim, "/agents/tasks?since=2026-01-01T00:00:10Z").await, [new.clone()]);
-    assert_eq!(ids(&sim, &tasks_of("acme/api")).await, [old.clone()]);
+    assert_eq!(ids(&sim, "/agents/tasks?state=queued").await, [old.as_str()]);
+    assert_eq!(ids(&sim, "/agents/tasks?state=failed,completed").await, [new.as_str()]);
+    assert_eq!(ids(&sim, "/agents/tasks?since=2026-01-01T00:00:10Z").await, [new.as_str()]);
+    assert_eq!(ids(&sim, &tasks_of("acme/api")).await, [old.as_str()]);
     assert_eq!(ids(&sim, &format!("{}?creator_id=5", tasks_of("acme/api"))).await, Vec::<String>::new());
     assert_eq!(
         ids(&sim, &format!("{}?creator_id=5&creator_id=1001", tasks_of("acme/api"))).await,
-        [old.clone()]
+        [old.as_str()]
     );
     sim.post(&format!("/_control/tasks/{old}/archive"), json!({})).await;
     assert_eq!(ids(&sim, "/agents/tasks").await, [new]);
@@ -86,7 +86,7 @@ async fn lists_lag_behind_single_tasks() {
     assert_eq!(sim.task(&id).await["state"], "queued");
     assert_eq!(ids(&sim, "/agents/tasks").await, Vec::<String>::new());
     sim.pass(5_000);
-    assert_eq!(ids(&sim, "/agents/tasks?state=queued").await, [id.clone()]);
+    assert_eq!(ids(&sim, "/agents/tasks?state=queued").await, [id.as_str()]);
     assert_eq!(sim.task(&id).await["state"], "in_progress");
     sim.pass(1_000);
     assert_eq!(ids(&sim, "/agents/tasks?state=in_progress").await, [id]);
@@ -100,7 +100,7 @@ async fn a_short_list_is_found_among_many_tasks() {
     }
     sim.pass(10_000);
     let last = sim.create("acme/r1", "p").await;
-    assert_eq!(ids(&sim, "/agents/tasks?state=queued,in_progress").await, [last.clone()]);
+    assert_eq!(ids(&sim, "/agents/tasks?state=queued,in_progress").await, [last.as_str()]);
     assert_eq!(ids(&sim, "/agents/tasks?since=2026-01-01T00:00:10Z").await, [last]);
     let pages: Value = sim.read("/agents/tasks?per_page=100&page=4").await;
     assert_eq!(pages["tasks"].as_array().unwrap().len(), 1);

@@ -47,7 +47,7 @@ pub(crate) fn label(name: &str, home: &Repository, base: &str) -> Value {
     json!({
         "id": hash(name), "node_id": format!("LA_kwDO{:X}", hash(name)),
         "url": format!("{base}/repos/{}/labels/{name}", home.full_name),
-        "name": name, "color": "ededed", "default": false, "description": null,
+        "name": name, "color": "ededed", "default": false, "description": "",
     })
 }
 
