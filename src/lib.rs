@@ -10,5 +10,6 @@ pub mod ledger;
 pub mod notify;
 pub mod pipeline;
 pub mod policy;
+pub mod simulator;
 pub mod telemetry;
 pub mod worker;

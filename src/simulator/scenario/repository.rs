@@ -1,0 +1,56 @@
+//! What a repository is like: its branch, owners, members and switches. As with stories, every
+//! `[[repositories]]` table that matches is overlaid in file order; a repository exists when at
+//! least one table matches.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::pattern::Pattern;
+
+/// Declares the traits of a repository, the table that may replace them, and the overlay.
+macro_rules! traits {
+    ($($(#[$doc:meta])* $key:ident: $kind:ty = $value:expr;)+) => {
+        /// What one repository is like.
+        #[derive(Debug, Clone)]
+        pub(crate) struct RepositoryTraits { $($(#[$doc])* pub $key: $kind,)+ }
+
+        /// The traits that one table of a scenario sets.
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct RepositoryPatch {
+            /// Repositories the table is for.
+            #[serde(rename = "match")]
+            pub covers: Pattern,
+            $($(#[$doc])* pub $key: Option<$kind>,)+
+        }
+
+        impl Default for RepositoryTraits {
+            fn default() -> RepositoryTraits { RepositoryTraits { $($key: $value,)+ } }
+        }
+
+        impl RepositoryTraits {
+            /// Replaces what the patch sets.
+            pub(crate) fn overlay(&mut self, patch: &RepositoryPatch) {
+                $(if let Some(value) = &patch.$key { self.$key.clone_from(value); })+
+            }
+        }
+    };
+}
+
+traits! {
+    default_branch: Arc<str> = Arc::from("main");
+    private: bool = true;
+    archived: bool = false;
+    /// False: the agent tasks paths answer 404.
+    agent_enabled: bool = true;
+    /// Who may be asked for a review; "*" is anybody.
+    collaborators: Arc<[String]> = Arc::from(["*".to_owned()]);
+    /// Team slugs that may be asked for a review; "*" is any.
+    teams: Arc<[String]> = Arc::from(["*".to_owned()]);
+    /// Text of .github/CODEOWNERS; the file does not exist when empty.
+    codeowners: Arc<str> = Arc::from("");
+    /// Workflows wait in `action_required` and no check ever reports.
+    workflow_approval: bool = false;
+    firewall: bool = true;
+}
