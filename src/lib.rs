@@ -2,6 +2,7 @@
 //! GitHub's coding agent.
 
 pub mod agent;
+pub mod boot;
 pub mod budget;
 pub mod clock;
 pub mod gate;

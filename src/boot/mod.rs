@@ -1,0 +1,5 @@
+//! Builds, wires, supervises, shuts down: the only place that knows every part.
+
+pub mod daemon;
+
+pub use daemon::{Daemon, Parts};
