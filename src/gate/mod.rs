@@ -23,7 +23,8 @@ pub struct Offer {
     pub flow: Arc<str>,
     /// 1 to 1,000: a flow of weight 2 gets twice the turns of a flow of weight 1.
     pub weight: u32,
-    /// Order of acceptance: within a class the lower number goes first.
+    /// Order of acceptance: of one flow, and of flows whose turn it is equally, the lower number goes first. Jobs offered
+    /// in one call may come in any order.
     pub order: i64,
     /// Not before this time (a retry's wait).
     pub due_at: Option<Timestamp>,
@@ -51,7 +52,8 @@ pub struct Proposals {
 pub enum Verdict {
     /// Admitted: the job leaves the gate.
     Admitted,
-    /// A budget refused: the job waits on, its class parked under that budget.
+    /// A budget refused: the job waits on, its class parked under that budget. Give the figure of that budget in the
+    /// same call: a refusal that no figure explains is asked again after a moment.
     Refused(Refusal),
     /// The job no longer waits (cancelled, or admitted by another worker).
     Gone,
@@ -76,7 +78,7 @@ pub enum WaitReason {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     pub reason: WaitReason,
-    /// Since when the class has been parked under this reason, or the job offered.
+    /// Since when the class has been parked, or the job offered or proposed.
     pub since: Timestamp,
     /// Jobs of the same class that go before it.
     pub ahead: u64,
@@ -117,9 +119,10 @@ pub trait Gate: Send + Sync + 'static {
     ) -> Result<(), GateClosed>;
     /// The ledger's figures after anything else that changed them.
     async fn observe(&self, truths: &[Truth], now: Timestamp) -> Result<(), GateClosed>;
-    /// Why a job waits; None: not in line here. O(log n).
+    /// Why a job waits, by the figures of the moment; None: not in line here. O(log n).
     async fn explain(&self, job: JobId, now: Timestamp) -> Result<Option<Place>, GateClosed>;
-    /// When time alone will make something admissible (a due job, an opening gate, a returning member).
+    /// When time alone may make something admissible (a due job, an opening gate, a returning member, an ending
+    /// reservation). May be too early, never too late; `now` or before if `propose` has something to look at.
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, GateClosed>;
     async fn counts(&self) -> Result<Counts, GateClosed>;
     /// Every job in line, for the sweep that compares with the ledger and for tests; unordered.
