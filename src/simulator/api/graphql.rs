@@ -8,6 +8,8 @@ use super::Context;
 use crate::simulator::http::reply::{Answer, Reply};
 use crate::simulator::scenario::{Access, Permission};
 use crate::simulator::world::PullKey;
+use crate::simulator::world::pull::Pull;
+use crate::simulator::world::users::Person;
 
 const MUTATIONS: [&str; 4] = [
     "markPullRequestReadyForReview",
@@ -55,9 +57,6 @@ fn node_id(request: &Value) -> Option<&str> {
     let inner = variables.get("input").unwrap_or(variables);
     ["pullRequestId", "id", "nodeId"].iter().find_map(|name| inner.get(name)?.as_str())
 }
-
-use crate::simulator::world::pull::Pull;
-use crate::simulator::world::users::Person;
 
 fn change(by: &Person, pull: Option<&mut Pull>, name: &str, now_ms: i64) -> Option<&'static str> {
     let Some(pull) = pull.filter(|pull| pull.is_open()) else { return Some("The pull request is closed.") };

@@ -207,7 +207,8 @@ fn decorate(world: &mut World, reply: Reply, caller: &Caller, now_ms: i64) -> Re
         .with("x-ratelimit-used", quota.used.to_string())
         .with("x-ratelimit-reset", quota.reset_s.to_string())
         .with("x-ratelimit-resource", "core".to_owned())
-        .with("x-github-api-version-selected", caller.version.clone());
+        .with("x-github-api-version-selected", caller.version.clone())
+        .with("x-github-request-id", format!("51E9:{:08X}", world.requests.total() + 1));
     match caller.token.expires {
         Some(end) => {
             let text = clock::seconds(end.0).replace('T', " ").replace('Z', " UTC");

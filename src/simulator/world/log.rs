@@ -56,6 +56,11 @@ impl RequestLog {
         self.forget(second);
     }
 
+    /// Requests so far.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// All counts, the total, and the requests of the last 60 seconds.
     pub(crate) fn read(&mut self, now_ms: i64) -> (Vec<RequestCount>, u64, u64) {
         self.forget(now_ms.div_euclid(1000));
