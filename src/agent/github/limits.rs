@@ -14,6 +14,10 @@ const WAIT_UNTOLD: Millis = Millis::seconds(60);
 const WAIT_UNTOLD_MAX: Millis = Millis::hours(1);
 /// Longest wait that is believed.
 const WAIT_MAX: Millis = Millis::hours(24);
+/// A request budget is filled again within an hour.
+const RESET_AHEAD_MAX: Millis = Millis::hours(2);
+/// How far GitHub's own clocks may be apart.
+const RESET_LATE_MAX: Millis = Millis::minutes(1);
 /// How long a write may stand in line for its turn; beyond, the caller hears of it.
 const WRITE_LINE_MAX: Millis = Millis::seconds(10);
 /// Request budgets that are told apart (GitHub has about a dozen).
@@ -156,9 +160,14 @@ fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
     Some(ours(at, headers, now))
 }
 
-/// A time of GitHub's clock by ours; never further ahead than is believed.
-pub(super) fn ours(at: Timestamp, headers: &HeaderMap, now: Timestamp) -> Timestamp {
-    now.plus(at.since(date(headers).unwrap_or(now)).min(WAIT_MAX))
+/// A time of GitHub's clock by ours. The answer's `Date` is GitHub's present, unless the two are too far apart to
+/// come from one clock.
+fn ours(at: Timestamp, headers: &HeaderMap, now: Timestamp) -> Timestamp {
+    let present = date(headers).filter(|date| {
+        let around = date.minus(RESET_LATE_MAX)..=date.plus(RESET_AHEAD_MAX);
+        around.contains(&at)
+    });
+    now.plus(at.since(present.unwrap_or(now)).min(WAIT_MAX))
 }
 
 /// Seconds, or a date.
@@ -242,6 +251,17 @@ mod tests {
             ("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT"),
         ]);
         assert_eq!(Limits::default().limited(&dated, NOW).since(NOW), Millis::seconds(30));
+    }
+
+    #[test]
+    fn a_date_from_another_clock_than_the_reset_is_left_aside() {
+        let reset = (NOW.0 / 1_000 + 90).to_string();
+        let told = headers(&[
+            ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", &reset),
+        ]);
+        assert_eq!(Limits::default().limited(&told, NOW).since(NOW), Millis::seconds(90));
     }
 
     #[test]

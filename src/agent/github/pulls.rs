@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::{
-        AgentError, Checks, FailKind, Forge, Probe, Pull,
+        AgentError, FailKind, Forge, Probe,
         github::{
             GitHub,
             client::Call,
@@ -15,7 +15,11 @@ use crate::{
             wire::{self, list, text},
         },
     },
-    job::{repository::Repository, time::Timestamp},
+    job::{
+        pull::{Checks, Pull},
+        repository::Repository,
+        time::Timestamp,
+    },
 };
 
 /// Pull requests of one branch: more than a few are a mistake.
@@ -94,7 +98,12 @@ impl Forge for GitHub {
         for page in self.pages(identity, call, CHECK_PAGES_MAX).await? {
             checks = list(&page, "statuses").iter().map(status).fold(checks, worse);
         }
-        Ok(checks)
+        match checks {
+            Checks::None | Checks::Green if self.waits_for_click(identity, repository, sha).await? => {
+                Ok(Checks::ActionRequired)
+            }
+            _ => Ok(checks),
+        }
     }
 
     async fn add_labels(
@@ -162,6 +171,24 @@ impl Forge for GitHub {
 }
 
 impl GitHub {
+    /// A workflow that waits for someone to allow it reports no check at all; only its run tells. A token that
+    /// may not read runs cannot be told.
+    async fn waits_for_click(
+        &self,
+        identity: &str,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<bool, AgentError> {
+        let what = format!("reading the workflow runs of {repository}@{sha}");
+        let query = [("head_sha", sha), ("status", "action_required"), ("per_page", "1")];
+        let call = self.at("runs", what, repository, &["actions", "runs"], &query)?;
+        match self.read(identity, &call).await {
+            Ok(answer) => Ok(!list(&answer.json().unwrap_or_default(), "workflow_runs").is_empty()),
+            Err(error) if matches!(error.kind, FailKind::Forbidden | FailKind::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A read below `/repos/OWNER/NAME`.
     fn at(
         &self,

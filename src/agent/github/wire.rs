@@ -3,12 +3,10 @@
 
 use serde_json::Value;
 
-use crate::{
-    agent::Pull,
-    job::{
-        remote::{Artifact, RemoteState, Session, Task, TaskId, Usage},
-        time::Timestamp,
-    },
+use crate::job::{
+    pull::Pull,
+    remote::{Artifact, RemoteState, Session, Task, TaskId, Usage},
+    time::Timestamp,
 };
 
 /// None: not an object with `id`, `state` and `created_at`.
