@@ -5,8 +5,9 @@
 //! Relative paths: templates and `file:` secrets start at the folder of the configuration file, the ledger and the
 //! token file at the working directory.
 
+mod budgets;
 pub mod check;
-pub mod limits;
+mod limits;
 mod overlay;
 pub mod secret;
 pub mod sections;
@@ -80,7 +81,7 @@ impl Settings {
         let document = Document { name: &name, text: &text };
         let written: Self = document.parse(Code::BadConfig)?;
         let mut settings = overlay::apply(written, &text, env)?;
-        let warnings = limits::settle(&mut settings, &document)?;
+        let warnings = limits::settle(&mut settings, &document, env)?;
         let folder = file.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         Ok(Loaded { settings, file, folder, warnings })

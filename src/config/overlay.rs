@@ -24,40 +24,64 @@ pub(super) fn apply(
     text: &str,
     env: &BTreeMap<String, String>,
 ) -> Result<Settings, Problem> {
-    let mut settings = written;
-    let mut table: Table = text.parse().unwrap_or_default();
     // Without a double underscore a variable is not one of ours to read here (SLUICE_CONFIG).
-    for (name, value) in env.iter().filter(|(name, _)| name.starts_with(PREFIX) && name.contains("__")) {
-        let path: Vec<String> =
-            name.strip_prefix(PREFIX).unwrap_or(name).split("__").map(str::to_ascii_lowercase).collect();
+    let ours: Vec<(&String, Vec<String>, &String)> = env
+        .iter()
+        .filter(|(name, _)| name.contains("__"))
+        .filter_map(|(name, value)| {
+            let path = name.strip_prefix(PREFIX)?.split("__").map(str::to_ascii_lowercase).collect();
+            Some((name, path, value))
+        })
+        .collect();
+    if ours.is_empty() {
+        return Ok(written);
+    }
+    let mut table: Table = text.parse().unwrap_or_default();
+    for (name, path, value) in &ours {
         let section = path.first().map(String::as_str).unwrap_or_default();
         if !SECTIONS.contains(&section) {
             let what = format!("there is no section `{section}` that a variable can set");
-            let problem = Problem::new(Code::BadConfig, what).at(name);
+            let problem = Problem::new(Code::BadConfig, what).at(*name);
             return Err(problem.hint(hint::did_you_mean(section, &SECTIONS)));
         }
-        (settings, table) = set(&table, &path, value).map_err(|problem| problem.at(name))?;
+        table = set(&table, path, value).map_err(|problem| problem.at(*name))?;
     }
-    Ok(settings)
+    // What is still wrong is wrong about several variables together, such as one that is missing.
+    read(&table).map_err(|error| {
+        let (place, problem) = *error;
+        let about = ours.iter().find(|(_, path, _)| path.join(".").starts_with(&place));
+        problem.at(about.map_or("environment", |(name, _, _)| name.as_str()))
+    })
 }
 
-/// The settings with one value set, and the table that they were read from.
-fn set(table: &Table, path: &[String], value: &str) -> Result<(Settings, Table), Problem> {
-    let candidates = as_toml(value).into_iter().chain([Value::String(value.to_owned())]);
-    let mut first = None;
-    for candidate in candidates {
+/// The variable that sets a key; None: no variable can.
+pub(super) fn variable(path: &[&str]) -> Option<String> {
+    let known = path.first().is_some_and(|section| SECTIONS.contains(section));
+    known.then(|| format!("{PREFIX}{}", path.join("__").to_ascii_uppercase()))
+}
+
+fn read(table: &Table) -> Result<Settings, Box<(String, Problem)>> {
+    serde_path_to_error::deserialize(Value::Table(table.clone())).map_err(|error| {
+        let key = error.path().to_string();
+        let problem = document::reworded(Code::BadConfig, error.into_inner().message());
+        let what =
+            if problem.what.contains('`') { problem.what } else { format!("`{key}`: {}", problem.what) };
+        Box::new((key, Problem { what, ..problem }))
+    })
+}
+
+/// The table with one value set, in the first form that its key accepts.
+fn set(table: &Table, path: &[String], value: &str) -> Result<Table, Problem> {
+    let mut refused = None;
+    for candidate in as_toml(value).into_iter().chain([Value::String(value.to_owned())]) {
         let mut table = table.clone();
         put(&mut table, path, candidate);
-        match serde_path_to_error::deserialize(Value::Table(table.clone())) {
-            Ok(settings) => return Ok((settings, table)),
-            Err(error) => first = first.or(Some((error.path().to_string(), error.into_inner()))),
+        match read(&table) {
+            Err(error) if error.0 == path.join(".") => refused = refused.or(Some(error.1)),
+            Ok(_) | Err(_) => return Ok(table),
         }
     }
-    let (key, message) =
-        first.map_or_else(Default::default, |(path, error)| (path, error.message().to_owned()));
-    let problem = document::reworded(Code::BadConfig, &message);
-    let what = if problem.what.contains('`') { problem.what } else { format!("`{key}`: {}", problem.what) };
-    Err(Problem { what, ..problem })
+    Err(refused.unwrap_or_else(|| Problem::new(Code::BadConfig, "cannot be read")))
 }
 
 fn put(table: &mut Table, path: &[String], value: Value) {

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -20,6 +21,11 @@ pub enum SecretRef {
     /// A file; a relative path starts at the folder of the configuration file. One trailing line break is cut off.
     File(PathBuf),
 }
+
+/// Something else than a reference; it is not repeated, because it may be the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("only a reference to a secret may stand here: write env:NAME or file:PATH")]
+pub struct LiteralSecret;
 
 /// A secret that was found.
 #[derive(Clone, Debug)]
@@ -94,13 +100,9 @@ impl fmt::Display for SecretRef {
     }
 }
 
-impl<'de> Deserialize<'de> for SecretRef {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // Whatever else stands here may be a secret: no message may repeat it.
-        let literal =
-            || de::Error::custom("only a reference to a secret may stand here: write env:NAME or file:PATH");
-        let text = toml::Value::deserialize(from).map_err(|_| literal())?;
-        let text = text.as_str().ok_or_else(literal)?;
+impl FromStr for SecretRef {
+    type Err = LiteralSecret;
+    fn from_str(text: &str) -> Result<Self, LiteralSecret> {
         let variable = |name: &str| {
             !name.is_empty()
                 && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
@@ -108,8 +110,36 @@ impl<'de> Deserialize<'de> for SecretRef {
         match text.split_once(':') {
             Some(("env", name)) if variable(name) => Ok(Self::Env(name.to_owned())),
             Some(("file", path)) if !path.trim().is_empty() => Ok(Self::File(PathBuf::from(path))),
-            _ => Err(literal()),
+            _ => Err(LiteralSecret),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Reference)
+    }
+}
+
+/// Whatever stands in the place of a reference may be the secret itself: no message may repeat it.
+struct Reference;
+
+impl de::Visitor<'_> for Reference {
+    type Value = SecretRef;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("env:NAME or file:PATH")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretRef, E> {
+        text.parse().map_err(E::custom)
+    }
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<SecretRef, E> {
+        Err(E::custom(LiteralSecret))
+    }
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<SecretRef, E> {
+        Err(E::custom(LiteralSecret))
+    }
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<SecretRef, E> {
+        Err(E::custom(LiteralSecret))
     }
 }
 
