@@ -5,6 +5,7 @@ pub mod agent;
 pub mod boot;
 pub mod budget;
 pub mod clock;
+pub mod config;
 pub mod gate;
 pub mod job;
 pub mod ledger;

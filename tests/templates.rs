@@ -2,7 +2,7 @@
 //! their place, a request is planned whole or not at all, and prompts hold their promises on random inputs.
 #![expect(clippy::unwrap_used, reason = "in functions that tests share")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -54,9 +54,8 @@ fn shipped() -> Vec<(String, String)> {
     files
 }
 
-fn small() -> Catalog {
-    Catalog::load(vec![("small/1.toml".to_owned(), SMALL.to_owned())]).unwrap()
-}
+static CATALOG: LazyLock<Catalog> =
+    LazyLock::new(|| Catalog::load(vec![("small/1.toml".to_owned(), SMALL.to_owned())]).unwrap());
 
 fn rules() -> Rules {
     let budget = |name: &str, kind, per| BudgetRule {
@@ -90,12 +89,11 @@ fn request(inputs: serde_json::Value) -> Request {
 }
 
 fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Problem>> {
-    let catalog = small();
     let allowed = ["acme/*".to_owned(), "other/web".to_owned()];
     plan(
         request,
         &PlanContext {
-            catalog: &catalog,
+            catalog: &CATALOG,
             rules,
             allowed: &allowed,
             identity: "bot",

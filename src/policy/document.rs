@@ -33,8 +33,7 @@ impl Document<'_> {
     /// Reads it strictly; a mistake is told with its place.
     pub fn parse<T: DeserializeOwned>(&self, code: Code) -> Result<T, Problem> {
         toml::from_str(self.text).map_err(|error| {
-            let (what, hint) = reword(error.message());
-            let problem = Problem { hint, ..Problem::new(code, what) };
+            let problem = reworded(code, error.message());
             match error.span() {
                 Some(span) => self.point(problem, &span),
                 None => problem.at(self.name),
@@ -87,7 +86,12 @@ impl Document<'_> {
     }
 }
 
-/// Turns serde's list of expected names into a hint.
+/// A problem from serde's message; its list of expected names becomes a hint.
+pub fn reworded(code: Code, message: &str) -> Problem {
+    let (what, hint) = reword(message);
+    Problem { hint, ..Problem::new(code, what) }
+}
+
 fn reword(message: &str) -> (String, Option<String>) {
     for (start, word) in [("unknown field `", "key"), ("unknown variant `", "word")] {
         let Some((found, rest)) = message.strip_prefix(start).and_then(|rest| rest.split_once('`')) else {
@@ -123,10 +127,9 @@ pub fn from_json<T: DeserializeOwned>(name: &str, bytes: &[u8], code: Code) -> R
     let told = |path: String, error: serde_json::Error| {
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
-        let (what, hint) = reword(message);
         let path = if path == "." { String::new() } else { format!(" {path}") };
         let at = format!("{name}:{}:{}{path}", error.line(), error.column());
-        Problem { hint, ..Problem::new(code, what) }.at(at)
+        reworded(code, message).at(at)
     };
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| told(error.path().to_string(), error.into_inner()))?;

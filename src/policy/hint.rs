@@ -6,7 +6,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let allowed = (word.chars().count().saturating_add(1) / 3).clamp(1, 3);
     known
         .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (slips(&word, &candidate.to_lowercase()), candidate))
         .filter(|(far, candidate)| *far <= allowed || candidate.starts_with(&word) && word.len() >= 3)
         .min()
         .map(|(_, candidate)| candidate)
@@ -19,6 +19,17 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> String {
         None if known.is_empty() => "nothing is known here: remove it".to_owned(),
         None => format!("known here: {}", known.join(", ")),
     }
+}
+
+/// Letters in the wrong order count as one slip.
+fn slips(a: &str, b: &str) -> usize {
+    let sorted = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let far = distance(a, b);
+    if far > 1 && sorted(a) == sorted(b) { 1 } else { far }
 }
 
 /// Insertions, deletions and replacements between two words.
@@ -49,6 +60,7 @@ mod tests {
         assert_eq!(nearest("repositores", known), Some("repositories"));
         assert_eq!(nearest("repo", known), Some("repositories"));
         assert_eq!(nearest("Reason", known), Some("reason"));
+        assert_eq!(nearest("hlod", known), Some("hold"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!((distance("kitten", "sitting"), distance("", "abc"), distance("abc", "")), (3, 3, 3));
     }

@@ -1,0 +1,84 @@
+//! `sluice config check`: everything that can be known without starting. Reads every secret to see that it is
+//! there, and keeps none.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Serialize;
+
+use crate::{
+    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog},
+    policy::problem::{Code, Problem},
+};
+
+/// What a good configuration amounts to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// None: no file, everything at its default.
+    pub file: Option<String>,
+    /// `name@version`.
+    pub templates: Vec<String>,
+    pub repositories: Vec<String>,
+    /// The first one listed is not always the one in use: see `identity`.
+    pub identities: Vec<String>,
+    pub identity: String,
+    pub budgets: usize,
+    pub pools: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// Reads and checks everything; all problems are told at once, as far as they can be found.
+pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summary, Vec<Problem>> {
+    let loaded = Settings::load(path, env).map_err(|ConfigError(problems)| problems)?;
+    let mut problems = Vec::new();
+    let mut warnings = loaded.warnings.clone();
+    for secret in secrets(&loaded.settings) {
+        match secret.resolve(env, &loaded.folder) {
+            Ok(resolved) => warnings.extend(resolved.warning),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let identity = loaded.settings.identity().map(|identity| identity.name.clone()).unwrap_or_default();
+    if identity.is_empty() {
+        problems.push(no_identity(&loaded));
+    }
+    match load_catalog(&loaded) {
+        Ok(catalog) if problems.is_empty() => {
+            let templates: Vec<String> =
+                catalog.iter().map(|template| format!("{}@{}", template.name, template.version)).collect();
+            if templates.is_empty() {
+                warnings.push("there are no templates: nothing can be submitted".to_owned());
+            }
+            let settings = &loaded.settings;
+            Ok(Summary {
+                file: loaded.file.as_ref().map(|file| file.display().to_string()),
+                templates,
+                repositories: settings.policy.repositories.clone(),
+                identities: settings.identities.iter().map(|identity| identity.name.clone()).collect(),
+                identity,
+                budgets: settings.rules.budgets.len(),
+                pools: settings.rules.pools.keys().cloned().collect(),
+                warnings,
+            })
+        }
+        Ok(_) => Err(problems),
+        Err(ConfigError(found)) => {
+            problems.extend(found);
+            Err(problems)
+        }
+    }
+}
+
+/// Work cannot be done without a credential.
+pub fn no_identity(loaded: &Loaded) -> Problem {
+    let file =
+        loaded.file.as_ref().map_or_else(|| "configuration".to_owned(), |file| file.display().to_string());
+    Problem::new(Code::UnknownIdentity, "no identity is configured")
+        .at(file)
+        .hint("add [[identity]] with `name = \"main\"` and `token = \"env:GITHUB_TOKEN\"`")
+}
+
+fn secrets(settings: &Settings) -> Vec<&SecretRef> {
+    let identities = settings.identities.iter().map(|identity| &identity.token);
+    let webhook = settings.notices.webhook.iter().map(|webhook| &webhook.secret);
+    settings.ledger.password.iter().chain(identities).chain(webhook).collect()
+}

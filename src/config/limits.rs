@@ -1,0 +1,156 @@
+//! From what the file says to rules that hold together: budgets, pools, names, references between sections.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    config::{ConfigError, overlay, sections::Settings},
+    policy::{
+        document::Document,
+        hint,
+        problem::{Code, Problem},
+        text,
+    },
+};
+
+/// Checks what one value alone cannot tell, and fills in `rules`. The answer is what looks unintended.
+pub(super) fn settle(
+    settings: &mut Settings,
+    document: &Document<'_>,
+    env: &BTreeMap<String, String>,
+) -> Result<Vec<String>, ConfigError> {
+    let mut faults = Faults { document: *document, env, problems: Vec::new(), warnings: Vec::new() };
+    faults.places(settings);
+    faults.times(settings);
+    faults.identities(settings);
+    faults.budgets(settings);
+    faults.pools(settings);
+    if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
+}
+
+/// Collects what is wrong, each with its place in the file.
+pub(super) struct Faults<'a> {
+    document: Document<'a>,
+    env: &'a BTreeMap<String, String>,
+    problems: Vec<Problem>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Faults<'_> {
+    pub(super) fn add(&mut self, path: &[&str], what: impl Into<String>, hint: &str) {
+        self.told(path, Problem::new(Code::BadConfig, what).hint(hint));
+    }
+
+    /// At the variable that set the value, or else at its place in the file.
+    fn told(&mut self, path: &[&str], problem: Problem) {
+        let variables = (2..=path.len()).filter_map(|length| overlay::variable(path.get(..length)?));
+        let set = variables.into_iter().find(|name| self.env.contains_key(name));
+        self.problems.push(match set {
+            Some(name) => problem.at(name),
+            None => self.document.point_at(problem, path),
+        });
+    }
+
+    fn places(&mut self, settings: &Settings) {
+        let url = &settings.ledger.url;
+        let postgres = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        if let Some(rest) = postgres {
+            let user = rest.split('@').next().filter(|_| rest.contains('@')).unwrap_or_default();
+            if user.contains(':') || rest.contains("password=") {
+                let hint = "leave it out of the address and write `password = \"env:NAME\"`";
+                self.add(&["ledger", "url"], "the address of the ledger holds a password", hint);
+            }
+        } else if url.strip_prefix("sqlite:").is_none_or(str::is_empty) {
+            let hint = "write \"sqlite:.sluice/ledger.db\" or \"postgres://user@host/database\"";
+            self.add(
+                &["ledger", "url"],
+                "the ledger's address must start with `sqlite:` or `postgres://`",
+                hint,
+            );
+        }
+        if settings.gate.url != "memory" {
+            self.add(&["gate", "url"], "there is no such gate", "write \"memory\"");
+        }
+        if !settings.http.listen.ip().is_loopback() {
+            let listen = settings.http.listen;
+            self.warnings
+                .push(format!("[http] listen = {listen}: other machines can reach it, without encryption"));
+        }
+        let base = &settings.github.base_url;
+        let local =
+            ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|at| base.starts_with(at));
+        if !base.starts_with("https://") && !local {
+            let hint =
+                "write \"https://...\"; plain http only for this machine, such as http://127.0.0.1:8080";
+            self.add(&["github", "base_url"], "the token would travel without encryption", hint);
+        }
+        let webhook = settings.notices.webhook.as_ref().map(|webhook| webhook.url.as_str());
+        if webhook.is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+            self.add(&["notices", "webhook", "url"], "not an address", "write \"https://...\"");
+        }
+        if settings.policy.repositories.is_empty() {
+            self.warnings.push("[policy] repositories is empty: no repository may be touched".to_owned());
+        }
+        for (index, glob) in settings.policy.repositories.iter().enumerate() {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'*');
+            if glob.is_empty() || !glob.bytes().all(plain) {
+                let hint = "write owner/name; `*` stands for any run of characters";
+                let at = ["policy", "repositories", &index.to_string()];
+                self.add(&at, format!("`{}` is not a glob of repositories", text::shorten(glob, 80)), hint);
+            }
+        }
+    }
+
+    fn times(&mut self, settings: &Settings) {
+        let recovery = &settings.recovery;
+        if recovery.sweep_seconds.saturating_mul(3) > recovery.lease_seconds {
+            let hint =
+                "make sweep_seconds at most a third of lease_seconds, so that a lease is renewed in time";
+            self.add(&["recovery", "sweep_seconds"], "leases would end before they are renewed", hint);
+        }
+        if recovery.look_up_window_seconds < recovery.start_within_seconds {
+            let hint = "make look_up_window_seconds the longer one";
+            let what = "a start could still be sent after it was given up";
+            self.add(&["recovery", "look_up_window_seconds"], what, hint);
+        }
+        let tracking = &settings.tracking;
+        for (key, value) in [
+            ("running_ms", tracking.running_ms),
+            ("waiting_ms", tracking.waiting_ms),
+            ("give_up_ms", tracking.give_up_ms),
+            ("idle_grace_ms", tracking.idle_grace_ms),
+            ("review_ms", tracking.review_ms),
+            ("full_sweep_ms", tracking.full_sweep_ms),
+        ] {
+            if !(10..=31_536_000_000).contains(&value) {
+                let what = format!("{value} is out of range: write 10 to 31536000000 (a year)");
+                self.add(&["tracking", key], what, "the unit is milliseconds");
+            }
+        }
+    }
+
+    pub(super) fn name(&mut self, path: &[&str], name: &str) {
+        if !text::is_name(name) {
+            let what = format!("`{}` is not a name", text::shorten(name, 80));
+            self.add(path, what, "use lower-case letters, digits and `-`, at most 64");
+        }
+    }
+
+    fn identities(&mut self, settings: &Settings) {
+        let mut seen = BTreeSet::new();
+        for (index, identity) in settings.identities.iter().enumerate() {
+            let path = ["identity", &index.to_string(), "name"];
+            self.name(&path, &identity.name);
+            if !seen.insert(identity.name.as_str()) {
+                let what = format!("the identity `{}` is there twice", identity.name);
+                self.add(&path, what, "give each identity a name of its own");
+            }
+        }
+        let Some(wanted) = &settings.policy.identity else { return };
+        if !seen.contains(wanted.as_str()) {
+            let known: Vec<&str> = seen.into_iter().collect();
+            let what = format!("there is no identity `{}`", text::shorten(wanted, 80));
+            let problem = Problem::new(Code::UnknownIdentity, what).hint(hint::did_you_mean(wanted, &known));
+            self.told(&["policy", "identity"], problem);
+        }
+    }
+}

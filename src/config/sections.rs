@@ -1,0 +1,330 @@
+//! The sections of the configuration file: every key with its unit, range and default. Adding a key here adds its
+//! environment variable as well.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{
+    budget::{Kind, Rules, Scope},
+    config::secret::SecretRef,
+    job::cadence::CadenceRule,
+    policy::credits::Decimal,
+};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub ledger: Ledger,
+    pub gate: Gate,
+    pub http: Http,
+    pub github: Github,
+    /// Named credentials.
+    #[serde(rename = "identity")]
+    pub identities: Vec<Identity>,
+    pub policy: Policy,
+    /// As written; `rules` is what they mean.
+    #[serde(rename = "budget")]
+    pub budgets: Vec<Budget>,
+    #[serde(rename = "pool")]
+    pub pools: Vec<Pool>,
+    /// Budgets and pools, checked.
+    #[serde(skip)]
+    pub rules: Rules,
+    /// How often remote tasks are looked at; milliseconds.
+    pub tracking: CadenceRule,
+    pub recovery: Recovery,
+    pub notices: Notices,
+    pub worker: Worker,
+    pub log: Log,
+}
+
+impl Settings {
+    /// The credential that work is done with: the one that [policy] names, or the first.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.policy.identity {
+            Some(name) => self.identities.iter().find(|identity| identity.name == *name),
+            None => self.identities.first(),
+        }
+    }
+}
+
+/// Where everything is recorded.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
+    pub url: String,
+    /// Of the PostgreSQL user.
+    pub password: Option<SecretRef>,
+    pub synchronous: Synchronous,
+}
+
+/// What an acknowledged write survives; SQLite only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Synchronous {
+    /// A power cut.
+    #[default]
+    Full,
+    /// A crash of the process, but not every power cut.
+    Normal,
+}
+
+/// What orders waiting jobs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gate {
+    /// `memory`.
+    pub url: String,
+}
+
+/// The local endpoint that commands talk to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    pub listen: SocketAddr,
+    /// Holds the token that commands show; written with mode 0600 when it is missing.
+    pub token_file: PathBuf,
+}
+
+/// How GitHub is reached, and how hard it is leaned on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Github {
+    pub base_url: String,
+    /// 100 to 120,000.
+    #[serde(deserialize_with = "within::<_, u64, 100, 120_000>")]
+    pub request_timeout_ms: u64,
+    /// Requests per hour that only starts may use; 0 to 5,000.
+    #[serde(deserialize_with = "within::<_, u32, 0, 5_000>")]
+    pub requests_per_hour_reserve_for_starts: u32,
+    /// Between two writes of one identity; 0 to 60,000. GitHub asks for 1,000 or more.
+    #[serde(deserialize_with = "within::<_, u64, 0, 60_000>")]
+    pub min_write_gap_ms: u64,
+    /// Ask whether something changed instead of asking for it again.
+    pub use_etags: bool,
+}
+
+/// A named credential.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    pub name: String,
+    pub token: SecretRef,
+}
+
+/// What may run where.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Folder of `<name>/<version>.toml`, from the folder of the configuration file.
+    pub templates: PathBuf,
+    /// Globs of the repositories that may be touched; an empty list allows none.
+    pub repositories: Vec<String>,
+    /// Name of the credential to work with; left out: the first.
+    pub identity: Option<String>,
+    /// For templates that name no model; left out: the provider chooses.
+    pub default_model: Option<String>,
+    /// Globs of the models that may be used; an empty list allows every model.
+    pub models: Vec<String>,
+}
+
+/// One budget rule.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    pub name: String,
+    pub kind: Kind,
+    pub per: Scope,
+    /// Glob of the values that it covers; left out: all of them. The most specific rule of a name wins.
+    #[serde(rename = "match")]
+    pub matching: Option<String>,
+    /// Whole, except `spend`: credits, such as 250 or "12.5".
+    pub limit: Decimal,
+    /// `90s`, `15m`, `1h`, `7d` (rolling), `day`, `month` (UTC) or `lifetime`; for `window` and `spend`.
+    pub period: Option<String>,
+}
+
+/// Named people of whom one is asked to review.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    pub name: String,
+    #[serde(rename = "member", default)]
+    pub members: Vec<Member>,
+}
+
+/// One person in a pool.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    pub login: String,
+    /// Reviews that the person has open at once; 0 to 1,000.
+    #[serde(default = "two", deserialize_with = "within::<_, u32, 0, 1_000>")]
+    pub open_reviews: u32,
+    /// Days of absence in UTC, the last one included: `2026-12-24/2027-01-02` or one day.
+    #[serde(default)]
+    pub away: Vec<String>,
+}
+
+const fn two() -> u32 {
+    2
+}
+
+/// What happens after a crash or an unclear answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recovery {
+    /// How long a lost start is looked for before it counts as never made; 10 to 3,600.
+    #[serde(deserialize_with = "within::<_, u64, 10, 3_600>")]
+    pub look_up_window_seconds: u64,
+    /// A start that was not sent within this time of its intent is not sent; 1 to 600.
+    #[serde(deserialize_with = "within::<_, u64, 1, 600>")]
+    pub start_within_seconds: u64,
+    /// After this silence another worker takes a job over; 3 to 3,600.
+    #[serde(deserialize_with = "within::<_, u64, 3, 3_600>")]
+    pub lease_seconds: u64,
+    /// How often leases are renewed and leftovers looked for; 1 to 600, at most a third of the lease.
+    #[serde(deserialize_with = "within::<_, u64, 1, 600>")]
+    pub sweep_seconds: u64,
+    /// How long a completed task may take to show what it left; 1 to 3,600.
+    #[serde(deserialize_with = "within::<_, u64, 1, 3_600>")]
+    pub result_within_seconds: u64,
+}
+
+/// Messages to people and systems.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notices {
+    /// Left out: notices are logged.
+    pub webhook: Option<Webhook>,
+    /// Tries of one notice, the first included; 1 to 100.
+    #[serde(deserialize_with = "within::<_, u32, 1, 100>")]
+    pub max_attempts: u32,
+    /// Wait before the second try, doubled with each further one; 100 to 3,600,000.
+    #[serde(deserialize_with = "within::<_, u64, 100, 3_600_000>")]
+    pub base_ms: u64,
+}
+
+/// A receiver of signed notices.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    pub url: String,
+    /// `whsec_` and base64, as Standard Webhooks has it.
+    pub secret: SecretRef,
+}
+
+/// How much one process does at once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Worker {
+    /// Starts on their way at once; 1 to 512.
+    #[serde(deserialize_with = "within::<_, usize, 1, 512>")]
+    pub starts_in_flight: usize,
+    /// Jobs that one question to the gate proposes; 1 to 512.
+    #[serde(deserialize_with = "within::<_, usize, 1, 512>")]
+    pub admit_batch: usize,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, or per module: `warn,sluicegate=debug`.
+    pub level: String,
+}
+
+/// The look of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { url: "sqlite:.sluice/ledger.db".to_owned(), password: None, synchronous: Synchronous::Full }
+    }
+}
+impl Default for Gate {
+    fn default() -> Self {
+        Self { url: "memory".to_owned() }
+    }
+}
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4280)),
+            token_file: PathBuf::from(".sluice/token"),
+        }
+    }
+}
+impl Default for Github {
+    fn default() -> Self {
+        Self {
+            base_url: "https://api.github.com".to_owned(),
+            request_timeout_ms: 12_000,
+            requests_per_hour_reserve_for_starts: 500,
+            min_write_gap_ms: 1_000,
+            use_etags: true,
+        }
+    }
+}
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            templates: PathBuf::from("templates"),
+            repositories: Vec::new(),
+            identity: None,
+            default_model: None,
+            models: Vec::new(),
+        }
+    }
+}
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            look_up_window_seconds: 180,
+            start_within_seconds: 60,
+            lease_seconds: 30,
+            sweep_seconds: 10,
+            result_within_seconds: 120,
+        }
+    }
+}
+impl Default for Notices {
+    fn default() -> Self {
+        Self { webhook: None, max_attempts: 12, base_ms: 10_000 }
+    }
+}
+impl Default for Worker {
+    fn default() -> Self {
+        Self { starts_in_flight: 16, admit_batch: 64 }
+    }
+}
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+/// A whole number in a range; the error names the range.
+fn within<'de, D, N, const MIN: i64, const MAX: i64>(from: D) -> Result<N, D::Error>
+where
+    D: Deserializer<'de>,
+    N: TryFrom<i64>,
+{
+    let number = i64::deserialize(from)?;
+    let fits = (MIN..=MAX).contains(&number);
+    let converted = N::try_from(number).ok().filter(|_| fits);
+    converted.ok_or_else(|| de::Error::custom(format!("{number} is out of range: write {MIN} to {MAX}")))
+}
