@@ -59,12 +59,12 @@ fn rule() -> impl Strategy<Value = BudgetRule> {
 fn rules() -> impl Strategy<Value = Rules> {
     let away = prop::collection::vec((0_i64..200, 1_i64..80), 0..2);
     let members = prop::collection::vec((0_u32..3, away), 1..=PEOPLE.len()).prop_map(|figures| {
-        let member = |(login, (limit, away)): (&str, (u32, Vec<(i64, i64)>))| Member {
+        let member = |login: &str, limit: u32, away: Vec<(i64, i64)>| Member {
             login: login.to_owned(),
             limit: Amount::from(limit),
             away: away.into_iter().map(|(from, span)| (Timestamp(from), Timestamp(from + span))).collect(),
         };
-        PEOPLE.into_iter().zip(figures).map(member).collect()
+        PEOPLE.into_iter().zip(figures).map(|(login, (limit, away))| member(login, limit, away)).collect()
     });
     (prop::collection::vec(rule(), 0..8), members).prop_map(|(budgets, members)| Rules {
         budgets,

@@ -151,7 +151,7 @@ fn whoever_must_act_is_told() {
                 State::Quarantined => assert!(told(Effect::NoticeQuarantined), "{state} {event:?}"),
                 // Whoever discards a quarantined result knows it.
                 State::Dead => {
-                    assert!(told(Effect::NoticeDead) || event == Event::Discarded, "{state} {event:?}")
+                    assert!(told(Effect::NoticeDead) || event == Event::Discarded, "{state} {event:?}");
                 }
                 _ => {}
             }
