@@ -19,7 +19,8 @@ pub fn unused(manifest: &str, section: &str, sources: &[Source]) -> Vec<String> 
 fn names_crate(source: &Source, name: &str) -> bool {
     let word = name.replace('-', "_");
     (0..source.tokens.len()).any(|at| {
-        let path = source.text(at + 1) == "::" || source.before(at) == "use";
-        source.text(at) == word && path && source.before(at) != "::"
+        source.text(at) == word
+            && source.before(at) != "::"
+            && (source.text(at + 1) == "::" || source.before(at) == "use")
     })
 }
