@@ -138,16 +138,13 @@ pub fn decide(books: &impl Books, demands: &[Demand], now: Timestamp) -> Decisio
     let mut takes: Vec<Take> = Vec::with_capacity(demands.len());
     for demand in demands {
         let key = if demand.key.name() == super::key::POOL {
-            match choose(books, demand, now) {
+            match choose(books, demand, &takes, now) {
                 Ok(key) => key,
                 Err(refusal) => return Decision::Refuse(refusal),
             }
         } else {
-            let mut view = books.view(&demand.key);
-            for take in takes.iter().filter(|take| take.key == demand.key) {
-                view.used = view.used.plus(take.amount).unwrap_or(Amount::MAX);
-            }
-            if let Some(refusal) = refuse(&demand.key, demand.amount, &view, now) {
+            let need = with_own(&takes, &demand.key, demand.amount);
+            if let Some(refusal) = refuse(&demand.key, need, &books.view(&demand.key), now) {
                 return Decision::Refuse(refusal);
             }
             demand.key.clone()
@@ -161,6 +158,12 @@ pub fn decide(books: &impl Books, demands: &[Demand], now: Timestamp) -> Decisio
         }
     }
     Decision::Admit(takes)
+}
+
+/// `amount` and what this job already takes from the same budget.
+fn with_own(takes: &[Take], key: &Key, amount: Amount) -> Amount {
+    let own = takes.iter().filter(|take| take.key == *key);
+    own.fold(amount, |sum, take| sum.plus(take.amount).unwrap_or(Amount::MAX))
 }
 
 /// None if `amount` may be taken from the budget.
@@ -187,16 +190,18 @@ pub fn refuse(key: &Key, amount: Amount, view: &View, now: Timestamp) -> Option<
 }
 
 /// The least loaded member who is there, has room and is not excluded; ties by name.
-fn choose(books: &impl Books, demand: &Demand, now: Timestamp) -> Result<Key, Refusal> {
+fn choose(books: &impl Books, demand: &Demand, takes: &[Take], now: Timestamp) -> Result<Key, Refusal> {
     let members = books.members(&demand.key, now);
     let allowed: Vec<&MemberView> = members
         .iter()
         .filter(|member| !demand.exclude.iter().any(|login| login.eq_ignore_ascii_case(&member.login)))
         .collect();
     let present = || allowed.iter().filter(|member| member.away_until.is_none());
+    let need = |member: &MemberView| with_own(takes, &member.key, demand.amount);
+    let load = |member: &MemberView| member.view.used.plus(need(member)).unwrap_or(Amount::MAX);
     let free =
-        present().filter(|member| member.view.closed_at(now).is_none() && member.view.fits(demand.amount));
-    if let Some(member) = free.min_by(|a, b| (a.view.used, &a.login).cmp(&(b.view.used, &b.login))) {
+        present().filter(|member| member.view.closed_at(now).is_none() && member.view.fits(need(member)));
+    if let Some(member) = free.min_by(|a, b| (load(a), &a.login).cmp(&(load(b), &b.login))) {
         return Ok(member.key.clone());
     }
     let back = allowed.iter().filter_map(|member| member.away_until).min();

@@ -2,6 +2,8 @@
 //! It must not be silenced by an exception that is not written, with its reason, in `layers.rs`.
 
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod rules;
@@ -17,7 +19,7 @@ mod tree {
         path::{Path, PathBuf},
     };
 
-    use crate::{rules, source::Source};
+    use crate::{dependencies, rules, source::Source};
 
     fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -57,5 +59,14 @@ mod tree {
         let sources = ["src", "tests", "benches"].map(sources).concat();
         let offences: Vec<String> = sources.iter().flat_map(rules::house).collect();
         assert!(offences.is_empty(), "{} offences\n{}", offences.len(), offences.join("\n"));
+    }
+    #[test]
+    fn every_dependency_is_used() {
+        let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+        let unused = dependencies::unused(&manifest, "dependencies", &sources("src"));
+        assert!(unused.is_empty(), "nothing in src names {}", unused.join(", "));
+        let everywhere = ["src", "tests", "benches"].map(sources).concat();
+        let unused = dependencies::unused(&manifest, "dev-dependencies", &everywhere);
+        assert!(unused.is_empty(), "no test names {}", unused.join(", "));
     }
 }

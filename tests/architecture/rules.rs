@@ -63,7 +63,9 @@ pub fn house(source: &Source) -> Vec<String> {
             "ignore" | "should_panic" => {
                 found.push((token.line, format!("`#[{attribute}]` is not used here")));
             }
-            "path" => found.push((token.line, "`#[path]` hides where a module lives".to_owned())),
+            "path" if source.file.starts_with("src/") => {
+                found.push((token.line, "`#[path]` hides where a module lives".to_owned()));
+            }
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Proof that each rule finds what it is for, on small made-up sources, and nothing else.
 
 use crate::{
+    dependencies::unused,
     rules::{house, layering},
     source::Source,
 };
@@ -187,4 +188,12 @@ fn the_house_rules_find_what_they_are_for() {
         assert!(found.contains(what), "{what}: {found}");
     }
     assert_eq!(house(&Source::new("src/job/a.rs", "//! Fine.\n")), [""; 0]);
+}
+
+#[test]
+fn a_dependency_that_nothing_names_is_found() {
+    let manifest = "[dependencies]\ntokio-util = \"1\"\nhttp = \"1\"\nserde = { version = \"1\" }\n";
+    let source =
+        Source::new("src/a.rs", "// serde::Serialize\nuse crate::http::Api; use tokio_util::sync::X;");
+    assert_eq!(unused(manifest, "dependencies", &[source]), ["http", "serde"]);
 }

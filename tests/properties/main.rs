@@ -1,0 +1,14 @@
+//! Properties of the pure core on random input: what must hold for every sequence, not for an example.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod books;
+#[cfg(test)]
+mod delays;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod texts;
