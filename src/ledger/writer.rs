@@ -1,10 +1,7 @@
 //! The one writer of a process. It drains the commands that are waiting, applies them together in one transaction that holds
 //! the chain head, and answers each: a durable commit is paid once per batch.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,10 +13,10 @@ use crate::{
         apply::apply,
         batch,
         command::{Command, Reply},
-        db::{Db, Tx},
+        db::{Bind, Db, Tx},
         handle::Shared,
         load::{self, RequestCache},
-        rows::{AttemptRow, HeadRow, JobRow},
+        rows::{AttemptRow, EntryRow, HeadRow, JobRow},
         table,
         working_set::WorkingSet,
     },
@@ -38,9 +35,6 @@ pub struct Committed {
     pub attempts: Vec<AttemptRow>,
     /// There may be something to deliver.
     pub notices: bool,
-    /// It is not known whether a transaction before this one was committed: what it changed was not told and has to be
-    /// looked up.
-    pub gap: bool,
 }
 
 pub type Answer = oneshot::Sender<Result<(Reply, Arc<Committed>), LedgerError>>;
@@ -53,7 +47,13 @@ pub struct Writer {
     entropy: Arc<Entropy>,
     cache: Arc<RequestCache>,
     shared: Arc<Shared>,
-    gap: AtomicBool,
+    doubts: Vec<Doubt>,
+}
+
+/// A transaction whose commit was not answered: it stands if the history has its last entry.
+struct Doubt {
+    hash: String,
+    committed: Committed,
 }
 
 impl Writer {
@@ -65,11 +65,11 @@ impl Writer {
             entropy,
             cache: Arc::clone(&ledger.cache),
             shared: ledger.shared(),
-            gap: AtomicBool::new(false),
+            doubts: Vec::new(),
         }
     }
 
-    pub async fn run(self, mut waiting: mpsc::Receiver<(Command, Answer)>) {
+    pub async fn run(mut self, mut waiting: mpsc::Receiver<(Command, Answer)>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
             // Others that are about to write get the chance to share this commit.
@@ -90,7 +90,7 @@ impl Writer {
         }
     }
 
-    async fn commit(&self, commands: &[Command], answers: Vec<Answer>) {
+    async fn commit(&mut self, commands: &[Command], answers: Vec<Answer>) {
         match self.transact(commands).await {
             Ok((replies, committed)) => {
                 let committed = self.tell(committed);
@@ -102,40 +102,22 @@ impl Writer {
             Err(error) if commands.len() > 1 && !matches!(error, LedgerError::Unavailable(_)) => {
                 // One of them cannot be written; the others must not suffer for it.
                 for (command, answer) in commands.iter().zip(answers) {
-                    let alone = self.transact(std::slice::from_ref(command)).await;
-                    drop(answer.send(self.outcome(alone)));
+                    let outcome = self.transact(std::slice::from_ref(command)).await;
+                    drop(answer.send(outcome.map(|(replies, committed)| {
+                        (replies.into_iter().next().unwrap_or(Reply::Done), self.tell(committed))
+                    })));
                 }
             }
             Err(error) => {
+                tracing::warn!(%error, commands = commands.len(), "the ledger could not be written");
                 for answer in answers {
-                    drop(answer.send(self.outcome(Err(error.clone()))));
+                    drop(answer.send(Err(error.clone())));
                 }
             }
         }
     }
 
-    /// Of a command that was applied alone.
-    fn outcome(
-        &self,
-        result: Result<(Vec<Reply>, Committed), LedgerError>,
-    ) -> Result<(Reply, Arc<Committed>), LedgerError> {
-        match result {
-            Ok((replies, committed)) => {
-                let reply = replies.into_iter().next().unwrap_or(Reply::Done);
-                Ok((reply, self.tell(committed)))
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, "the ledger could not be written");
-                if matches!(error, LedgerError::Unavailable(_)) {
-                    self.gap.store(true, Ordering::SeqCst);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn tell(&self, mut committed: Committed) -> Arc<Committed> {
-        committed.gap = self.gap.swap(false, Ordering::SeqCst);
+    fn tell(&self, committed: Committed) -> Arc<Committed> {
         let committed = Arc::new(committed);
         failpoint::hit("ledger.after_commit");
         if let Some(feed) = self.shared.feed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
@@ -144,7 +126,7 @@ impl Writer {
         committed
     }
 
-    async fn transact(&self, commands: &[Command]) -> Result<(Vec<Reply>, Committed), LedgerError> {
+    async fn transact(&mut self, commands: &[Command]) -> Result<(Vec<Reply>, Committed), LedgerError> {
         let mut tx = self.db.begin().await?;
         let lock = match tx {
             Tx::Sqlite(_) => "",
@@ -153,6 +135,7 @@ impl Writer {
         let heads: Vec<HeadRow> = tx.rows(&table::HEAD, lock, &[]).await?;
         let head =
             heads.into_iter().next().ok_or_else(|| LedgerError::Corrupt("the head row is missing".into()))?;
+        self.settle_doubts(&mut tx).await?;
         let mut set = WorkingSet::new(self.clock.now(), Arc::clone(&self.rules), head);
         load::load(&mut tx, &mut set, &self.cache, commands).await?;
         set.drawn = (0..commands.len().saturating_mul(2)).map(|_| self.entropy.draw_wide()).collect();
@@ -165,10 +148,9 @@ impl Writer {
         stamp(&mut set);
         flush(&mut tx, &set).await?;
         failpoint::hit("ledger.before_commit");
-        tx.commit().await?;
-        #[cfg(feature = "failpoints")]
-        if self.shared.lost_answers.is_lost() {
-            return Err(LedgerError::Unavailable("the answer to a commit was lost on purpose".into()));
+        if let Err(error) = self.commit_answered(tx).await {
+            self.doubts.push(Doubt { hash: set.head.hash.clone(), committed: committed(&set) });
+            return Err(error);
         }
         for request in &set.new_requests {
             if let Some(shared) = set.requests.get(&request.id) {
@@ -176,6 +158,30 @@ impl Writer {
             }
         }
         Ok((replies, committed(&set)))
+    }
+
+    async fn commit_answered(&self, tx: Tx) -> Result<(), LedgerError> {
+        tx.commit().await?;
+        #[cfg(feature = "failpoints")]
+        if self.shared.lost_answers.is_lost() {
+            return Err(LedgerError::Unavailable("the answer to a commit was lost on purpose".into()));
+        }
+        Ok(())
+    }
+
+    /// Tells of the transactions that stand although their commit was reported as failed. Whoever wrote them was told of the
+    /// failure and asks again; the rest of the process must not miss what they changed.
+    async fn settle_doubts(&mut self, tx: &mut Tx) -> Result<(), LedgerError> {
+        while let Some(doubt) = self.doubts.first() {
+            let seq = [Bind::Int(doubt.committed.seq)];
+            let found: Vec<EntryRow> = tx.rows(&table::ENTRIES, "WHERE t.seq = $1", &seq).await?;
+            let stands = found.first().is_some_and(|entry| entry.hash == doubt.hash);
+            let doubt = self.doubts.remove(0);
+            if stands {
+                self.tell(doubt.committed);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -186,7 +192,6 @@ fn committed(set: &WorkingSet) -> Committed {
         jobs: set.jobs.changed_rows().into_iter().cloned().collect(),
         attempts: set.attempts.changed_rows().into_iter().cloned().collect(),
         notices: !set.notices.changed.is_empty(),
-        gap: false,
     }
 }
 

@@ -93,7 +93,7 @@ fn change_driver(set: &mut WorkingSet, target: Target) -> Result<(), String> {
         row.worker_id = target.fence.worker;
         row.token = target.fence.token;
     }
-    let body = json!({ "from": from, "to": target.fence.worker, "token": target.fence.token });
+    let body = json!({ "from_worker": from, "to_worker": target.fence.worker, "token": target.fence.token });
     set.enter("attempt.taken_over", set.about(job.id), "sluicegate", &body);
     Ok(())
 }
