@@ -139,7 +139,9 @@ CREATE TABLE holds (
     taken_at BIGINT NOT NULL,
     expires_at BIGINT,
     released_at BIGINT,
-    released_by TEXT
+    released_by TEXT,
+    -- One release, with its reason.
+    CHECK ((released_at IS NULL) = (released_by IS NULL))
 );
 CREATE INDEX holds_by_job ON holds (job_id) WHERE released_at IS NULL;
 CREATE INDEX holds_by_budget ON holds (budget_id) WHERE released_at IS NULL;

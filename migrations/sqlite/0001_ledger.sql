@@ -139,7 +139,9 @@ CREATE TABLE holds (
     taken_at BIGINT NOT NULL,
     expires_at BIGINT,
     released_at BIGINT,
-    released_by TEXT
+    released_by TEXT,
+    -- One release, with its reason.
+    CHECK ((released_at IS NULL) = (released_by IS NULL))
 );
 CREATE INDEX holds_by_job ON holds (job_id) WHERE released_at IS NULL;
 CREATE INDEX holds_by_budget ON holds (budget_id) WHERE released_at IS NULL;
@@ -187,4 +189,7 @@ INSERT INTO head (id, seq, hash, at) VALUES (1, 0, 'genesis', 0);
 
 -- History cannot be changed or removed, whoever asks.
 CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
+-- REPLACE deletes without firing a delete trigger.
+CREATE TRIGGER entries_no_replace BEFORE INSERT ON entries WHEN EXISTS (SELECT 1 FROM entries WHERE seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
 CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;

@@ -57,7 +57,8 @@ impl Daemon {
         let commits = ledger.feed();
         let lease = parts.tuning.lease;
         let fence =
-            resume::register(&ledger, parts.clock.as_ref(), &parts.entropy, &parts.name, lease, alone).await?;
+            resume::register(&ledger, parts.clock.as_ref(), &parts.entropy, &parts.name, lease, alone)
+                .await?;
         let context = Arc::new(Context {
             ledger,
             gate: parts.gate,

@@ -6,7 +6,7 @@ use crate::{
         id::{AttemptId, JobId, NoticeId, WorkerId},
         lifecycle::Event,
         pull::Pull,
-        remote::{RemoteState, Task, TaskId},
+        remote::{Task, TaskId},
         routing::Failure,
         time::Timestamp,
     },
@@ -213,9 +213,4 @@ impl Reply {
     pub const fn is_stale(&self) -> bool {
         matches!(self, Self::Stale(_))
     }
-}
-
-/// Remote state of a sighting, for the rows.
-pub(super) fn is_end(state: &RemoteState) -> bool {
-    state.is_terminal()
 }

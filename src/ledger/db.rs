@@ -1,29 +1,12 @@
 //! SQLite or PostgreSQL behind one set of queries. Rows travel as JSON text in both directions, so that one
 //! statement moves a whole batch and one struct describes a row on both stores.
 
-use std::{str::FromStr, time::Duration};
+use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{
-    AssertSqlSafe, PgPool, Postgres, Row, SqlStr, Sqlite, SqlitePool, Transaction,
-    migrate::{Migration, MigrationType, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction};
 
-use crate::ledger::{LedgerError, table::Table};
-
-/// Where the ledger is.
-#[derive(Clone, Debug)]
-pub struct Location {
-    /// `sqlite:PATH` or `postgres://...`.
-    pub url: String,
-    /// Of the PostgreSQL user, when it is not part of the environment's own way to log in.
-    pub password: Option<SecretString>,
-    /// SQLite only: survive a power cut (`FULL`), not only a crash of the process.
-    pub full_durability: bool,
-}
+use crate::ledger::{LedgerError, open::Lock, table::Table};
 
 /// Which store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +26,7 @@ pub enum Bind<'a> {
 /// Pools: one connection writes, several read.
 #[derive(Clone, Debug)]
 pub enum Db {
-    Sqlite { write: SqlitePool, read: SqlitePool },
+    Sqlite { write: SqlitePool, read: SqlitePool, lock: Arc<Lock> },
     Postgres(PgPool),
 }
 
@@ -53,33 +36,7 @@ pub enum Tx {
     Postgres(Transaction<'static, Postgres>),
 }
 
-const READERS_MAX: u32 = 4;
-
 impl Db {
-    /// Opens the store, creates the SQLite file when it is missing, and brings the tables up to date.
-    pub async fn open(location: &Location) -> Result<Self, LedgerError> {
-        let db = if location.url.starts_with("sqlite:") {
-            open_sqlite(location).await?
-        } else if location.url.starts_with("postgres://") || location.url.starts_with("postgresql://") {
-            open_postgres(location).await?
-        } else {
-            return Err(LedgerError::Location(location.url.split(':').next().unwrap_or_default().to_owned()));
-        };
-        let migrated = match &db {
-            Self::Sqlite { write, .. } => {
-                migrator(include_str!("../../migrations/sqlite/0001_ledger.sql")).run(write).await
-            }
-            Self::Postgres(pool) => {
-                migrator(include_str!("../../migrations/postgres/0001_ledger.sql")).run(pool).await
-            }
-        };
-        match migrated {
-            Ok(()) => Ok(db),
-            Err(sqlx::migrate::MigrateError::VersionMissing(version)) => Err(LedgerError::Newer { version }),
-            Err(error) => Err(LedgerError::Unreadable(error.to_string())),
-        }
-    }
-
     pub const fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite { .. } => Dialect::Sqlite,
@@ -119,9 +76,10 @@ impl Db {
 
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { write, read } => {
+            Self::Sqlite { write, read, lock } => {
                 read.close().await;
                 write.close().await;
+                lock.release();
             }
             Self::Postgres(pool) => pool.close().await,
         }
@@ -248,50 +206,4 @@ where
 
 fn parse<T: DeserializeOwned>(rows: Vec<String>) -> Result<Vec<T>, LedgerError> {
     rows.iter().map(|text| serde_json::from_str(text).map_err(LedgerError::encoding)).collect()
-}
-
-fn migrator(sql: &'static str) -> Migrator {
-    let first = Migration::new(1, "ledger".into(), MigrationType::Simple, SqlStr::from_static(sql), false);
-    Migrator::with_migrations(vec![first])
-}
-
-async fn open_sqlite(location: &Location) -> Result<Db, LedgerError> {
-    let unreadable = |error: sqlx::Error| LedgerError::Unreadable(error.to_string());
-    let path = location.url.trim_start_matches("sqlite:").trim_start_matches("//");
-    let parent = std::path::Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent {
-        tokio::fs::create_dir_all(parent)
-            .await
-            .map_err(|error| LedgerError::Unreadable(format!("{}: {error}", parent.display())))?;
-    }
-    let synchronous =
-        if location.full_durability { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
-    let options = SqliteConnectOptions::from_str(&format!("sqlite:{path}"))
-        .map_err(unreadable)?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(synchronous)
-        .foreign_keys(true)
-        .statement_cache_capacity(200)
-        .busy_timeout(Duration::from_secs(5));
-    let pool =
-        |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
-    let write = pool(1).connect_with(options.clone()).await.map_err(unreadable)?;
-    let read = pool(READERS_MAX).connect_with(options).await.map_err(unreadable)?;
-    Ok(Db::Sqlite { write, read })
-}
-
-async fn open_postgres(location: &Location) -> Result<Db, LedgerError> {
-    let unreadable = |error: sqlx::Error| LedgerError::Unreadable(error.to_string());
-    let mut options = PgConnectOptions::from_str(&location.url).map_err(unreadable)?;
-    if let Some(password) = &location.password {
-        options = options.password(password.expose_secret());
-    }
-    let pool = PgPoolOptions::new()
-        .max_connections(READERS_MAX.saturating_add(1))
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options)
-        .await
-        .map_err(unreadable)?;
-    Ok(Db::Postgres(pool))
 }

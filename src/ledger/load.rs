@@ -7,7 +7,11 @@ use std::{
 
 use crate::{
     budget::Key,
-    job::id::{JobId, NoticeId, RequestId, WorkerId},
+    job::{
+        id::{JobId, NoticeId, RequestId, WorkerId},
+        lifecycle::Event,
+        state::State,
+    },
     ledger::{
         LedgerError,
         command::{Command, Fence},
@@ -51,7 +55,13 @@ pub fn share(row: RequestRow) -> Result<Shared, LedgerError> {
 #[derive(Default)]
 struct Needs {
     jobs: BTreeSet<JobId>,
-    admits: BTreeSet<JobId>,
+    requests: BTreeSet<RequestId>,
+    /// Jobs that may take holds: at admission, or back when their agent works again.
+    takers: BTreeSet<JobId>,
+    /// Jobs whose agent works: those cancelled take their slots back.
+    awake: BTreeSet<JobId>,
+    /// Jobs of which another worker wants an attempt.
+    orphans: BTreeSet<JobId>,
     replays: BTreeSet<JobId>,
     workers: BTreeSet<WorkerId>,
     notices: BTreeSet<NoticeId>,
@@ -76,11 +86,12 @@ impl Needs {
         match command {
             Command::Submit { request, .. } => {
                 self.idempotency_keys.extend(request.idempotency_key.clone());
+                self.requests.insert(request.id);
                 self.templates.insert(format!("{}@{}", request.template, request.template_version));
             }
             Command::Admit { job, fence, .. } => {
                 self.jobs.insert(*job);
-                self.admits.insert(*job);
+                self.takers.insert(*job);
                 self.workers.insert(fence.worker);
             }
             Command::NotStarted { job, close, .. } => {
@@ -90,11 +101,17 @@ impl Needs {
             Command::Started { job, .. }
             | Command::StartLost { job, .. }
             | Command::StartRejected { job, .. }
-            | Command::Seen { job, .. }
-            | Command::Step { job, .. }
-            | Command::Act { job, .. }
             | Command::Discard { job, .. } => {
                 self.jobs.insert(*job);
+            }
+            Command::Step { job, event, .. } | Command::Act { job, event, .. } => {
+                self.jobs.insert(*job);
+                self.takers.extend((*event == Event::Resumed).then_some(*job));
+            }
+            Command::Seen { job, seen, .. } => {
+                self.jobs.insert(*job);
+                self.takers.extend((seen.event == Some(Event::Resumed)).then_some(*job));
+                self.awake.extend((!seen.task.state.is_terminal()).then_some(*job));
             }
             Command::Doubles { job, attempt, .. } => {
                 self.jobs.insert(*job);
@@ -102,6 +119,7 @@ impl Needs {
             }
             Command::TakeOver { job, fence: Fence { worker, .. }, .. } => {
                 self.jobs.insert(*job);
+                self.orphans.insert(*job);
                 self.workers.insert(*worker);
             }
             Command::Replay { job, .. } => {
@@ -112,7 +130,10 @@ impl Needs {
                 self.keys.insert(key.clone());
             }
             Command::RollOver => self.roll_over = true,
-            Command::Register { .. } => self.register = true,
+            Command::Register { worker, .. } => {
+                self.register = true;
+                self.workers.insert(*worker);
+            }
             Command::Renew { worker, .. } | Command::Stop { worker } => {
                 self.workers.insert(*worker);
             }
@@ -145,15 +166,14 @@ pub async fn load(
     keys.extend(
         set.holds.map.values().filter(|hold| hold.released_at.is_none()).map(|hold| hold.budget_id.clone()),
     );
-    for row in set.jobs.map.values() {
-        // Jobs that may take holds: at admission, or back when their agent works again.
-        for demand in set.demands(row) {
+    for row in takers(set, &needs) {
+        for demand in set.demands(&row).iter() {
             match set.rules.pool(&demand.key) {
                 Some(pool) => {
-                    keys.extend(pool.members.iter().map(|member| Key::member(&pool.name, &member.login)))
+                    keys.extend(pool.members.iter().map(|member| Key::member(&pool.name, &member.login)));
                 }
                 None => {
-                    keys.insert(demand.key);
+                    keys.insert(demand.key.clone());
                 }
             }
         }
@@ -164,6 +184,12 @@ pub async fn load(
     load_rest(tx, set, &needs).await
 }
 
+fn takers(set: &WorkingSet, needs: &Needs) -> Vec<JobRow> {
+    let asked = needs.takers.iter().filter_map(|job| set.jobs.get(job));
+    let awake = needs.awake.iter().filter_map(|job| set.jobs.get(job));
+    asked.chain(awake.filter(|row| row.state == State::Cancelled)).cloned().collect()
+}
+
 async fn load_jobs(
     tx: &mut Tx,
     set: &mut WorkingSet,
@@ -171,7 +197,7 @@ async fn load_jobs(
     needs: &Needs,
 ) -> Result<(), LedgerError> {
     let ids = texts(&needs.jobs);
-    let mut missing = BTreeSet::new();
+    let mut missing = needs.requests.clone();
     for row in tx.rows_in::<JobRow>(&table::JOBS, "id", &ids, "").await? {
         if let Some(shared) = cache.get(row.request_id) {
             set.requests.insert(row.request_id, shared);
@@ -186,7 +212,7 @@ async fn load_jobs(
         set.requests.insert(shared.row.id, shared);
     }
     for row in tx.rows_in::<AttemptRow>(&table::ATTEMPTS, "job_id", &ids, "").await? {
-        set.attempts.load(row.id, row);
+        set.load_attempt(row);
     }
     for hold in tx.rows_in::<HoldRow>(&table::HOLDS, "job_id", &ids, "AND t.released_at IS NULL").await? {
         set.load_hold(hold);
@@ -216,8 +242,9 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<TemplateRow>(&table::TEMPLATES, "id", &texts(&needs.templates), "").await? {
         set.templates.load(row.id.clone(), row);
     }
-    let workers: BTreeSet<WorkerId> =
-        needs.workers.iter().copied().chain(set.attempts.map.values().map(|row| row.worker_id)).collect();
+    let mut workers = needs.workers.clone();
+    let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));
+    workers.extend(driven.map(|row| row.worker_id));
     for row in tx.rows_in::<WorkerRow>(&table::WORKERS, "id", &texts(&workers), "").await? {
         set.workers.load(row.id, row);
     }
@@ -226,9 +253,6 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     }
     let dedups: Vec<String> = needs.dedups.iter().cloned().collect();
     for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "dedup", &dedups, "").await? {
-        set.dedups.insert(row.dedup);
-    }
-    for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "job_id", &texts(&needs.jobs), "").await? {
         set.dedups.insert(row.dedup);
     }
     for row in tx.rows_in::<JobRow>(&table::JOBS, "replay_of", &texts(&needs.replays), "").await? {

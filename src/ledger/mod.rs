@@ -2,11 +2,16 @@
 //! arrive together share one transaction; each appends to a hash-chained history.
 
 mod apply;
+mod batch;
 pub mod chain;
 pub mod command;
 mod db;
+#[cfg(feature = "failpoints")]
+mod fault;
+mod handle;
 pub mod invariants;
 mod load;
+mod open;
 pub mod query;
 pub mod rows;
 pub mod table;
@@ -16,8 +21,10 @@ mod writer;
 use std::sync::Arc;
 
 pub use command::{BudgetChange, By, Command, Fence, NewJob, Reply, Seen};
-pub use db::{Dialect, Location};
-pub use writer::{Committed, Ledger};
+pub use db::Dialect;
+pub use handle::Ledger;
+pub use open::Location;
+pub use writer::Committed;
 
 /// The ledger could not do it. Nothing was written, unless said otherwise.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,6 +43,9 @@ pub enum LedgerError {
     ClockBehind { now: crate::job::Timestamp, last: crate::job::Timestamp },
     #[error("another process is using the ledger {0}: stop it first, or give this one a ledger of its own")]
     Locked(String),
+    /// The store read what was to be written and would not take it. Nothing was written; repeating cannot help.
+    #[error("the ledger's store refused a write: {0}")]
+    Refused(Arc<str>),
     /// The store failed; a write may or may not have been committed.
     #[error("the ledger does not answer: {0}")]
     Unavailable(Arc<str>),
@@ -52,6 +62,27 @@ impl LedgerError {
 
 impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Unavailable(error.to_string().into())
+        let text = error.to_string().into();
+        match error.as_database_error() {
+            Some(error) if is_about_content(error) => Self::Refused(text),
+            _ => Self::Unavailable(text),
+        }
     }
+}
+
+/// True if the store objects to what is written, not to when.
+fn is_about_content(error: &dyn sqlx::error::DatabaseError) -> bool {
+    use sqlx::error::ErrorKind;
+    let kinds = [
+        ErrorKind::UniqueViolation,
+        ErrorKind::ForeignKeyViolation,
+        ErrorKind::NotNullViolation,
+        ErrorKind::CheckViolation,
+    ];
+    let code = error.code().unwrap_or_default();
+    // PostgreSQL: data exception, limit exceeded, raised by a trigger. SQLite: raised by a trigger, too big, mismatch.
+    kinds.contains(&error.kind())
+        || code.starts_with("22")
+        || code.starts_with("54")
+        || ["P0001", "1811", "18", "20"].contains(&code.as_ref())
 }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     budget::{Amount, Books, Demand, Key, MemberView, Rules, Take, View},
@@ -16,6 +16,7 @@ use crate::{
     },
     ledger::{
         chain,
+        command::Fence,
         rows::{
             AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, NoticeRow, PromptRow,
             RequestRow, RequestSpec, TemplateRow, WorkerRow,
@@ -57,8 +58,8 @@ impl<K: Ord + std::hash::Hash + Eq + Clone, R: Clone> Rows<K, R> {
     pub fn load(&mut self, key: K, row: R) {
         self.map.insert(key, row);
     }
-    pub fn changed_rows(&self) -> Vec<R> {
-        self.changed.iter().filter_map(|key| self.map.get(key)).cloned().collect()
+    pub fn changed_rows(&self) -> Vec<&R> {
+        self.changed.iter().filter_map(|key| self.map.get(key)).collect()
     }
 }
 
@@ -73,6 +74,10 @@ pub struct WorkingSet {
     pub templates: Rows<String, TemplateRow>,
     pub jobs: Rows<JobId, JobRow>,
     pub attempts: Rows<AttemptId, AttemptRow>,
+    /// The highest attempt number of each job.
+    numbers: HashMap<JobId, u32>,
+    /// What the jobs that may take holds demand, by today's rules.
+    demands: HashMap<JobId, Arc<[Demand]>>,
     /// Active holds and those touched; by job for release.
     pub holds: Rows<String, HoldRow>,
     pub holds_of_job: HashMap<JobId, Vec<String>>,
@@ -89,6 +94,8 @@ pub struct WorkingSet {
     pub last_token: i64,
     /// Drawn numbers for ids made here, used from the end.
     pub drawn: Vec<u128>,
+    /// Writes refused because their token was an old one.
+    pub fenced: u64,
 }
 
 /// What an entry is about.
@@ -111,6 +118,8 @@ impl WorkingSet {
             templates: Rows::new(),
             jobs: Rows::new(),
             attempts: Rows::new(),
+            numbers: HashMap::new(),
+            demands: HashMap::new(),
             holds: Rows::new(),
             holds_of_job: HashMap::new(),
             budgets: Rows::new(),
@@ -125,6 +134,7 @@ impl WorkingSet {
             entries: Vec::new(),
             last_token: 0,
             drawn: Vec::new(),
+            fenced: 0,
         }
     }
 
@@ -138,7 +148,8 @@ impl WorkingSet {
             request_id: about.request,
             job_id: about.job,
             attempt_id: about.attempt,
-            actor: actor.to_owned(),
+            // No store keeps a NUL in text, and what is hashed must be what is kept.
+            actor: actor.replace('\0', "\u{fffd}"),
             body_json: body.to_string(),
             prev: self.head.hash.clone(),
             hash: String::new(),
@@ -161,11 +172,51 @@ impl WorkingSet {
         self.requests.get(&job.request_id).cloned()
     }
 
-    /// Everything that a job demands, by today's rules.
-    pub fn demands(&self, job: &JobRow) -> Vec<Demand> {
-        self.request_of(job)
+    /// Everything that a job demands, by today's rules. Worked out once per batch.
+    pub fn demands(&mut self, job: &JobRow) -> Arc<[Demand]> {
+        if let Some(known) = self.demands.get(&job.id) {
+            return Arc::clone(known);
+        }
+        let demands = self
+            .request_of(job)
             .map(|shared| self.rules.demands(&job.subject(&shared.row, &shared.spec)))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        let demands: Arc<[Demand]> = demands.into();
+        self.demands.insert(job.id, Arc::clone(&demands));
+        demands
+    }
+
+    /// Err unless the worker is registered under this token and has not stopped.
+    pub fn check_worker(&self, fence: Fence) -> Result<(), String> {
+        match self.workers.get(&fence.worker) {
+            Some(worker) if worker.token == fence.token && worker.stopped_at.is_none() => Ok(()),
+            _ => Err(format!("worker {} is not registered with token {}", fence.worker, fence.token)),
+        }
+    }
+
+    /// The number of the job's newest attempt; 0 when it has none.
+    pub fn last_number(&self, job: JobId) -> u32 {
+        self.numbers.get(&job).copied().unwrap_or(0)
+    }
+
+    pub fn load_attempt(&mut self, attempt: AttemptRow) {
+        let number = self.numbers.entry(attempt.job_id).or_default();
+        *number = attempt.number.max(*number);
+        self.attempts.load(attempt.id, attempt);
+    }
+
+    pub fn put_attempt(&mut self, attempt: AttemptRow) {
+        self.attempts.changed.insert(attempt.id);
+        self.load_attempt(attempt);
+    }
+
+    /// `[budget, amount, used, limit]` of each, for the history: it shows that no limit was passed, or by how much.
+    pub fn figures(&self, takes: &[Take]) -> Value {
+        let figure = |take: &Take| {
+            let view = self.view(&take.key);
+            json!([take.key, take.amount, view.used, view.limit])
+        };
+        takes.iter().map(figure).collect()
     }
 
     pub fn load_hold(&mut self, hold: HoldRow) {
@@ -205,18 +256,22 @@ impl WorkingSet {
         why: &str,
         which: impl Fn(&HoldRow) -> bool,
     ) -> Vec<Key> {
-        let ids = self.holds_of_job.get(&job).cloned().unwrap_or_default();
-        let mut keys = Vec::new();
-        for id in ids {
-            let active = self
-                .holds
-                .get(&id)
-                .is_some_and(|hold| hold.released_at.is_none() && hold.attempt_id == attempt && which(hold));
-            if active {
-                keys.extend(self.release_hold(&id, why));
-            }
-        }
-        keys
+        let ids = self.active_holds(job, attempt, which);
+        ids.iter().filter_map(|id| self.release_hold(id, why)).collect()
+    }
+
+    /// Ids of the active holds of an attempt that `which` names.
+    pub fn active_holds(
+        &self,
+        job: JobId,
+        attempt: AttemptId,
+        which: impl Fn(&HoldRow) -> bool,
+    ) -> Vec<String> {
+        let holds = self.holds_of_job.get(&job).into_iter().flatten().filter_map(|id| self.holds.get(id));
+        holds
+            .filter(|hold| hold.released_at.is_none() && hold.attempt_id == attempt && which(hold))
+            .map(|hold| hold.id.clone())
+            .collect()
     }
 
     /// Gives back one hold; a second time changes nothing.
@@ -259,6 +314,8 @@ impl WorkingSet {
 
     pub fn has_changes(&self) -> bool {
         !self.entries.is_empty()
+            || !self.jobs.changed.is_empty()
+            || !self.attempts.changed.is_empty()
             || !self.workers.changed.is_empty()
             || !self.notices.changed.is_empty()
             || !self.new_evidence.is_empty()

@@ -1,29 +1,28 @@
 //! The one writer of a process. It drains the commands that are waiting, applies them together in one transaction that holds
 //! the chain head, and answers each: a durable commit is paid once per batch.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     budget::{Books as _, Rules, Truth},
     clock::{Clock, Entropy},
-    job::time::Millis,
     ledger::{
-        LedgerError,
+        Ledger, LedgerError,
         apply::apply,
+        batch,
         command::{Command, Reply},
-        db::{Db, Location, Tx},
+        db::{Bind, Db, Tx},
+        handle::Shared,
         load::{self, RequestCache},
-        rows::{AttemptRow, HeadRow, JobRow},
+        rows::{AttemptRow, EntryRow, HeadRow, JobRow},
         table,
         working_set::WorkingSet,
     },
     telemetry::failpoint,
 };
 
-/// A clock may be this far behind the last entry before the ledger refuses to open.
-const CLOCK_TOLERANCE: Millis = Millis::minutes(2);
 /// Commands in one transaction.
 const BATCH_MAX: usize = 512;
 
@@ -38,98 +37,39 @@ pub struct Committed {
     pub notices: bool,
 }
 
-type Answer = oneshot::Sender<Result<(Reply, Arc<Committed>), LedgerError>>;
+pub type Answer = oneshot::Sender<Result<(Reply, Arc<Committed>), LedgerError>>;
+pub type Feed = Mutex<Option<mpsc::UnboundedSender<Arc<Committed>>>>;
 
-/// The ledger of this process. Cheap to clone.
-#[derive(Clone)]
-pub struct Ledger {
-    pub(super) db: Db,
-    pub(super) rules: Arc<Rules>,
-    pub(super) cache: Arc<RequestCache>,
-    commands: mpsc::Sender<(Command, Answer)>,
-    feed: Arc<Mutex<Option<mpsc::UnboundedSender<Arc<Committed>>>>>,
-}
-
-impl std::fmt::Debug for Ledger {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger").field("dialect", &self.db.dialect()).finish_non_exhaustive()
-    }
-}
-
-impl Ledger {
-    /// Opens the ledger and starts its writer, which ends when the last clone is dropped.
-    pub async fn open(
-        location: &Location,
-        rules: Arc<Rules>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<Entropy>,
-    ) -> Result<Self, LedgerError> {
-        let db = Db::open(location).await?;
-        let heads: Vec<HeadRow> = db.rows(&table::HEAD, "", &[]).await?;
-        let head =
-            heads.into_iter().next().ok_or_else(|| LedgerError::Corrupt("the head row is missing".into()))?;
-        let now = clock.now();
-        if now.plus(CLOCK_TOLERANCE) < head.at {
-            return Err(LedgerError::ClockBehind { now, last: head.at });
-        }
-        let (commands, waiting) = mpsc::channel(4_096);
-        let feed = Arc::new(Mutex::new(None));
-        let cache = Arc::new(RequestCache::default());
-        let writer = Writer {
-            db: db.clone(),
-            rules: Arc::clone(&rules),
-            clock,
-            entropy,
-            cache: Arc::clone(&cache),
-            feed: Arc::clone(&feed),
-        };
-        tokio::spawn(writer.run(waiting));
-        Ok(Self { db, rules, cache, commands, feed })
-    }
-
-    /// What each commit changes is sent here from now on. One receiver.
-    pub fn feed(&self) -> mpsc::UnboundedReceiver<Arc<Committed>> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        *self.feed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
-        receiver
-    }
-
-    /// Applies one command. After an error the write may have been committed: every command is safe to repeat.
-    pub async fn write(&self, command: Command) -> Result<Reply, LedgerError> {
-        Ok(self.queue(command).await?.0)
-    }
-
-    /// Applies several commands, each for itself; as a rule in one transaction. Also tells what was changed by it.
-    pub async fn write_all(
-        &self,
-        commands: Vec<Command>,
-    ) -> Vec<Result<(Reply, Arc<Committed>), LedgerError>> {
-        futures::future::join_all(commands.into_iter().map(|command| self.queue(command))).await
-    }
-
-    async fn queue(&self, command: Command) -> Result<(Reply, Arc<Committed>), LedgerError> {
-        let stopped = || LedgerError::Unavailable("the ledger's writer has stopped".into());
-        let (answer, answered) = oneshot::channel();
-        self.commands.send((command, answer)).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
-    }
-
-    pub async fn close(&self) {
-        self.db.close().await;
-    }
-}
-
-struct Writer {
+pub struct Writer {
     db: Db,
     rules: Arc<Rules>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     cache: Arc<RequestCache>,
-    feed: Arc<Mutex<Option<mpsc::UnboundedSender<Arc<Committed>>>>>,
+    shared: Arc<Shared>,
+    doubts: Vec<Doubt>,
+}
+
+/// A transaction whose commit was not answered: it stands if the history has its last entry.
+struct Doubt {
+    hash: String,
+    committed: Committed,
 }
 
 impl Writer {
-    async fn run(self, mut waiting: mpsc::Receiver<(Command, Answer)>) {
+    pub fn new(ledger: &Ledger, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
+        Self {
+            db: ledger.db.clone(),
+            rules: Arc::clone(&ledger.rules),
+            clock,
+            entropy,
+            cache: Arc::clone(&ledger.cache),
+            shared: ledger.shared(),
+            doubts: Vec::new(),
+        }
+    }
+
+    pub async fn run(mut self, mut waiting: mpsc::Receiver<(Command, Answer)>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
             // Others that are about to write get the chance to share this commit.
@@ -140,24 +80,36 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            self.commit(std::mem::take(&mut batch)).await;
+            let (commands, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+            let (mut commands, mut answers) = (commands.as_slice(), answers.into_iter());
+            for length in batch::runs(commands.iter()) {
+                let (run, rest) = commands.split_at(length.min(commands.len()));
+                commands = rest;
+                self.commit(run, answers.by_ref().take(length).collect()).await;
+            }
         }
     }
 
-    async fn commit(&self, batch: Vec<(Command, Answer)>) {
-        let (commands, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    async fn commit(&mut self, commands: &[Command], answers: Vec<Answer>) {
         match self.transact(commands).await {
             Ok((replies, committed)) => {
-                let committed = Arc::new(committed);
-                failpoint::hit("ledger.after_commit");
-                self.tell(&committed);
+                let committed = self.tell(committed);
                 for (answer, reply) in answers.into_iter().zip(replies) {
                     // Whoever asked may have gone; the write stands.
                     drop(answer.send(Ok((reply, Arc::clone(&committed)))));
                 }
             }
+            Err(error) if commands.len() > 1 && !matches!(error, LedgerError::Unavailable(_)) => {
+                // One of them cannot be written; the others must not suffer for it.
+                for (command, answer) in commands.iter().zip(answers) {
+                    let outcome = self.transact(std::slice::from_ref(command)).await;
+                    drop(answer.send(outcome.map(|(replies, committed)| {
+                        (replies.into_iter().next().unwrap_or(Reply::Done), self.tell(committed))
+                    })));
+                }
+            }
             Err(error) => {
-                tracing::warn!(error = %error, commands = answers.len(), "the ledger could not be written");
+                tracing::warn!(%error, commands = commands.len(), "the ledger could not be written");
                 for answer in answers {
                     drop(answer.send(Err(error.clone())));
                 }
@@ -165,13 +117,16 @@ impl Writer {
         }
     }
 
-    fn tell(&self, committed: &Arc<Committed>) {
-        if let Some(feed) = self.feed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            drop(feed.send(Arc::clone(committed)));
+    fn tell(&self, committed: Committed) -> Arc<Committed> {
+        let committed = Arc::new(committed);
+        failpoint::hit("ledger.after_commit");
+        if let Some(feed) = self.shared.feed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            drop(feed.send(Arc::clone(&committed)));
         }
+        committed
     }
 
-    async fn transact(&self, commands: Vec<Command>) -> Result<(Vec<Reply>, Committed), LedgerError> {
+    async fn transact(&mut self, commands: &[Command]) -> Result<(Vec<Reply>, Committed), LedgerError> {
         let mut tx = self.db.begin().await?;
         let lock = match tx {
             Tx::Sqlite(_) => "",
@@ -180,31 +135,63 @@ impl Writer {
         let heads: Vec<HeadRow> = tx.rows(&table::HEAD, lock, &[]).await?;
         let head =
             heads.into_iter().next().ok_or_else(|| LedgerError::Corrupt("the head row is missing".into()))?;
+        self.settle_doubts(&mut tx).await?;
         let mut set = WorkingSet::new(self.clock.now(), Arc::clone(&self.rules), head);
-        load::load(&mut tx, &mut set, &self.cache, &commands).await?;
+        load::load(&mut tx, &mut set, &self.cache, commands).await?;
         set.drawn = (0..commands.len().saturating_mul(2)).map(|_| self.entropy.draw_wide()).collect();
-        let replies: Vec<Reply> = commands.into_iter().map(|command| apply(&mut set, command)).collect();
+        let replies: Vec<Reply> = commands.iter().map(|command| apply(&mut set, command)).collect();
+        self.shared.fenced.fetch_add(set.fenced, Ordering::Relaxed);
         if !set.has_changes() {
             tx.rollback().await?;
-            return Ok((replies, Committed { truths: truths(&set), ..Committed::default() }));
+            return Ok((replies, committed(&set)));
         }
         stamp(&mut set);
         flush(&mut tx, &set).await?;
         failpoint::hit("ledger.before_commit");
-        tx.commit().await?;
+        if let Err(error) = self.commit_answered(tx).await {
+            self.doubts.push(Doubt { hash: set.head.hash.clone(), committed: committed(&set) });
+            return Err(error);
+        }
         for request in &set.new_requests {
             if let Some(shared) = set.requests.get(&request.id) {
                 self.cache.put(request.id, Arc::clone(shared));
             }
         }
-        let committed = Committed {
-            seq: set.head.seq,
-            truths: truths(&set),
-            jobs: set.jobs.changed_rows(),
-            attempts: set.attempts.changed_rows(),
-            notices: !set.notices.changed.is_empty(),
-        };
-        Ok((replies, committed))
+        Ok((replies, committed(&set)))
+    }
+
+    async fn commit_answered(&self, tx: Tx) -> Result<(), LedgerError> {
+        tx.commit().await?;
+        #[cfg(feature = "failpoints")]
+        if self.shared.lost_answers.is_lost() {
+            return Err(LedgerError::Unavailable("the answer to a commit was lost on purpose".into()));
+        }
+        Ok(())
+    }
+
+    /// Tells of the transactions that stand although their commit was reported as failed. Whoever wrote them was told of the
+    /// failure and asks again; the rest of the process must not miss what they changed.
+    async fn settle_doubts(&mut self, tx: &mut Tx) -> Result<(), LedgerError> {
+        while let Some(doubt) = self.doubts.first() {
+            let seq = [Bind::Int(doubt.committed.seq)];
+            let found: Vec<EntryRow> = tx.rows(&table::ENTRIES, "WHERE t.seq = $1", &seq).await?;
+            let stands = found.first().is_some_and(|entry| entry.hash == doubt.hash);
+            let doubt = self.doubts.remove(0);
+            if stands {
+                self.tell(doubt.committed);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn committed(set: &WorkingSet) -> Committed {
+    Committed {
+        seq: set.head.seq,
+        truths: truths(set),
+        jobs: set.jobs.changed_rows().into_iter().cloned().collect(),
+        attempts: set.attempts.changed_rows().into_iter().cloned().collect(),
+        notices: !set.notices.changed.is_empty(),
     }
 }
 

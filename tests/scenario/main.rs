@@ -1,5 +1,10 @@
 //! The pipeline against the stand-in for GitHub over real HTTP, from request to end.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may stop at the first surprise"
+)]
 
 use std::{sync::Arc, time::Duration};
 
@@ -107,7 +112,12 @@ async fn twelve_repositories_come_to_their_ends() {
             default_model: None,
         },
         tuning: Tuning {
-            cadence: CadenceRule { running_ms: 200, waiting_ms: 300, review_ms: 300, ..CadenceRule::default() },
+            cadence: CadenceRule {
+                running_ms: 200,
+                waiting_ms: 300,
+                review_ms: 300,
+                ..CadenceRule::default()
+            },
             look_up_window: Millis::seconds(5),
             sweep: Millis(500),
             ..Tuning::default()
@@ -122,7 +132,10 @@ async fn twelve_repositories_come_to_their_ends() {
         drain: Millis::seconds(5),
     };
     let daemon = Daemon::start(parts).await.unwrap();
-    let names = ["api", "web", "billing", "search", "auth", "mobile", "docs", "infra", "ledger", "mailer", "reports", "gateway"];
+    let names = [
+        "api", "web", "billing", "search", "auth", "mobile", "docs", "infra", "ledger", "mailer", "reports",
+        "gateway",
+    ];
     let request = Request::parse_json(
         serde_json::json!({
             "template": "bump", "requester": "carla", "inputs": {"package": "serde"},
@@ -135,10 +148,30 @@ async fn twelve_repositories_come_to_their_ends() {
     let accepted = daemon.context.submit(request).await.unwrap();
     let mut last = String::new();
     for _ in 0..600 {
-        let jobs = daemon.context.list_jobs(&JobFilter { request: Some(accepted.request), ..JobFilter::default() }).await.unwrap();
-        let line = jobs.iter().map(|job| format!("{}={} [{}]", job.repository.name(), job.state, job.wait.as_ref().map(|w| w.text.as_str()).unwrap_or(""))).collect::<Vec<_>>().join("\n  ");
-        if line != last { println!("{}\n  {line}", sluicegate::clock::Clock::now(&SystemClock)); last = line; }
-        if jobs.iter().all(|job| job.state.is_terminal()) { break; }
+        let jobs = daemon
+            .context
+            .list_jobs(&JobFilter { request: Some(accepted.request), ..JobFilter::default() })
+            .await
+            .unwrap();
+        let line = jobs
+            .iter()
+            .map(|job| {
+                format!(
+                    "{}={} [{}]",
+                    job.repository.name(),
+                    job.state,
+                    job.wait.as_ref().map(|w| w.text.as_str()).unwrap_or("")
+                )
+            })
+            .collect::<Vec<_>>()
+            .join("\n  ");
+        if line != last {
+            println!("{}\n  {line}", sluicegate::clock::Clock::now(&SystemClock));
+            last = line;
+        }
+        if jobs.iter().all(|job| job.state.is_terminal()) {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let jobs = daemon.context.list_jobs(&JobFilter::default()).await.unwrap();

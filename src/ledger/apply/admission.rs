@@ -3,60 +3,89 @@
 use serde_json::json;
 
 use crate::{
-    budget::{Decision, decide},
+    budget::{Decision, Take, decide},
     job::{
         id::{AttemptId, JobId},
-        lifecycle::{self, Event},
+        lifecycle::{self, Event, Step},
     },
     ledger::{
         command::{Fence, Reply},
-        rows::{AttemptRow, Phase},
+        rows::{AttemptRow, JobRow, Phase},
         working_set::WorkingSet,
     },
 };
 
-pub fn admit(set: &mut WorkingSet, job: JobId, attempt: AttemptId, nonce: u64, fence: Fence) -> Reply {
-    let Some(row) = set.jobs.get(&job).cloned() else {
-        return Reply::Stale(format!("job {job} is not known"));
+/// An admission that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Intent {
+    pub job: JobId,
+    pub attempt: AttemptId,
+    pub nonce: u64,
+    pub fence: Fence,
+}
+
+pub fn admit(set: &mut WorkingSet, intent: Intent) -> Reply {
+    let Some(row) = set.jobs.get(&intent.job).cloned() else {
+        return Reply::Stale(format!("job {} is not known", intent.job));
     };
-    let step = match lifecycle::apply(row.state, Event::Admitted) {
+    if let Some(known) = repeated(set, &row, intent) {
+        return Reply::Admitted { attempt: Box::new(known), job: Box::new(row) };
+    }
+    let step = match may_start(set, &row, intent.fence) {
         Ok(step) => step,
-        Err(illegal) => return Reply::Stale(illegal.to_string()),
+        Err(why) => return Reply::Stale(why),
     };
-    if let Some(due) = row.due_at.filter(|due| *due > set.now) {
-        return Reply::Stale(format!("job {job} is not due before {due}"));
-    }
-    if set
-        .workers
-        .get(&fence.worker)
-        .is_some_and(|worker| worker.token != fence.token || worker.stopped_at.is_some())
-    {
-        return Reply::Stale(format!("worker {} has been succeeded by another life", fence.worker));
-    }
     let demands = set.demands(&row);
     let takes = match decide(set, &demands, set.now) {
         Decision::Admit(takes) => takes,
         Decision::Refuse(refusal) => return Reply::Refused(refusal),
     };
-    let identity = set.request_of(&row).map(|shared| shared.row.identity.clone()).unwrap_or_default();
-    let number = set
-        .attempts
-        .map
-        .values()
-        .filter(|attempt| attempt.job_id == job)
-        .map(|attempt| attempt.number)
-        .max()
-        .unwrap_or(0)
-        .saturating_add(1);
-    let attempt_row = AttemptRow {
-        id: attempt,
-        job_id: job,
-        number,
+    let attempt = attempt_row(set, &row, intent);
+    set.put_attempt(attempt.clone());
+    set.take(row.id, attempt.id, &takes);
+    let job = admitted(set, &row, step, attempt.id, &takes);
+    let body = json!({
+        "from": row.state, "to": job.state, "attempt": attempt.number, "holds": set.figures(&takes),
+        "waited_ms": set.now.since(row.state_since), "marker": attempt.marker().to_string(),
+        "prompt_digest": row.prompt_digest, "token": intent.fence.token,
+    });
+    set.enter("job.admitted", set.about(row.id), "sluicegate", &body);
+    Reply::Admitted { attempt: Box::new(attempt), job: Box::new(job) }
+}
+
+/// The attempt of an admission that was committed and whose answer was lost: the asker may go on with it.
+fn repeated(set: &WorkingSet, row: &JobRow, intent: Intent) -> Option<AttemptRow> {
+    let known = set.attempts.get(&intent.attempt)?;
+    let same = row.attempt_id == Some(known.id)
+        && known.phase == Phase::Intent
+        && known.token == intent.fence.token
+        && known.nonce == nonce_text(intent.nonce);
+    (same && !row.state.is_terminal()).then(|| known.clone())
+}
+
+fn may_start(set: &WorkingSet, row: &JobRow, fence: Fence) -> Result<Step, String> {
+    let step = lifecycle::apply(row.state, Event::Admitted).map_err(|illegal| illegal.to_string())?;
+    if let Some(due) = row.due_at.filter(|due| *due > set.now) {
+        return Err(format!("job {} is not due before {due}", row.id));
+    }
+    set.check_worker(fence)?;
+    Ok(step)
+}
+
+fn nonce_text(nonce: u64) -> String {
+    format!("{nonce:016x}")
+}
+
+fn attempt_row(set: &WorkingSet, row: &JobRow, intent: Intent) -> AttemptRow {
+    AttemptRow {
+        id: intent.attempt,
+        job_id: row.id,
+        number: set.last_number(row.id).saturating_add(1),
         phase: Phase::Intent,
-        nonce: format!("{nonce:016x}"),
-        worker_id: fence.worker,
-        token: fence.token,
-        identity,
+        nonce: nonce_text(intent.nonce),
+        worker_id: intent.fence.worker,
+        token: intent.fence.token,
+        identity: set.request_of(row).map(|shared| shared.row.identity.clone()).unwrap_or_default(),
         model: row.model.clone(),
         intent_at: set.now,
         started_at: None,
@@ -73,26 +102,21 @@ pub fn admit(set: &mut WorkingSet, job: JobId, attempt: AttemptId, nonce: u64, f
         model_used: None,
         nano_credits: None,
         counted: 1,
+    }
+}
+
+/// The job as it goes on.
+fn admitted(set: &mut WorkingSet, row: &JobRow, step: Step, attempt: AttemptId, takes: &[Take]) -> JobRow {
+    let job = JobRow {
+        state: step.next,
+        state_since: set.now,
+        updated_at: set.now,
+        due_at: None,
+        attempts: row.attempts.saturating_add(1),
+        attempt_id: Some(attempt),
+        reviewer: takes.iter().find_map(|take| take.key.member_login().map(ToOwned::to_owned)),
+        ..row.clone()
     };
-    let reviewer = takes.iter().find_map(|take| take.key.member_login().map(ToOwned::to_owned));
-    set.take(job, attempt, &takes);
-    set.attempts.put(attempt, attempt_row.clone());
-    let now = set.now;
-    let waited = now.since(row.state_since);
-    let Some(changed) = set.jobs.edit(&job) else { return Reply::Stale(format!("job {job} is not known")) };
-    changed.state = step.next;
-    changed.state_since = now;
-    changed.updated_at = now;
-    changed.due_at = None;
-    changed.attempts = changed.attempts.saturating_add(1);
-    changed.attempt_id = Some(attempt);
-    changed.reviewer = reviewer;
-    let changed = changed.clone();
-    let holds: Vec<_> = takes.iter().map(|take| json!([take.key, take.amount])).collect();
-    let body = json!({
-        "from": row.state, "to": changed.state, "attempt": number, "holds": holds, "waited_ms": waited.0,
-        "marker": attempt_row.marker().to_string(), "prompt_digest": row.prompt_digest, "token": fence.token,
-    });
-    set.enter("job.admitted", set.about(job), "sluicegate", &body);
-    Reply::Admitted { attempt: Box::new(attempt_row), job: Box::new(changed) }
+    set.jobs.put(job.id, job.clone());
+    job
 }

@@ -1,21 +1,23 @@
-//! What is learnt of an attempt: started, lost, proven not started, seen, taken over. The attempt's own facts are kept even when the
-//! job has been cancelled meanwhile: its task still holds what it holds.
+//! What is learnt of an attempt's start: it started, its answer is lost, or it is proven not to have started. The
+//! attempt's own facts are kept even when the job has been cancelled meanwhile: its task still holds what it holds.
 
 use serde_json::json;
 
 use crate::{
-    budget::{Closure, Key, Release},
+    budget::{Closure, Key},
     job::{
         id::{AttemptId, JobId},
         lifecycle::Event,
-        remote::{Task, TaskId},
+        remote::Task,
         routing::Failure,
-        state::State,
         time::Timestamp,
     },
     ledger::{
-        apply::step::{Detail, put_notice, settle, take_step},
-        command::{Fence, Reply, Seen, is_end},
+        apply::{
+            operator,
+            step::{Detail, take_step},
+        },
+        command::{Fence, Reply},
         rows::{AttemptRow, JobRow, Phase},
         working_set::WorkingSet,
     },
@@ -29,44 +31,68 @@ pub struct Target {
     pub fence: Fence,
 }
 
+impl Target {
+    pub const fn new(job: JobId, attempt: AttemptId, fence: Fence) -> Self {
+        Self { job, attempt, fence }
+    }
+}
+
 /// A proven non-start.
 #[derive(Debug)]
-pub struct NotStarted {
-    pub why: String,
+pub struct NotStarted<'a> {
+    pub why: &'a str,
     pub counts: bool,
     pub due_at: Option<Timestamp>,
-    pub close: Option<(Key, Closure)>,
+    pub close: Option<&'a (Key, Closure)>,
 }
 
 /// The rows, if the writer may still write to them.
-fn rows(set: &WorkingSet, target: Target) -> Result<(JobRow, AttemptRow), Reply> {
+pub(super) fn rows(set: &mut WorkingSet, target: Target) -> Result<(JobRow, AttemptRow), String> {
     let job = set.jobs.get(&target.job).cloned();
     let attempt = set.attempts.get(&target.attempt).filter(|attempt| attempt.job_id == target.job).cloned();
     let (Some(job), Some(attempt)) = (job, attempt) else {
-        return Err(Reply::Stale(format!("attempt {} of job {} is not known", target.attempt, target.job)));
+        return Err(format!("attempt {} of job {} is not known", target.attempt, target.job));
     };
     if target.fence.token < attempt.token {
-        return Err(Reply::Stale(format!(
+        set.fenced = set.fenced.saturating_add(1);
+        return Err(format!(
             "worker {} writes with token {}, but token {} has taken attempt {} over",
             target.fence.worker, target.fence.token, attempt.token, attempt.id
-        )));
+        ));
     }
     Ok((job, attempt))
 }
 
+/// The rows of an attempt whose start is not settled yet.
+fn unsettled(set: &mut WorkingSet, target: Target) -> Result<(JobRow, AttemptRow), String> {
+    let (job, attempt) = rows(set, target)?;
+    if matches!(attempt.phase, Phase::Intent | Phase::Unknown) {
+        Ok((job, attempt))
+    } else {
+        Err(format!("attempt {} already has a task or an end", attempt.id))
+    }
+}
+
+pub(super) fn reply(done: Result<(), String>) -> Reply {
+    done.map_or_else(Reply::Stale, |()| Reply::Done)
+}
+
 /// True if the attempt is the one that its job goes by and the job still follows it.
-fn is_current(job: &JobRow, attempt: &AttemptRow) -> bool {
+pub(super) fn is_current(job: &JobRow, attempt: &AttemptRow) -> bool {
     job.attempt_id == Some(attempt.id) && !job.state.is_terminal()
 }
 
 pub fn started(set: &mut WorkingSet, target: Target, task: &Task, found: bool) -> Reply {
-    let (job, attempt) = match rows(set, target) {
-        Ok(rows) => rows,
-        Err(stale) => return stale,
-    };
-    if !matches!(attempt.phase, Phase::Intent | Phase::Unknown) {
-        return Reply::Stale(format!("attempt {} already has a task or an end", attempt.id));
+    reply(take_start(set, target, task, found))
+}
+
+fn take_start(set: &mut WorkingSet, target: Target, task: &Task, found: bool) -> Result<(), String> {
+    let (_, attempt) = rows(set, target)?;
+    if attempt.task_id.as_ref() == Some(&task.id) {
+        // Told again, since the answer was lost.
+        return Ok(());
     }
+    let (job, attempt) = unsettled(set, target)?;
     let now = set.now;
     if let Some(row) = set.attempts.edit(&attempt.id) {
         row.phase = Phase::Live;
@@ -79,48 +105,42 @@ pub fn started(set: &mut WorkingSet, target: Target, task: &Task, found: bool) -
     }
     if is_current(&job, &attempt) {
         let note = format!("task {}{}", task.id, if found { ", found by its marker" } else { "" });
-        let detail = Detail { note: Some(note), ..Detail::default() };
-        return match take_step(set, job.id, Event::Started, detail, "sluicegate") {
-            Ok(_) => Reply::Done,
-            Err(stale) => Reply::Stale(stale),
-        };
+        let detail = Detail { note: Some(&note), ..Detail::default() };
+        return take_step(set, job.id, Event::Started, detail, "sluicegate").map(drop);
     }
     let body = json!({ "task": task.id, "job_state": job.state, "found": found });
     set.enter("attempt.started_after_cancel", set.about(job.id), "sluicegate", &body);
-    Reply::Done
+    Ok(())
 }
 
 pub fn start_lost(set: &mut WorkingSet, target: Target, why: &str) -> Reply {
-    let (job, attempt) = match rows(set, target) {
-        Ok(rows) => rows,
-        Err(stale) => return stale,
-    };
-    if attempt.phase != Phase::Intent {
-        return Reply::Stale(format!("attempt {} is past its intent", attempt.id));
+    reply(lose_start(set, target, why))
+}
+
+fn lose_start(set: &mut WorkingSet, target: Target, why: &str) -> Result<(), String> {
+    let (job, attempt) = unsettled(set, target)?;
+    if attempt.phase == Phase::Unknown {
+        // Told again, since the answer was lost.
+        return Ok(());
     }
     if let Some(row) = set.attempts.edit(&attempt.id) {
         row.phase = Phase::Unknown;
     }
     if is_current(&job, &attempt) {
-        let detail = Detail { note: Some(why.to_owned()), ..Detail::default() };
-        return match take_step(set, job.id, Event::StartLost, detail, "sluicegate") {
-            Ok(_) => Reply::Done,
-            Err(stale) => Reply::Stale(stale),
-        };
+        let detail = Detail { note: Some(why), ..Detail::default() };
+        return take_step(set, job.id, Event::StartLost, detail, "sluicegate").map(drop);
     }
     set.enter("attempt.start_lost", set.about(job.id), "sluicegate", &json!({ "why": why }));
-    Reply::Done
+    Ok(())
 }
 
-pub fn not_started(set: &mut WorkingSet, target: Target, end: NotStarted) -> Reply {
-    let (job, attempt) = match rows(set, target) {
-        Ok(rows) => rows,
-        Err(stale) => return stale,
-    };
-    if !matches!(attempt.phase, Phase::Intent | Phase::Unknown) {
-        return Reply::Stale(format!("attempt {} already has a task or an end", attempt.id));
-    }
-    if let Some((key, closure)) = &end.close {
+pub fn not_started(set: &mut WorkingSet, target: Target, end: &NotStarted<'_>) -> Reply {
+    reply(refund(set, target, end))
+}
+
+fn refund(set: &mut WorkingSet, target: Target, end: &NotStarted<'_>) -> Result<(), String> {
+    let (job, attempt) = unsettled(set, target)?;
+    if let Some((key, closure)) = end.close {
         close_budget(set, key, closure);
     }
     let current = is_current(&job, &attempt);
@@ -134,15 +154,12 @@ pub fn not_started(set: &mut WorkingSet, target: Target, end: NotStarted) -> Rep
     }
     if current {
         let detail = Detail { note: Some(end.why), due_at: end.due_at, ..Detail::default() };
-        return match take_step(set, job.id, Event::NotStarted, detail, "sluicegate") {
-            Ok(_) => Reply::Done,
-            Err(stale) => Reply::Stale(stale),
-        };
+        return take_step(set, job.id, Event::NotStarted, detail, "sluicegate").map(drop);
     }
     set.release(job.id, attempt.id, "not_started", |_| true);
     end_attempt(set, attempt.id, "not_started");
     set.enter("attempt.not_started", set.about(job.id), "sluicegate", &json!({ "why": end.why }));
-    Reply::Done
+    Ok(())
 }
 
 /// A cool-down never shortens one that is in force.
@@ -154,151 +171,31 @@ fn close_budget(set: &mut WorkingSet, key: &Key, closure: &Closure) {
         (Some(old), Some(new)) => new > old,
     });
     if longer {
-        set.budget(key).closed_json = serde_json::to_string(closure).ok();
+        operator::close(set, key, closure, "sluicegate");
     }
 }
 
 pub fn start_rejected(set: &mut WorkingSet, target: Target, failure: &Failure, advice: &str) -> Reply {
-    let (job, attempt) = match rows(set, target) {
-        Ok(rows) => rows,
-        Err(stale) => return stale,
-    };
-    if !matches!(attempt.phase, Phase::Intent | Phase::Unknown) {
-        return Reply::Stale(format!("attempt {} already has a task or an end", attempt.id));
-    }
+    reply(reject_start(set, target, failure, advice))
+}
+
+fn reject_start(set: &mut WorkingSet, target: Target, failure: &Failure, advice: &str) -> Result<(), String> {
+    let (job, attempt) = unsettled(set, target)?;
     if is_current(&job, &attempt) {
-        let detail =
-            Detail { failure: Some(failure.clone()), note: Some(advice.to_owned()), ..Detail::default() };
-        return match take_step(set, job.id, Event::StartRejected, detail, "sluicegate") {
-            Ok(_) => Reply::Done,
-            Err(stale) => Reply::Stale(stale),
-        };
+        let detail = Detail { failure: Some(failure), note: Some(advice), ..Detail::default() };
+        return take_step(set, job.id, Event::StartRejected, detail, "sluicegate").map(drop);
     }
     set.release(job.id, attempt.id, "not_started", |_| true);
     end_attempt(set, attempt.id, "start_rejected");
     set.enter("attempt.start_rejected", set.about(job.id), "sluicegate", &json!({ "why": failure.message }));
-    Reply::Done
+    Ok(())
 }
 
-pub fn doubles(set: &mut WorkingSet, job: JobId, attempt: AttemptId, tasks: &[TaskId]) -> Reply {
-    let dedup = format!("{attempt}/doubles");
-    if put_notice(set, dedup, "job.duplicate_tasks", Some(job), json!({ "tasks": tasks })) {
-        set.enter("attempt.duplicate_tasks", set.about(job), "sluicegate", &json!({ "tasks": tasks }));
-    }
-    Reply::Done
-}
-
-pub fn seen(set: &mut WorkingSet, target: Target, seen: &Seen) -> Reply {
-    let (job, attempt) = match rows(set, target) {
-        Ok(rows) => rows,
-        Err(stale) => return stale,
-    };
-    if !matches!(attempt.phase, Phase::Live | Phase::Done) || attempt.task_id.as_ref() != Some(&seen.task.id)
-    {
-        return Reply::Stale(format!("attempt {} does not follow task {}", attempt.id, seen.task.id));
-    }
-    record_sighting(set, &attempt, &seen.task);
-    if is_current(&job, &attempt) {
-        let Some(event) = seen.event else {
-            let body = json!({ "task": seen.task.id, "remote": seen.task.state });
-            set.enter("attempt.seen", set.about(job.id), "sluicegate", &body);
-            return Reply::Done;
-        };
-        let detail = Detail {
-            pull: None,
-            failure: seen.failure.clone(),
-            note: seen.advice.clone(),
-            due_at: seen.due_at,
-        };
-        return match take_step(set, job.id, event, detail, "sluicegate") {
-            Ok(_) => Reply::Done,
-            Err(stale) => Reply::Stale(stale),
-        };
-    }
-    if is_end(&seen.task.state) {
-        late_end(set, &job, &attempt, &seen.task);
-    } else {
-        let body = json!({ "task": seen.task.id, "remote": seen.task.state, "job_state": job.state });
-        set.enter("attempt.seen", set.about(job.id), "sluicegate", &body);
-    }
-    Reply::Done
-}
-
-/// The task of a job that was cancelled (or has moved on) has ended: what it held comes back, and what it left is not used.
-fn late_end(set: &mut WorkingSet, job: &JobRow, attempt: &AttemptRow, task: &Task) {
-    settle(set, job.id, attempt.id);
-    set.release(job.id, attempt.id, "late_end", |hold| {
-        matches!(hold.release, Release::AgentStops | Release::Change)
-    });
-    end_attempt(set, attempt.id, "late_end");
-    let left = json!({ "task": task.id, "remote": task.state, "branch": task.branch(), "pull_database_id": task.pull_database_id() });
-    set.enter("attempt.late_end", set.about(job.id), "sluicegate", &left);
-    if job.state == State::Cancelled && !task.artifacts.is_empty() {
-        put_notice(set, format!("{}/late_result", attempt.id), "job.late_result", Some(job.id), left);
-    }
-}
-
-fn record_sighting(set: &mut WorkingSet, attempt: &AttemptRow, task: &Task) {
-    let now = set.now;
-    let Some(row) = set.attempts.edit(&attempt.id) else { return };
-    if row.remote_state.as_ref() != Some(&task.state) {
-        row.remote_state = Some(task.state.clone());
-        row.remote_since = Some(now);
-    }
-    row.remote_updated_at = task.updated_at.or(row.remote_updated_at);
-    row.session_count = task.session_count.or(row.session_count);
-    if let Some(url) = &task.html_url {
-        row.task_url = Some(url.clone());
-    }
-    if let Some(branch) = task.branch() {
-        row.branch = Some(branch.to_owned());
-    }
-    row.pull_database_id = task.pull_database_id().or(row.pull_database_id);
-    row.nano_credits = task.nano_credits().or(row.nano_credits);
-    let model = task
-        .sessions
-        .iter()
-        .flatten()
-        .rev()
-        .find_map(|session| session.model.clone())
-        .filter(|m| !m.is_empty());
-    row.model_used = model.or_else(|| row.model_used.take());
-}
-
-fn end_attempt(set: &mut WorkingSet, attempt: AttemptId, why: &str) {
+pub(super) fn end_attempt(set: &mut WorkingSet, attempt: AttemptId, why: &str) {
     let now = set.now;
     if let Some(row) = set.attempts.edit(&attempt) {
         row.phase = Phase::Ended;
         row.ended_at = Some(now);
         row.end_reason = Some(why.to_owned());
     }
-}
-
-pub fn take_over(set: &mut WorkingSet, target: Target) -> Reply {
-    let (job, attempt) = match rows(set, target) {
-        Ok(rows) => rows,
-        Err(stale) => return stale,
-    };
-    if attempt.phase == Phase::Ended || attempt.token == target.fence.token {
-        return Reply::Stale(format!("attempt {} needs no new driver", attempt.id));
-    }
-    // A driver that lives keeps what it drives.
-    let lives = set
-        .workers
-        .get(&attempt.worker_id)
-        .is_some_and(|worker| worker.stopped_at.is_none() && worker.lease_until > set.now);
-    if lives {
-        return Reply::Stale(format!(
-            "attempt {} is driven by worker {}, which lives",
-            attempt.id, attempt.worker_id
-        ));
-    }
-    let from = attempt.worker_id;
-    if let Some(row) = set.attempts.edit(&attempt.id) {
-        row.worker_id = target.fence.worker;
-        row.token = target.fence.token;
-    }
-    let body = json!({ "from": from, "to": target.fence.worker, "token": target.fence.token });
-    set.enter("attempt.taken_over", set.about(job.id), "sluicegate", &body);
-    Reply::Done
 }

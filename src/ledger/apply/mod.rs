@@ -3,9 +3,13 @@
 
 mod admission;
 mod attempt;
+mod holds;
+mod notices;
 mod operator;
+mod sighting;
 mod step;
 mod submit;
+mod workers;
 
 use crate::ledger::{
     command::{Command, Reply},
@@ -13,47 +17,59 @@ use crate::ledger::{
 };
 
 /// Applies one command.
-pub fn apply(set: &mut WorkingSet, command: Command) -> Reply {
+pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
     match command {
-        Command::Submit { request, jobs } => submit::submit(set, *request, jobs),
-        Command::Admit { job, attempt, nonce, fence } => admission::admit(set, job, attempt, nonce, fence),
+        Command::Submit { request, jobs } => submit::submit(set, request, jobs),
+        &Command::Admit { job, attempt, nonce, fence } => {
+            admission::admit(set, admission::Intent { job, attempt, nonce, fence })
+        }
         Command::Started { job, attempt, fence, task, found } => {
-            attempt::started(set, attempt::Target { job, attempt, fence }, &task, found)
+            attempt::started(set, attempt::Target::new(*job, *attempt, *fence), task, *found)
         }
         Command::StartLost { job, attempt, fence, why } => {
-            attempt::start_lost(set, attempt::Target { job, attempt, fence }, &why)
+            attempt::start_lost(set, attempt::Target::new(*job, *attempt, *fence), why)
         }
         Command::NotStarted { job, attempt, fence, why, counts, due_at, close } => {
-            let end = attempt::NotStarted { why, counts, due_at, close };
-            attempt::not_started(set, attempt::Target { job, attempt, fence }, end)
+            let end = attempt::NotStarted { why, counts: *counts, due_at: *due_at, close: close.as_ref() };
+            attempt::not_started(set, attempt::Target::new(*job, *attempt, *fence), &end)
         }
         Command::StartRejected { job, attempt, fence, failure, advice } => {
-            attempt::start_rejected(set, attempt::Target { job, attempt, fence }, &failure, &advice)
+            attempt::start_rejected(set, attempt::Target::new(*job, *attempt, *fence), failure, advice)
         }
-        Command::Doubles { job, attempt, tasks } => attempt::doubles(set, job, attempt, &tasks),
+        Command::Doubles { job, attempt, tasks } => notices::doubles(set, *job, *attempt, tasks),
         Command::Seen { job, attempt, fence, seen } => {
-            attempt::seen(set, attempt::Target { job, attempt, fence }, &seen)
+            sighting::seen(set, attempt::Target::new(*job, *attempt, *fence), seen)
         }
         Command::Step { job, event, pull, failure, note, due_at } => {
-            step::step(set, job, event, step::Detail { pull: pull.map(|pull| *pull), failure, note, due_at })
+            let (pull, failure) = (pull.as_deref(), failure.as_ref());
+            step::step(
+                set,
+                *job,
+                *event,
+                step::Detail { pull, failure, note: note.as_deref(), due_at: *due_at },
+            )
         }
-        Command::TakeOver { job, attempt, fence } => {
-            attempt::take_over(set, attempt::Target { job, attempt, fence })
+        &Command::TakeOver { job, attempt, fence } => {
+            workers::take_over(set, attempt::Target::new(job, attempt, fence))
         }
-        Command::Act { job, event, by } => operator::act(set, job, event, &by),
-        Command::Replay { job, new, by } => operator::replay(set, job, new, &by),
-        Command::Discard { job, by } => operator::discard(set, job, &by),
-        Command::Budget { key, change, by } => operator::budget(set, &key, change, &by),
-        Command::RollOver => operator::roll_over(set),
-        Command::Register { worker, name, lease_until } => operator::register(set, worker, name, lease_until),
-        Command::Renew { worker, lease_until } => operator::renew(set, worker, lease_until),
-        Command::Stop { worker } => operator::stop(set, worker),
         Command::Evidence { rows } => {
-            set.new_evidence.extend(rows);
+            set.new_evidence.extend(rows.iter().cloned());
             Reply::Done
         }
-        Command::Notice { dedup, kind, job, body } => operator::notice(set, dedup, &kind, job, body),
-        Command::Delivered { notice } => operator::delivered(set, notice),
-        Command::Undelivered { notice, error, next_at } => operator::undelivered(set, notice, error, next_at),
+        Command::Act { job, event, by } => operator::act(set, *job, *event, by),
+        Command::Replay { job, new, by } => operator::replay(set, *job, *new, by),
+        Command::Discard { job, by } => operator::discard(set, *job, by),
+        Command::Budget { key, change, by } => operator::budget(set, key, change, by),
+        Command::RollOver => holds::roll_over(set),
+        Command::Register { worker, name, lease_until } => {
+            workers::register(set, *worker, name, *lease_until)
+        }
+        Command::Renew { worker, lease_until } => workers::renew(set, *worker, *lease_until),
+        Command::Stop { worker } => workers::stop(set, *worker),
+        Command::Notice { dedup, kind, job, body } => notices::notice(set, dedup, kind, *job, body.clone()),
+        Command::Delivered { notice } => notices::delivered(set, *notice),
+        Command::Undelivered { notice, error, next_at } => {
+            notices::undelivered(set, *notice, error, *next_at)
+        }
     }
 }

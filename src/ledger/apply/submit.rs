@@ -11,7 +11,11 @@ use crate::ledger::{
     working_set::{About, Shared, WorkingSet},
 };
 
-pub fn submit(set: &mut WorkingSet, mut request: RequestRow, jobs: Vec<NewJob>) -> Reply {
+pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Reply {
+    if let Some(known) = set.requests.get(&request.id) {
+        // The same request again: its first answer was lost.
+        return Reply::Submitted { request: Box::new(known.row.clone()), replayed: true };
+    }
     if let Some(key) = &request.idempotency_key
         && let Some(known) = set.by_idempotency_key.get(key)
     {
@@ -45,15 +49,16 @@ pub fn submit(set: &mut WorkingSet, mut request: RequestRow, jobs: Vec<NewJob>) 
     let Ok(spec) = serde_json::from_str(&request.spec_json) else {
         return Reply::Conflict("the request's spec cannot be read back".to_owned());
     };
-    request.created_at = set.now;
+    let request = RequestRow { created_at: set.now, ..request.clone() };
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
     let mut position = set.head.seq.saturating_add(1).saturating_mul(POSITION_STEP);
-    for NewJob { mut row, prompt } in jobs {
+    for NewJob { row, prompt } in jobs {
+        let mut row = row.clone();
         row.position = position;
         position = position.saturating_add(1);
         (row.created_at, row.updated_at, row.state_since) = (set.now, set.now, set.now);
         digest.update(format!("{} {} {}\n", row.id, row.repository, row.prompt_digest).as_bytes());
-        set.new_prompts.push(PromptRow { job_id: row.id, prompt });
+        set.new_prompts.push(PromptRow { job_id: row.id, prompt: prompt.clone() });
         set.jobs.put(row.id, row);
     }
     let body = json!({

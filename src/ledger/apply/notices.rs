@@ -1,0 +1,121 @@
+//! The outbox: one notice per thing to tell, and how its delivery went.
+
+use serde_json::{Value, json};
+
+use crate::{
+    job::{
+        id::{AttemptId, JobId, NoticeId},
+        remote::TaskId,
+        time::Timestamp,
+    },
+    ledger::{
+        command::Reply,
+        rows::NoticeRow,
+        working_set::{About, WorkingSet},
+    },
+};
+
+/// Puts a notice into the outbox, once per `dedup`.
+pub fn put_notice(
+    set: &mut WorkingSet,
+    dedup: String,
+    kind: &str,
+    job: Option<JobId>,
+    mut body: Value,
+) -> bool {
+    if !set.dedups.insert(dedup.clone()) {
+        return false;
+    }
+    let row = job.and_then(|job| set.jobs.get(&job)).cloned();
+    let shared = row.as_ref().and_then(|row| set.request_of(row));
+    if let (Some(row), Some(map)) = (&row, body.as_object_mut()) {
+        let attempt = row.attempt_id.and_then(|attempt| set.attempts.get(&attempt));
+        map.insert("job".into(), json!(row.id));
+        map.insert("request".into(), json!(row.request_id));
+        map.insert("repository".into(), json!(row.repository));
+        map.insert("state".into(), json!(row.state));
+        map.insert("owner".into(), json!(shared.as_ref().map(|shared| shared.row.owner.clone())));
+        map.insert("task_url".into(), json!(attempt.and_then(|attempt| attempt.task_url.clone())));
+    }
+    let id = NoticeId::new(set.now, set.draw());
+    let notice = NoticeRow {
+        id,
+        dedup,
+        kind: kind.to_owned(),
+        job_id: job,
+        request_id: row.map(|row| row.request_id),
+        body_json: body.to_string(),
+        created_at: set.now,
+        tries: 0,
+        next_at: Some(set.now),
+        delivered_at: None,
+        dead_at: None,
+        last_error: None,
+    };
+    set.notices.put(id, notice);
+    true
+}
+
+pub fn notice(set: &mut WorkingSet, dedup: &str, kind: &str, job: Option<JobId>, body: Value) -> Reply {
+    let about = job.map_or_else(About::default, |job| set.about(job));
+    if put_notice(set, dedup.to_owned(), kind, job, body) {
+        set.enter("notice.queued", about, "sluicegate", &json!({ "kind": kind }));
+    }
+    Reply::Done
+}
+
+pub fn delivered(set: &mut WorkingSet, notice: NoticeId) -> Reply {
+    let now = set.now;
+    let Some(row) = set.notices.get(&notice).cloned() else {
+        return Reply::Stale(format!("notice {notice} is not known"));
+    };
+    if row.delivered_at.is_some() {
+        return Reply::Done;
+    }
+    if let Some(row) = set.notices.edit(&notice) {
+        row.delivered_at = Some(now);
+        row.next_at = None;
+        row.tries = row.tries.saturating_add(1);
+    }
+    let about = About { request: row.request_id, job: row.job_id, attempt: None };
+    let body = json!({ "notice": notice, "kind": row.kind, "tries": row.tries.saturating_add(1) });
+    set.enter("notice.delivered", about, "sluicegate", &body);
+    Reply::Done
+}
+
+pub fn undelivered(set: &mut WorkingSet, notice: NoticeId, error: &str, next_at: Option<Timestamp>) -> Reply {
+    let now = set.now;
+    let Some(row) = set.notices.get(&notice).cloned() else {
+        return Reply::Stale(format!("notice {notice} is not known"));
+    };
+    if row.delivered_at.is_some() || row.dead_at.is_some() {
+        return Reply::Stale(format!("notice {notice} is settled"));
+    }
+    if let Some(row) = set.notices.edit(&notice) {
+        row.tries = row.tries.saturating_add(1);
+        row.next_at = next_at;
+        row.last_error = Some(error.to_owned());
+        if next_at.is_none() {
+            row.dead_at = Some(now);
+        }
+    }
+    if next_at.is_none() {
+        let about = About { request: row.request_id, job: row.job_id, attempt: None };
+        set.enter(
+            "notice.given_up",
+            about,
+            "sluicegate",
+            &json!({ "notice": notice, "kind": row.kind, "error": error }),
+        );
+    }
+    Reply::Done
+}
+
+/// Further tasks with the marker of one attempt; told once.
+pub fn doubles(set: &mut WorkingSet, job: JobId, attempt: AttemptId, tasks: &[TaskId]) -> Reply {
+    let dedup = format!("{attempt}/doubles");
+    if put_notice(set, dedup, "job.duplicate_tasks", Some(job), json!({ "tasks": tasks })) {
+        set.enter("attempt.duplicate_tasks", set.about(job), "sluicegate", &json!({ "tasks": tasks }));
+    }
+    Reply::Done
+}

@@ -1,0 +1,134 @@
+//! The ledger as the rest of the process sees it: open, write, be told, close.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    budget::Rules,
+    clock::{Clock, Entropy},
+    job::time::Millis,
+    ledger::{
+        LedgerError,
+        command::{Command, Reply},
+        db::Db,
+        load::RequestCache,
+        open::{self, Location},
+        writer::{Answer, Committed, Feed, Writer},
+    },
+};
+
+/// A clock may be this far behind the last entry before the ledger refuses to open.
+const CLOCK_TOLERANCE: Millis = Millis::minutes(2);
+/// Commands that wait for the writer at most; whoever brings more waits.
+const WAITING_MAX: usize = 4_096;
+
+/// The ledger of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    pub(super) db: Db,
+    pub(super) rules: Arc<Rules>,
+    pub(super) cache: Arc<RequestCache>,
+    /// None: opened for reading only.
+    commands: Option<mpsc::Sender<(Command, Answer)>>,
+    shared: Arc<Shared>,
+}
+
+/// What a ledger shares with its writer.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub feed: Feed,
+    pub fenced: std::sync::atomic::AtomicU64,
+    #[cfg(feature = "failpoints")]
+    pub lost_answers: crate::ledger::fault::LostAnswers,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("dialect", &self.db.dialect()).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger and starts its writer, which ends when the last clone is dropped. A SQLite ledger belongs to one
+    /// process at a time: it stays locked until it is closed or dropped.
+    pub async fn open(
+        location: &Location,
+        rules: Arc<Rules>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> Result<Self, LedgerError> {
+        let mut ledger = Self::of(open::for_writing(location).await?, rules);
+        let head = ledger.head().await?;
+        let now = clock.now();
+        if now.plus(CLOCK_TOLERANCE) < head.at {
+            ledger.close().await;
+            return Err(LedgerError::ClockBehind { now, last: head.at });
+        }
+        let (commands, waiting) = mpsc::channel(WAITING_MAX);
+        ledger.commands = Some(commands);
+        let writer = Writer::new(&ledger, clock, entropy);
+        tokio::spawn(writer.run(waiting));
+        Ok(ledger)
+    }
+
+    /// Opens a ledger that must exist for reading only, also while a daemon is using it. It changes nothing, not even
+    /// the tables of an older version: those it refuses.
+    pub async fn open_read_only(location: &Location, rules: Arc<Rules>) -> Result<Self, LedgerError> {
+        Ok(Self::of(open::for_reading(location).await?, rules))
+    }
+
+    fn of(db: Db, rules: Arc<Rules>) -> Self {
+        Self { db, rules, cache: Arc::default(), commands: None, shared: Arc::default() }
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// What each commit changes is sent here from now on. One receiver.
+    pub fn feed(&self) -> mpsc::UnboundedReceiver<Arc<Committed>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *self.shared.feed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
+    }
+
+    /// Applies one command. After `Unavailable` the write may have been committed: every command is safe to repeat.
+    pub async fn write(&self, command: Command) -> Result<Reply, LedgerError> {
+        Ok(self.queue(command).await?.0)
+    }
+
+    /// Applies several commands, each for itself; as a rule in one transaction. Also tells what was changed by it.
+    pub async fn write_all(
+        &self,
+        commands: Vec<Command>,
+    ) -> Vec<Result<(Reply, Arc<Committed>), LedgerError>> {
+        futures::future::join_all(commands.into_iter().map(|command| self.queue(command))).await
+    }
+
+    async fn queue(&self, command: Command) -> Result<(Reply, Arc<Committed>), LedgerError> {
+        let stopped = || LedgerError::Unavailable("the ledger's writer has stopped".into());
+        let Some(commands) = &self.commands else {
+            return Err(LedgerError::Unavailable("the ledger was opened for reading only".into()));
+        };
+        let (answer, answered) = oneshot::channel();
+        commands.send((command, answer)).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+
+    /// Writes refused since the start because their fencing token was an old one.
+    pub fn fenced_writes(&self) -> u64 {
+        self.shared.fenced.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Every n-th commit from now on is reported as failed although it stands; 0 ends it.
+    #[cfg(feature = "failpoints")]
+    pub fn lose_every_nth_answer(&self, n: u64) {
+        self.shared.lost_answers.every(n);
+    }
+
+    /// Waits for the transaction under way, closes every connection, and gives a SQLite ledger free for the next process.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}

@@ -1,0 +1,202 @@
+//! Opens the store that a ledger lives in: finds it, locks it, brings its tables up to date. It must not read or write rows.
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    SqlStr,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::ledger::{
+    LedgerError,
+    db::{Bind, Db},
+};
+
+/// Where the ledger is.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// `sqlite:PATH` or `postgres://...`.
+    pub url: String,
+    /// Of the PostgreSQL user, when it is not part of the environment's own way to log in.
+    pub password: Option<SecretString>,
+    /// SQLite only: survive a power cut (`FULL`), not only a crash of the process.
+    pub full_durability: bool,
+}
+
+const READERS_MAX: u32 = 4;
+/// The newest migration that this program knows.
+const SCHEMA: i64 = 1;
+
+enum Store<'a> {
+    Sqlite(PathBuf),
+    Postgres(&'a str),
+}
+
+/// What the URL names.
+fn store(location: &Location) -> Result<Store<'_>, LedgerError> {
+    let url = location.url.as_str();
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Store::Postgres(url));
+    }
+    let scheme = || LedgerError::Location(url.split(':').next().unwrap_or_default().to_owned());
+    let path = url.strip_prefix("sqlite:").ok_or_else(scheme)?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains(":memory:") {
+        return Err(LedgerError::Unreadable(format!(
+            "`{url}` names no file, and a ledger must outlive the process: write sqlite:PATH"
+        )));
+    }
+    Ok(Store::Sqlite(PathBuf::from(path)))
+}
+
+/// Opens the store, creates the SQLite file when it is missing, and brings the tables up to date.
+pub async fn for_writing(location: &Location) -> Result<Db, LedgerError> {
+    let (db, migrated) = match store(location)? {
+        Store::Sqlite(path) => {
+            let db = sqlite(&path, location.full_durability).await?;
+            let migrations = migrator(include_str!("../../migrations/sqlite/0001_ledger.sql"));
+            let Db::Sqlite { write, .. } = &db else { return Ok(db) };
+            let migrated = migrations.run(write).await;
+            (db, migrated)
+        }
+        Store::Postgres(url) => {
+            let db = postgres(url, location, "off").await?;
+            let migrations = migrator(include_str!("../../migrations/postgres/0001_ledger.sql"));
+            let Db::Postgres(pool) = &db else { return Ok(db) };
+            let migrated = migrations.run(pool).await;
+            (db, migrated)
+        }
+    };
+    let error = match migrated {
+        Ok(()) => return Ok(db),
+        Err(MigrateError::VersionMissing(version)) => LedgerError::Newer { version },
+        Err(error) => LedgerError::Unreadable(format!("{}: {error}", place(location))),
+    };
+    db.close().await;
+    Err(error)
+}
+
+/// Opens a store that must exist, changing nothing.
+pub async fn for_reading(location: &Location) -> Result<Db, LedgerError> {
+    let db = match store(location)? {
+        Store::Sqlite(path) => sqlite_read_only(&path).await?,
+        Store::Postgres(url) => postgres(url, location, "on").await?,
+    };
+    let versions =
+        db.json("SELECT CAST(MAX(version) AS TEXT) FROM _sqlx_migrations", &[] as &[Bind<'_>]).await;
+    let error = match versions.map(|versions: Vec<i64>| versions.first().copied()) {
+        Ok(Some(SCHEMA)) => return Ok(db),
+        Ok(Some(version)) if version > SCHEMA => LedgerError::Newer { version },
+        Ok(_) | Err(_) => LedgerError::Unreadable(format!(
+            "{} holds no ledger of this version: start the daemon once to make or upgrade it",
+            place(location)
+        )),
+    };
+    db.close().await;
+    Err(error)
+}
+
+fn migrator(sql: &'static str) -> Migrator {
+    let first =
+        Migration::new(SCHEMA, "ledger".into(), MigrationType::Simple, SqlStr::from_static(sql), false);
+    Migrator::with_migrations(vec![first])
+}
+
+/// Names the store in a message, without what may be secret in its URL.
+fn place(location: &Location) -> String {
+    match store(location) {
+        Ok(Store::Sqlite(path)) => path.display().to_string(),
+        Ok(Store::Postgres(url)) => {
+            let options = PgConnectOptions::from_str(url).unwrap_or_default();
+            let database = options.get_database().unwrap_or_default();
+            format!("database {database} at {}:{}", options.get_host(), options.get_port())
+        }
+        Err(_) => "the ledger".to_owned(),
+    }
+}
+
+async fn sqlite(path: &Path, full_durability: bool) -> Result<Db, LedgerError> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| LedgerError::Unreadable(format!("{}: {error}", path.display()));
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        tokio::fs::create_dir_all(parent).await.map_err(|error| unreadable(&error))?;
+    }
+    let lock = Arc::new(Lock::take(path)?);
+    let synchronous = if full_durability { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .foreign_keys(true)
+        .statement_cache_capacity(200)
+        .busy_timeout(Duration::from_secs(5));
+    let pool =
+        |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
+    let write = pool(1).connect_with(options.clone()).await.map_err(|error| unreadable(&error))?;
+    let read = pool(READERS_MAX).connect_with(options).await.map_err(|error| unreadable(&error))?;
+    Ok(Db::Sqlite { write, read, lock })
+}
+
+async fn sqlite_read_only(path: &Path) -> Result<Db, LedgerError> {
+    let unreadable = |error: sqlx::Error| LedgerError::Unreadable(format!("{}: {error}", path.display()));
+    let options =
+        SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(Duration::from_secs(5));
+    let pool = SqlitePoolOptions::new().max_connections(READERS_MAX);
+    let read = pool.connect_with(options).await.map_err(unreadable)?;
+    Ok(Db::Sqlite { write: read.clone(), read, lock: Arc::default() })
+}
+
+async fn postgres(url: &str, location: &Location, read_only: &str) -> Result<Db, LedgerError> {
+    let unreadable = |error: sqlx::Error| LedgerError::Unreadable(format!("{}: {error}", place(location)));
+    // The writer waits for the head row and must then see what the one before it committed.
+    let settings =
+        [("default_transaction_isolation", "read committed"), ("default_transaction_read_only", read_only)];
+    let mut options = PgConnectOptions::from_str(url).map_err(unreadable)?.options(settings);
+    if let Some(password) = &location.password {
+        options = options.password(password.expose_secret());
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(READERS_MAX.saturating_add(1))
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options)
+        .await
+        .map_err(unreadable)?;
+    Ok(Db::Postgres(pool))
+}
+
+/// The right of one process to write a SQLite ledger: a lock on the file `<ledger>.lock` beside it. It is advisory and ends
+/// with the process, so nothing is left to clean up after a crash.
+#[derive(Debug, Default)]
+pub struct Lock(Mutex<Option<File>>);
+
+impl Lock {
+    fn take(ledger: &Path) -> Result<Self, LedgerError> {
+        let mut path = ledger.as_os_str().to_owned();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let unreadable =
+            |error: std::io::Error| LedgerError::Unreadable(format!("{}: {error}", path.display()));
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(unreadable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(Mutex::new(Some(file)))),
+            Err(TryLockError::WouldBlock) => Err(LedgerError::Locked(ledger.display().to_string())),
+            Err(TryLockError::Error(error)) => Err(unreadable(error)),
+        }
+    }
+
+    /// For the next process. A second time changes nothing.
+    pub fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}

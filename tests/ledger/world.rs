@@ -1,0 +1,409 @@
+//! A small world to try the ledger in: one store, a clock that is moved by hand, and short words for the
+//! commands. It must not look behind the ledger's public face, except where a test tampers on purpose.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sluicegate::{
+    budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
+    clock::{Clock as _, Entropy, ManualClock},
+    job::{
+        AttemptId, Event, JobId, Millis, RemoteState, RequestId, Session, State, Task, TaskId, Timestamp,
+        WorkerId, remote::Usage,
+    },
+    ledger::{
+        By, Command, Fence, Ledger, LedgerError, Location, NewJob, Reply, Seen,
+        rows::{AttemptRow, JobRow, RequestRow, RequestSpec},
+    },
+};
+use tempfile::TempDir;
+
+use crate::support::Postgres;
+
+pub const HOUR: Millis = Millis::hours(1);
+const START: &str = "2026-11-20T10:00:00Z";
+
+/// Runs each scenario on both stores and ends with the invariants.
+macro_rules! on_both_stores {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {$(
+            #[tokio::test]
+            async fn $name() {
+                let world = crate::ledger::world::World::sqlite().await;
+                super::$name(&world).await;
+                world.end().await;
+            }
+        )*}
+        mod on_postgres {$(
+            #[tokio::test]
+            async fn $name() {
+                let world = crate::ledger::world::World::postgres().await;
+                super::$name(&world).await;
+                world.end().await;
+            }
+        )*}
+    };
+}
+pub(crate) use on_both_stores;
+
+/// One ledger and its surroundings.
+pub struct World {
+    pub ledger: Ledger,
+    pub clock: Arc<ManualClock>,
+    pub rules: Arc<Rules>,
+    pub location: Location,
+    pub worker: Fence,
+    drawn: AtomicU64,
+    directory: Option<TempDir>,
+}
+
+/// What is asked for; the rest is the same for all.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub key: Option<&'static str>,
+    pub body: &'static str,
+    pub template: &'static str,
+    pub template_digest: &'static str,
+    pub requester: &'static str,
+    pub pool: Option<&'static str>,
+    pub estimate: u32,
+    pub repositories: Vec<String>,
+}
+
+/// An order for these repositories of `acme`, reviewed by nobody and free of charge.
+pub fn order(names: &[&str]) -> Order {
+    Order {
+        key: None,
+        body: "body",
+        template: "upgrade",
+        template_digest: "digest",
+        requester: "olga",
+        pool: None,
+        estimate: 0,
+        repositories: names.iter().map(|name| format!("acme/{name}")).collect(),
+    }
+}
+
+/// The same, reviewed by a person, and 10 credits a try.
+pub fn reviewed(names: &[&str]) -> Order {
+    Order { pool: Some("reviewers"), estimate: 10, ..order(names) }
+}
+
+fn budget(name: &str, kind: Kind, per: Scope, limit: u32, period: Period) -> BudgetRule {
+    BudgetRule { name: name.into(), kind, per, matching: None, limit: Amount::from(limit), period }
+}
+
+/// Three agents at once, one per repository; four changes under way; ten starts an hour; a hundred credits a
+/// day; ana and ben review two each, and zoe is away for an hour.
+pub fn rules() -> Rules {
+    let from = Timestamp::parse(START).unwrap();
+    let member = |login: &str, away| Member { login: login.into(), limit: Amount::from(2), away };
+    let pool = Pool {
+        name: "reviewers".into(),
+        members: vec![
+            member("ana", Vec::new()),
+            member("ben", Vec::new()),
+            member("zoe", vec![(from, from.plus(HOUR))]),
+        ],
+    };
+    Rules {
+        budgets: vec![
+            budget("slots", Kind::Slots, Scope::Global, 3, Period::Lifetime),
+            budget("slots", Kind::Slots, Scope::Repository, 1, Period::Lifetime),
+            budget("unproven", Kind::Change, Scope::Template, 4, Period::Lifetime),
+            budget("starts", Kind::Window, Scope::Global, 10, Period::Rolling(HOUR)),
+            budget("credits", Kind::Spend, Scope::Team, 100, Period::Day),
+        ],
+        pools: BTreeMap::from([("reviewers".to_owned(), pool)]),
+    }
+}
+
+impl World {
+    pub async fn sqlite() -> Self {
+        Self::sqlite_with(rules()).await
+    }
+    pub async fn sqlite_with(rules: Rules) -> Self {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("ledger.db").display());
+        Self::at(&url, Some(directory), rules).await
+    }
+    pub async fn postgres() -> Self {
+        Self::postgres_with(rules()).await
+    }
+    pub async fn postgres_with(rules: Rules) -> Self {
+        Self::at(&Postgres::shared().database(), None, rules).await
+    }
+
+    async fn at(url: &str, directory: Option<TempDir>, rules: Rules) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::parse(START).unwrap()));
+        let location = location(url);
+        let rules = Arc::new(rules);
+        let ledger = open(&location, &rules, &clock).await.unwrap();
+        let worker = Fence { worker: WorkerId::new(clock.now(), 1), token: 0 };
+        let mut world =
+            Self { ledger, clock, rules, location, worker, drawn: AtomicU64::new(1_000), directory };
+        world.worker = world.register("first").await;
+        world
+    }
+
+    /// Another handle on the same store.
+    pub async fn reopen(&self) -> Result<Ledger, LedgerError> {
+        open(&self.location, &self.rules, &self.clock).await
+    }
+
+    pub fn sqlite_path(&self) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.path().join("ledger.db"))
+    }
+
+    pub fn draw(&self) -> u128 {
+        u128::from(self.drawn.fetch_add(1, Ordering::Relaxed)) << 24
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn pass(&self, span: Millis) {
+        self.clock.set(self.clock.now().plus(span));
+    }
+
+    /// Every scenario ends with every invariant.
+    pub async fn end(&self) {
+        assert_eq!(self.ledger.broken_invariants().await.unwrap(), Vec::<String>::new());
+    }
+
+    pub async fn write(&self, command: Command) -> Reply {
+        self.ledger.write(command).await.unwrap()
+    }
+
+    /// The commands in one transaction.
+    pub async fn write_all(&self, commands: Vec<Command>) -> Vec<Reply> {
+        self.ledger.write_all(commands).await.into_iter().map(|answer| answer.unwrap().0).collect()
+    }
+
+    pub async fn register(&self, name: &str) -> Fence {
+        let worker = WorkerId::new(self.clock.now(), self.draw());
+        let lease_until = self.clock.now().plus(Millis::minutes(1));
+        match self.write(Command::Register { worker, name: name.into(), lease_until }).await {
+            Reply::Registered { token } => Fence { worker, token },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The command that submits an order, and the ids of its jobs.
+    pub fn submission(&self, order: &Order) -> (Command, Vec<JobId>) {
+        let now = self.clock.now();
+        let request = self.request(order, RequestId::new(now, self.draw()));
+        let jobs: Vec<NewJob> =
+            order.repositories.iter().map(|name| self.new_job(request.id, name)).collect();
+        let ids = jobs.iter().map(|job| job.row.id).collect();
+        (Command::Submit { request: Box::new(request), jobs }, ids)
+    }
+
+    fn request(&self, order: &Order, id: RequestId) -> RequestRow {
+        let spec = RequestSpec {
+            pull_request: true,
+            base_ref: None,
+            custom_agent: None,
+            labels: Vec::new(),
+            pool: order.pool.map(Into::into),
+            retry: sluicegate::job::retry::RetryRule::default(),
+            estimate: Amount::from(order.estimate),
+            weight: 1,
+            scope: serde_json::json!({ "may": ["Cargo.lock"] }),
+        };
+        RequestRow {
+            id,
+            idempotency_key: order.key.map(Into::into),
+            body_digest: order.body.into(),
+            plan_digest: "plan".into(),
+            template: order.template.into(),
+            template_version: 1,
+            template_digest: order.template_digest.into(),
+            requester: order.requester.into(),
+            team: "platform".into(),
+            owner: "olga".into(),
+            reason: None,
+            identity: "bot".into(),
+            inputs_json: "{}".into(),
+            spec_json: serde_json::to_string(&spec).unwrap(),
+            skipped_json: "[]".into(),
+            jobs: i64::try_from(order.repositories.len()).unwrap(),
+            created_at: self.clock.now(),
+        }
+    }
+
+    fn new_job(&self, request_id: RequestId, repository: &str) -> NewJob {
+        let now = self.clock.now();
+        let row = JobRow {
+            id: JobId::new(now, self.draw()),
+            request_id,
+            position: 0,
+            repository: repository.parse().unwrap(),
+            model: None,
+            prompt_digest: "prompt".into(),
+            priority: 5,
+            state: State::Queued,
+            state_since: now,
+            created_at: now,
+            updated_at: now,
+            due_at: None,
+            deadline_at: None,
+            attempts: 0,
+            attempt_id: None,
+            episode: 0,
+            reviewer: None,
+            pull_number: None,
+            pull_json: None,
+            outcome_json: None,
+            replay_of: None,
+            discarded_at: None,
+        };
+        NewJob { row, prompt: format!("Upgrade {repository}.") }
+    }
+
+    pub async fn submit(&self, order: Order) -> Vec<JobId> {
+        let (command, jobs) = self.submission(&order);
+        assert!(matches!(self.write(command).await, Reply::Submitted { replayed: false, .. }));
+        jobs
+    }
+
+    pub fn admission(&self, job: JobId, fence: Fence) -> Command {
+        let attempt = AttemptId::new(self.clock.now(), self.draw());
+        Command::Admit { job, attempt, nonce: 7, fence }
+    }
+
+    pub async fn admit(&self, job: JobId) -> Reply {
+        self.write(self.admission(job, self.worker)).await
+    }
+
+    /// Admits a job that must be let in.
+    pub async fn admitted(&self, job: JobId) -> AttemptRow {
+        match self.admit(job).await {
+            Reply::Admitted { attempt, .. } => *attempt,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Admits and starts a job.
+    pub async fn running(&self, job: JobId) -> AttemptRow {
+        let attempt = self.admitted(job).await;
+        let task = Box::new(task(&attempt, RemoteState::Queued));
+        let (attempt_id, fence) = (attempt.id, self.worker);
+        let started = Command::Started { job, attempt: attempt_id, fence, task, found: false };
+        assert!(matches!(self.write(started).await, Reply::Done));
+        self.attempt(&attempt).await
+    }
+
+    /// The command that tells of a sighting.
+    pub fn sighting(&self, attempt: &AttemptRow, task: Task, event: Option<Event>) -> Command {
+        let seen = Seen { task, event, failure: None, advice: None, due_at: None };
+        Command::Seen { job: attempt.job_id, attempt: attempt.id, fence: self.worker, seen: Box::new(seen) }
+    }
+
+    pub async fn see(&self, attempt: &AttemptRow, state: RemoteState, event: Option<Event>) -> Reply {
+        self.write(self.sighting(attempt, task(attempt, state), event)).await
+    }
+
+    /// The same, of a task that says what it cost.
+    pub async fn see_cost(&self, attempt: &AttemptRow, credits: u64, event: Event) -> Reply {
+        let task = costly(task(attempt, RemoteState::Completed), credits);
+        self.write(self.sighting(attempt, task, Some(event))).await
+    }
+
+    /// Proves that an attempt never started.
+    pub async fn not_started(&self, attempt: &AttemptRow, counts: bool, due_at: Option<Timestamp>) {
+        let (job, fence, why) = (attempt.job_id, self.worker, "refused".to_owned());
+        let command =
+            Command::NotStarted { job, attempt: attempt.id, fence, why, counts, due_at, close: None };
+        assert!(matches!(self.write(command).await, Reply::Done));
+    }
+
+    pub async fn step(&self, job: JobId, event: Event) -> Reply {
+        self.write(step(job, event)).await
+    }
+
+    pub async fn act(&self, job: JobId, event: Event) -> Reply {
+        self.write(Command::Act { job, event, by: by() }).await
+    }
+
+    pub async fn job(&self, id: JobId) -> JobRow {
+        self.ledger.job(id).await.unwrap().unwrap()
+    }
+
+    pub async fn state(&self, id: JobId) -> State {
+        self.job(id).await.state
+    }
+
+    pub async fn attempt(&self, attempt: &AttemptRow) -> AttemptRow {
+        self.ledger.attempt(attempt.id).await.unwrap().unwrap()
+    }
+
+    /// What is used of a budget.
+    pub async fn used(&self, key: &str) -> u64 {
+        let rows = self.ledger.budgets().await.unwrap();
+        rows.iter().find(|row| row.id == Key::new(key)).map_or(0, |row| row.used.get())
+    }
+
+    /// Kinds of the job's entries, oldest first.
+    pub async fn history(&self, job: JobId) -> Vec<String> {
+        self.ledger.entries_of(job).await.unwrap().into_iter().map(|entry| entry.kind).collect()
+    }
+}
+
+pub fn location(url: &str) -> Location {
+    Location { url: url.into(), password: None, full_durability: false }
+}
+
+pub async fn open(
+    location: &Location,
+    rules: &Arc<Rules>,
+    clock: &Arc<ManualClock>,
+) -> Result<Ledger, LedgerError> {
+    let clock: Arc<dyn sluicegate::clock::Clock> = Arc::<ManualClock>::clone(clock);
+    Ledger::open(location, Arc::clone(rules), clock, Arc::new(Entropy::from_seed(7))).await
+}
+
+pub fn by() -> By {
+    By { actor: "olga".into(), reason: "because".into() }
+}
+
+pub fn step(job: JobId, event: Event) -> Command {
+    Command::Step { job, event, pull: None, failure: None, note: None, due_at: None }
+}
+
+/// The attempt's task as it is seen.
+pub fn task(attempt: &AttemptRow, state: RemoteState) -> Task {
+    Task {
+        id: TaskId(format!("task-of-{}", attempt.id)),
+        state,
+        name: None,
+        html_url: Some("https://example.test/task".into()),
+        created_at: attempt.intent_at,
+        updated_at: None,
+        session_count: Some(1),
+        artifacts: Vec::new(),
+        sessions: None,
+    }
+}
+
+pub fn costly(mut task: Task, credits: u64) -> Task {
+    let session = Session {
+        id: "session".into(),
+        state: task.state.clone(),
+        prompt: None,
+        model: Some("model-1".into()),
+        head_ref: Some("agent/fix".into()),
+        base_ref: Some("main".into()),
+        usage: Some(Usage::AiNanoCredits(credits)),
+        error: None,
+    };
+    task.sessions = Some(vec![session]);
+    task
+}
