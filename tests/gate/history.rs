@@ -261,12 +261,16 @@ impl History {
 
     /// The model must propose the same job now.
     fn check(&mut self, proposal: &Proposal) -> Result<(), String> {
-        let admissible = self.model.admissible(self.now);
-        let found = match self.pace {
-            Pace::Seconds => admissible.first().filter(|(job, _)| *job == proposal.job),
-            Pace::Minutes => admissible.iter().find(|(job, _)| *job == proposal.job),
-        };
-        let Some((_, takes)) = found else {
+        let mut admissible = self.model.admissible(self.now);
+        match self.pace {
+            Pace::Seconds => admissible.truncate(1),
+            // Where the model stands off, a gate may have parked the class because of a reservation, and wake it.
+            Pace::Minutes => {
+                let fitting = self.model.fitting(self.now).into_iter();
+                admissible = fitting.map(|(_, job, takes)| (job, takes)).collect();
+            }
+        }
+        let Some((_, takes)) = admissible.iter().find(|(job, _)| *job == proposal.job) else {
             return Err(format!("{} proposed; the model allows {admissible:?}", proposal.job));
         };
         if self.open.iter().chain(&self.closed).any(|other| other.token >= proposal.token) {

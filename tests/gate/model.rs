@@ -208,14 +208,18 @@ impl Model {
 
     /// Every job that may be proposed, in order, with what it takes.
     pub fn admissible(&self, now: Timestamp) -> Vec<(JobId, Vec<Take>)> {
+        let is_off = |class: &ClassId| self.off.get(class).is_some_and(|(until, _)| *until > now);
+        let fitting = self.fitting(now).into_iter();
+        fitting.filter(|(class, ..)| !is_off(class)).map(|(_, job, takes)| (job, takes)).collect()
+    }
+
+    /// Every first job of a class that fits, in order, also if its class stands off.
+    pub fn fitting(&self, now: Timestamp) -> Vec<(ClassId, JobId, Vec<Take>)> {
         let mut heads = self.heads(now);
         heads.sort_by_key(|job| job.rank());
-        let is_off = |job: &Job| self.off.get(&job.offer.class.id).is_some_and(|(until, _)| *until > now);
-        let fitting = heads.into_iter().filter(|job| !is_off(job)).filter_map(|job| {
-            match decide(self, &job.offer.class.demands, now) {
-                Decision::Admit(takes) => Some((job.offer.job, takes)),
-                Decision::Refuse(_) => None,
-            }
+        let fitting = heads.into_iter().filter_map(|job| match decide(self, &job.offer.class.demands, now) {
+            Decision::Admit(takes) => Some((job.offer.class.id, job.offer.job, takes)),
+            Decision::Refuse(_) => None,
         });
         fitting.collect()
     }
