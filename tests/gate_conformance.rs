@@ -54,7 +54,8 @@ macro_rules! suite {
                 a_job_that_is_gone_frees_what_it_charged,
                 a_stale_or_unknown_token_changes_nothing,
                 tokens_grow_with_each_proposal,
-                a_batch_of_verdicts_is_judged_by_all_its_figures;
+                a_batch_of_verdicts_is_judged_by_all_its_figures,
+                a_job_that_is_back_before_its_verdict_is_not_lost;
             reasons:
                 every_job_in_line_has_its_reason,
                 a_reason_keeps_up_with_the_figures,
@@ -90,4 +91,76 @@ mod memory {
     }
 
     suite! { build }
+}
+
+#[cfg(test)]
+mod random {
+    //! The gate in memory against the brute-force model.
+
+    use std::{sync::Arc, thread};
+
+    use sluicegate::gate::{Gate, memory::MemoryGate};
+
+    use crate::gate::history::{Pace, play, rules};
+
+    /// Plays histories on two threads; the first difference of each.
+    fn play_all(seeds: std::ops::Range<u64>, pace: Pace, make: fn() -> Arc<dyn Gate>) -> Vec<String> {
+        let half = move |odd: u64| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let mut seeds = seeds.clone().filter(move |seed| seed % 2 == odd);
+            seeds.find_map(|seed| runtime.block_on(play(make(), seed, pace)).err())
+        };
+        thread::scope(|scope| {
+            let halves = [0, 1].map(|odd| {
+                let half = half.clone();
+                scope.spawn(move || half(odd))
+            });
+            halves.into_iter().filter_map(|half| half.join().unwrap()).collect()
+        })
+    }
+
+    fn memory() -> Arc<dyn Gate> {
+        Arc::new(MemoryGate::new(Arc::new(rules())))
+    }
+
+    #[test]
+    fn the_gate_does_what_the_brute_force_model_does() {
+        assert_eq!(play_all(0..600, Pace::Seconds, memory), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_a_reservation_makes_the_gate_wait_longer_than_the_model() {
+        assert_eq!(play_all(0..300, Pace::Minutes, memory), Vec::<String>::new());
+    }
+}
+
+#[cfg(all(test, feature = "failpoints"))]
+mod mutants {
+    //! Known faults, each of which the comparison with the model must catch: else it would catch no unknown ones.
+
+    use std::sync::Arc;
+
+    use sluicegate::gate::memory::{MemoryGate, Mutant};
+
+    use crate::gate::history::{Pace, play, rules};
+
+    #[tokio::test]
+    async fn every_mutant_is_caught_by_the_brute_force_model() {
+        let mut alive = Vec::new();
+        for mutant in Mutant::ALL {
+            let mut difference = None;
+            for seed in 0..600 {
+                let gate = Arc::new(MemoryGate::with_mutant(Arc::new(rules()), mutant));
+                difference = play(gate, seed, Pace::Seconds).await.err();
+                if difference.is_some() {
+                    break;
+                }
+            }
+            match difference {
+                Some(difference) => println!("{mutant:?}: {difference:.160}"),
+                None => alive.push(mutant),
+            }
+        }
+        assert_eq!(alive, [], "not caught");
+    }
 }

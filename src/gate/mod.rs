@@ -104,7 +104,8 @@ pub struct GateClosed(pub String);
 /// The port. In memory, or in Redis; both pass one conformance suite.
 #[async_trait]
 pub trait Gate: Send + Sync + 'static {
-    /// Puts jobs in line; one that is known is left where it is. Returns how many were new.
+    /// Puts jobs in line; one that is known is left where it is. One that is proposed and then admitted or gone is put
+    /// in line again: the ledger may have it back before its answer has come here. Returns how many were new.
     async fn offer(&self, offers: Vec<Offer>, now: Timestamp) -> Result<usize, GateClosed>;
     /// Takes jobs out of line; unknown ones are ignored.
     async fn withdraw(&self, jobs: &[JobId]) -> Result<(), GateClosed>;

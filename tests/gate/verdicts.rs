@@ -133,3 +133,16 @@ pub async fn a_batch_of_verdicts_is_judged_by_all_its_figures(build: Build) {
     hall.gate.settle(verdicts, &[truth], hall.now).await.unwrap();
     assert_eq!(jobs(&hall.propose(9).await), offered[1..2]);
 }
+
+/// A start that failed at once can bring the job back before the answer to its proposal has come here.
+pub async fn a_job_that_is_back_before_its_verdict_is_not_lost(build: Build) {
+    let (mut hall, offered, proposal) = one_of_three(build).await;
+    let mut again = super::offer(proposal.job, &proposal.class, 1);
+    again.due_at = Some(super::at(60));
+    assert_eq!(hall.gate.offer(vec![again], hall.now).await.unwrap(), 0);
+    hall.settle(&proposal, Verdict::Admitted, &[]).await;
+    assert_eq!(jobs(&hall.propose(1).await), offered[1..2]);
+    hall.now = super::at(60);
+    hall.observe("slots/global", 0, None).await;
+    assert_eq!(jobs(&hall.propose(9).await), [offered[2], offered[0]]);
+}

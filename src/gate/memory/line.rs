@@ -62,6 +62,8 @@ pub(super) struct Job {
     pub stage: Stage,
     /// It has had its reservation.
     pub reserved: bool,
+    /// Offered once more while it was proposed: perhaps the ledger took it and has it back already.
+    again: Option<Box<Offer>>,
 }
 
 #[derive(Debug)]
@@ -103,7 +105,10 @@ impl Line {
     }
 
     fn offer_one(&mut self, offer: &Offer, now: Timestamp) -> bool {
-        if self.jobs.contains_key(&offer.job) {
+        if let Some(known) = self.jobs.get_mut(&offer.job) {
+            if matches!(known.stage, Stage::Proposed { .. }) {
+                known.again = Some(Box::new(offer.clone()));
+            }
             return false;
         }
         let tag = self.flows.enter(offer.band, &offer.flow, offer.weight);
@@ -116,6 +121,7 @@ impl Line {
             offered_at: now,
             stage: due_at.map_or(Stage::Waiting, Stage::Timed),
             reserved: false,
+            again: None,
         };
         self.jobs.insert(offer.job, job);
         match due_at {
@@ -149,7 +155,11 @@ impl Line {
             verdicts.into_iter().filter(|(id, token, _)| self.close_proposal(*id, *token)).collect();
         for (id, token, verdict) in closed {
             match verdict {
-                Verdict::Admitted | Verdict::Gone => self.forget(id),
+                Verdict::Admitted | Verdict::Gone => {
+                    if let Some(again) = self.forget(id) {
+                        self.offer_one(&again, now);
+                    }
+                }
                 Verdict::Unanswered => self.enter_class(id),
                 Verdict::Refused(refusal) => self.take_back(id, token, refusal, now),
             }
@@ -174,6 +184,7 @@ impl Line {
     pub fn enter_class(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.stage = Stage::Waiting;
+        job.again = None;
         let (class, rank) = (Arc::clone(&job.class), job.rank);
         let class_id = class.id;
         let figures = &self.figures;
@@ -234,10 +245,11 @@ impl Line {
         }
     }
 
-    fn forget(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.remove(&id) {
-            self.flows.leave(job.rank.band, &job.flow);
-        }
+    /// The job leaves the gate; if it was offered once more, that offer is the answer.
+    fn forget(&mut self, id: JobId) -> Option<Box<Offer>> {
+        let job = self.jobs.remove(&id)?;
+        self.flows.leave(job.rank.band, &job.flow);
+        job.again
     }
 
     #[cfg(feature = "failpoints")]

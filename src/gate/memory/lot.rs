@@ -25,6 +25,8 @@ pub(super) struct Lot {
     /// Budgets with waiters of which one may fit now.
     dirty: BTreeSet<Key>,
     alarms: BTreeSet<(Timestamp, Key)>,
+    #[cfg(feature = "failpoints")]
+    pub stubborn: bool,
 }
 
 /// The classes under one budget.
@@ -50,6 +52,10 @@ impl Lot {
         let waiters = self.budgets.entry(spot.key.clone()).or_default();
         let members = waiters.groups.entry(spot.group.clone()).or_default();
         members.line.insert(rank, class);
+        #[cfg(feature = "failpoints")]
+        if self.stubborn {
+            return;
+        }
         members.represented = false;
     }
 

@@ -59,6 +59,7 @@ impl MemoryGate {
         let mut line = Line::new(rules);
         line.mutant = Some(mutant);
         line.flows.stuck = mutant == Mutant::StuckTags;
+        line.lot.stubborn = mutant == Mutant::StubbornGroup;
         line.figures.gullible = mutant == Mutant::StaleTruth;
         Self { line: Mutex::new(line) }
     }

@@ -6,6 +6,10 @@
 pub enum Mutant {
     /// A woken class that was tested does not hand the wake-up on.
     DroppedBaton,
+    /// A class held up by a budget of its own does not hand the wake-up on.
+    KeptBaton,
+    /// A group whose baton is out stays asleep although another of it has been tested and parked.
+    StubbornGroup,
     /// Room given back by a settled proposal marks no budget.
     LostReleaseMark,
     /// A newer figure of the ledger marks no budget.
@@ -29,8 +33,10 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::DroppedBaton,
+        Self::KeptBaton,
+        Self::StubbornGroup,
         Self::LostReleaseMark,
         Self::LostTruthMark,
         Self::UnfencedSettle,

@@ -25,13 +25,15 @@ pub(super) struct Reservation {
 struct SeenBy<'a> {
     line: &'a Line,
     class: ClassId,
+    now: Timestamp,
 }
 
 impl Books for SeenBy<'_> {
     fn view(&self, key: &Key) -> View {
         let mut view = self.line.figures.view(key);
         let kept = self.line.reserved.get(key).filter(|kept| kept.class != self.class);
-        if let (None, Some(kept)) = (&view.closed, kept) {
+        // A closure whose time has passed is none.
+        if let (None, Some(kept)) = (view.closed_at(self.now), kept) {
             view.closed = Some(Closure {
                 reason: format!("what becomes free is kept for a larger job since {}", kept.since),
                 actor: "gate".to_owned(),
@@ -49,7 +51,7 @@ impl Books for SeenBy<'_> {
 impl Line {
     /// Whether the next job of the class fits now, by everything that is known.
     pub fn decide(&self, class: &Class, now: Timestamp) -> Decision {
-        decide(&SeenBy { line: self, class: class.id }, &class.demands, now)
+        decide(&SeenBy { line: self, class: class.id, now }, &class.demands, now)
     }
 
     /// The budget's time has come: a gate opened, a member returned, a reservation starts or ends.

@@ -148,6 +148,8 @@ impl Line {
         let heavy = refusal.kind == RefusalKind::Full && need.is_heavy(&key, &self.figures);
         let group = Group { need, shape: queue.shape };
         let shared = is_shared(&key);
+        #[cfg(feature = "failpoints")]
+        let shared = shared || self.is(crate::gate::memory::mutant::Mutant::KeptBaton);
         self.lift(id);
         self.place(id, Stand::Parked(Spot { key: key.clone(), group, since, heavy }));
         self.hand_back(id, |from| shared && *from != key);
