@@ -6,6 +6,7 @@ pub mod boot;
 pub mod budget;
 pub mod clock;
 pub mod gate;
+pub mod http;
 pub mod job;
 pub mod ledger;
 pub mod notify;
