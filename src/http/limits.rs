@@ -18,17 +18,15 @@ const TEXT_MAX: usize = 4_096;
 /// Gives up a request that takes too long.
 pub async fn time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     let asked = format!("{} {}", request.method(), request.uri().path());
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            tracing::warn!(asked, "no answer within {} s", limit.as_secs());
-            let detail = format!(
-                "no answer within {} s; what was asked for may have been done: look before asking again",
-                limit.as_secs()
-            );
-            Fault::new(Code::TimedOut, detail).into_response()
-        }
+    if let Ok(response) = tokio::time::timeout(limit, next.run(request)).await {
+        return response;
     }
+    tracing::warn!(asked, "no answer within {} s", limit.as_secs());
+    let detail = format!(
+        "no answer within {} s; what was asked for may have been done: look before asking again",
+        limit.as_secs()
+    );
+    Fault::new(Code::TimedOut, detail).into_response()
 }
 
 /// Turns an error that no handler of ours wrote into a problem document.
