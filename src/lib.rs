@@ -7,6 +7,7 @@ pub mod budget;
 pub mod clock;
 pub mod config;
 pub mod gate;
+pub mod http;
 pub mod job;
 pub mod ledger;
 pub mod notify;

@@ -201,6 +201,12 @@ impl Ledger {
         self.db.rows(&table::OUTBOX, tail, &[Bind::Text(&job.to_string())]).await
     }
 
+    /// Newest first.
+    pub async fn notices_newest(&self, limit: i64) -> Result<Vec<NoticeRow>, LedgerError> {
+        let tail = "ORDER BY t.created_at DESC, t.id DESC LIMIT $1";
+        self.db.rows(&table::OUTBOX, tail, &[Bind::Int(limit)]).await
+    }
+
     /// Every notice, oldest first; for the invariants and the demo's report.
     pub async fn notices(&self) -> Result<Vec<NoticeRow>, LedgerError> {
         self.db.rows(&table::OUTBOX, "ORDER BY t.created_at", &[]).await

@@ -3,11 +3,7 @@
 use crate::{
     budget::{Key, RefusalKind},
     gate::{Place, WaitReason},
-    job::{
-        id::{JobId, RequestId},
-        state::State,
-        time::Timestamp,
-    },
+    job::{id::RequestId, state::State, time::Timestamp},
     ledger::{
         LedgerError,
         query::JobFilter,
@@ -29,29 +25,6 @@ impl Context {
             views.push(self.view(&job, None).await?);
         }
         Ok(views)
-    }
-
-    /// A job by its id or by the end of it; Err names what was found instead.
-    pub async fn find_job(&self, text: &str) -> Result<Result<JobRow, String>, LedgerError> {
-        let text = text.trim().to_ascii_lowercase();
-        if let Ok(id) = text.parse::<JobId>() {
-            return Ok(self.ledger.job(id).await?.ok_or_else(|| format!("there is no job {id}")));
-        }
-        let plain = text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-        if !plain {
-            return Ok(Err(format!(
-                "`{text}` is no job id: give the whole id, or at least its last four characters"
-            )));
-        }
-        let mut found = self.ledger.jobs_ending(&text).await?;
-        Ok(match (found.pop(), found.len()) {
-            (Some(job), 0) => Ok(job),
-            (None, _) => Err(format!("there is no job whose id ends with `{text}`")),
-            (Some(_), others) => Err(format!(
-                "{} jobs have an id that ends with `{text}`: give more of it",
-                others.saturating_add(1)
-            )),
-        })
     }
 
     pub async fn detail(&self, job: &JobRow) -> Result<JobDetail, LedgerError> {

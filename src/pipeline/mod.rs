@@ -1,9 +1,11 @@
 //! The way of a job, one file per step, over the ports of ledger, gate, agent and notify.
 
 pub mod admit;
+pub mod browse;
 pub mod context;
 pub mod deliver;
 pub mod feed;
+pub mod find;
 pub mod inspect;
 pub mod operate;
 pub mod recover;
@@ -19,5 +21,13 @@ pub mod upkeep;
 pub mod view;
 
 pub use context::{Context, Policy, Queues, Tuning};
+pub use find::FindError;
 pub use operate::OperateError;
 pub use submit::SubmitError;
+
+/// Who does something and why, as the callers of the pipeline say it.
+pub type By = crate::ledger::By;
+/// Which jobs, as the callers of the pipeline ask for them.
+pub type JobFilter = crate::ledger::query::JobFilter;
+/// The ledger could not do it, as the callers of the pipeline hear it.
+pub type LedgerError = crate::ledger::LedgerError;

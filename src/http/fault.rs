@@ -1,0 +1,135 @@
+//! Errors as problem documents (RFC 9457). A code never changes its meaning; a detail must never carry a secret.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{
+    pipeline::{FindError, LedgerError, OperateError},
+    policy::Problem,
+};
+
+/// The media type of every error.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $token:literal, $status:ident, $title:literal;)*) => {
+        /// Names a kind of error for machines.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $token,)* }
+            }
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not readable as HTTP or as a path.
+    BadRequest = "bad-request", BAD_REQUEST, "the request cannot be read";
+    BadFilter = "bad-filter", BAD_REQUEST, "the query is not one that is understood here";
+    Unauthorised = "unauthorised", UNAUTHORIZED, "the token is missing or wrong";
+    UnknownRoute = "unknown-route", NOT_FOUND, "there is nothing at this path";
+    UnknownJob = "unknown-job", NOT_FOUND, "there is no such job";
+    UnknownRequest = "unknown-request", NOT_FOUND, "there is no such request";
+    UnknownBudget = "unknown-budget", NOT_FOUND, "there is no such limit";
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "this path does not take this method";
+    AmbiguousId = "ambiguous-id", CONFLICT, "the end of an id fits several";
+    IdempotencyConflict = "idempotency-conflict", CONFLICT, "the idempotency key belongs to another request";
+    /// A released version of a template never changes.
+    TemplateChanged = "template-changed", CONFLICT, "the template is not what it was at its first use";
+    IllegalEvent = "illegal-event", CONFLICT, "the job's state does not allow this";
+    BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "the body is larger than 8 MiB";
+    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "the body is of a type not read here";
+    InvalidRequest = "invalid-request", UNPROCESSABLE_ENTITY, "what was sent is not acceptable";
+    LedgerUnreadable = "ledger-unreadable", INTERNAL_SERVER_ERROR, "the ledger holds something unreadable";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "a mistake in this program";
+    LedgerUnavailable = "ledger-unavailable", SERVICE_UNAVAILABLE, "the ledger does not answer";
+    TimedOut = "timed-out", SERVICE_UNAVAILABLE, "no answer in time";
+}
+
+/// An answer that says what went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub code: Code,
+    pub detail: String,
+    /// What is wrong with what was sent, all of it at once.
+    pub problems: Vec<Problem>,
+}
+
+impl Fault {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), problems: Vec::new() }
+    }
+    /// Something in what was sent is wrong.
+    pub fn invalid(problems: Vec<Problem>) -> Self {
+        let detail = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        Self { code: Code::InvalidRequest, detail, problems }
+    }
+    /// A job that was looked for.
+    pub fn job(error: FindError) -> Self {
+        Self::found(error, Code::UnknownJob)
+    }
+    /// A request that was looked for.
+    pub fn request(error: FindError) -> Self {
+        Self::found(error, Code::UnknownRequest)
+    }
+    fn found(error: FindError, unknown: Code) -> Self {
+        match error {
+            FindError::Unknown(what) => Self::new(unknown, what),
+            FindError::Ambiguous(what) => Self::new(Code::AmbiguousId, what),
+            FindError::Ledger(error) => error.into(),
+        }
+    }
+    /// An act that was refused; `conflict` says what a refusal means there.
+    pub fn act(error: OperateError, conflict: Code) -> Self {
+        match error {
+            OperateError::Conflict(why) => Self::new(conflict, why),
+            OperateError::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        tracing::error!(%error, "a question to the ledger was not answered");
+        let code = match error {
+            LedgerError::Unavailable(_) => Code::LedgerUnavailable,
+            _ => Code::LedgerUnreadable,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": format!("urn:sluicegate:problem:{}", self.code.as_str()),
+            "title": self.code.title(),
+            "status": self.code.status().as_u16(),
+            "detail": self.detail,
+            "code": self.code.as_str(),
+        });
+        if let (false, Some(map)) = (self.problems.is_empty(), body.as_object_mut()) {
+            map.insert("problems".to_owned(), json!(self.problems));
+        }
+        let mut response = (self.code.status(), body.to_string()).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if self.code == Code::Unauthorised {
+            let scheme = HeaderValue::from_static("Bearer realm=\"sluicegate\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}

@@ -1,0 +1,70 @@
+//! The daemon's local HTTP endpoint: handlers that read a question, ask the pipeline, and write the answer as JSON.
+//! It must decide nothing itself. The routes are described in `docs/api.md`.
+
+mod access;
+mod budgets;
+mod dead;
+mod fault;
+mod jobs;
+mod limits;
+mod read;
+mod reports;
+mod requests;
+
+use std::{future::IntoFuture, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
+pub use fault::{Code, Fault};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::pipeline::Context;
+
+/// The largest body that is read, in bytes.
+pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long one request may take.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long open connections may hold up the end of the process.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Every route. All but `/healthz` need the token.
+pub fn router(context: Arc<Context>, token: SecretString) -> Router {
+    let routes = Router::new()
+        .merge(requests::routes())
+        .merge(jobs::routes())
+        .merge(dead::routes())
+        .merge(budgets::routes())
+        .merge(reports::routes())
+        .with_state(context);
+    routes
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
+        .layer(from_fn_with_state(Arc::new(access::Gatekeeper::new(&token)), access::require))
+        .route("/healthz", get(reports::health))
+        .layer(from_fn(limits::explain))
+}
+
+/// Serves until shutdown; then answers what is under way and takes nothing new.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let too_long = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        ended = serving.into_future() => ended,
+        () = too_long => {
+            tracing::warn!("connections still open {} s after the shutdown are cut", DRAIN.as_secs());
+            Ok(())
+        }
+    }
+}

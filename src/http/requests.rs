@@ -1,0 +1,119 @@
+//! Submitting, planning and looking at requests.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{FromRequest, Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::IntoResponse,
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    http::{
+        fault::{Code, Fault},
+        read::{Answer, Filter, bytes, limit, media_type, ok, unsupported},
+    },
+    pipeline::{Context, LedgerError, SubmitError},
+    policy::{self, text},
+};
+
+/// Names the file of a TOML body in messages.
+const FILE_NAME: &str = "x-file-name";
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+pub fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/v1/requests", get(list).post(submit))
+        .route("/v1/requests/{id}", get(show))
+        .route("/v1/plans", post(plan))
+}
+
+/// A request in a body, as JSON or TOML, with the idempotency key of the header.
+struct Submitted(policy::Request);
+
+impl<S: Send + Sync> FromRequest<S> for Submitted {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        let headers = request.headers().clone();
+        let media = media_type(&headers);
+        let parsed = match media.as_str() {
+            "application/json" => policy::Request::parse_json(&bytes(request, state).await?),
+            "application/toml" => {
+                policy::Request::parse_toml(&file_name(&headers), &bytes(request, state).await?)
+            }
+            _ => return Err(unsupported(&media, "application/json or application/toml")),
+        };
+        let request = parsed.map_err(|problem| Fault::invalid(vec![problem]))?;
+        with_key(request, &headers).map(Self)
+    }
+}
+
+fn file_name(headers: &HeaderMap) -> String {
+    let name = headers.get(FILE_NAME).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    match name {
+        Some(name) if !name.is_empty() && text::check(name, FILE_NAME).is_ok() => text::shorten(name, 200),
+        _ => "request.toml".to_owned(),
+    }
+}
+
+/// The header names the key as well as the body does, but not another one.
+fn with_key(mut request: policy::Request, headers: &HeaderMap) -> Result<policy::Request, Fault> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(request) };
+    let key = String::from_utf8_lossy(value.as_bytes()).into_owned();
+    if request.idempotency_key.as_ref().is_some_and(|there| *there != key) {
+        let detail = "the header Idempotency-Key and the body's idempotency_key differ: send one of them";
+        return Err(Fault::new(Code::IdempotencyConflict, detail));
+    }
+    request.idempotency_key = Some(key);
+    request.checked().map_err(|problem| Fault::invalid(vec![problem]))
+}
+
+async fn submit(State(context): State<Arc<Context>>, Submitted(request): Submitted) -> Answer {
+    let key = request.idempotency_key.clone();
+    let accepted = match context.submit(request).await {
+        Ok(accepted) => accepted,
+        Err(SubmitError::Invalid(problems)) => return Err(Fault::invalid(problems)),
+        Err(SubmitError::Conflict(why)) => {
+            return Err(Fault::new(conflict(&context, key.as_deref()).await?, why));
+        }
+        Err(SubmitError::Ledger(error)) => return Err(error.into()),
+    };
+    let status = if accepted.replayed { StatusCode::OK } else { StatusCode::CREATED };
+    let location = [(header::LOCATION, format!("/v1/requests/{}", accepted.request))];
+    Ok((status, location, axum::Json(accepted)).into_response())
+}
+
+/// The ledger looks at the key first, so a key that is known is what the conflict is about.
+async fn conflict(context: &Context, key: Option<&str>) -> Result<Code, LedgerError> {
+    let known = match key {
+        Some(key) => context.ledger.request_by_idempotency_key(key).await?,
+        None => None,
+    };
+    Ok(if known.is_some() { Code::IdempotencyConflict } else { Code::TemplateChanged })
+}
+
+async fn plan(State(context): State<Arc<Context>>, Submitted(request): Submitted) -> Answer {
+    context.preview(&request).map(ok).map_err(Fault::invalid)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    limit: Option<u32>,
+}
+
+async fn list(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -> Answer {
+    let requests = context.list_requests(limit(page.limit, 100, 1_000)?).await?;
+    Ok(ok(json!({ "requests": requests })))
+}
+
+async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
+    let id = context.find_request(&id).await.map_err(Fault::request)?;
+    let view = context.request_view(id).await?;
+    view.map(ok).ok_or_else(|| Fault::new(Code::UnknownRequest, format!("there is no request {id}")))
+}
