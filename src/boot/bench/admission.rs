@@ -20,7 +20,11 @@ pub async fn run(waiting: &[usize]) -> anyhow::Result<Vec<Figure>> {
         let micros = measure(*count).await?;
         let of = *base.get_or_insert(micros);
         figures.push(Figure::new(format!("one admission at the gate, {count} waiting"), micros, "us"));
-        figures.push(Figure::new(format!("ratio to {} waiting", waiting.first().copied().unwrap_or(0)), micros / of, ""));
+        figures.push(Figure::new(
+            format!("ratio to {} waiting", waiting.first().copied().unwrap_or(0)),
+            micros / of,
+            "",
+        ));
     }
     Ok(figures)
 }
@@ -42,11 +46,13 @@ async fn measure(waiting: usize) -> anyhow::Result<f64> {
     let mut done = 0;
     // Each admitted job is followed by a new one, so that the number that waits stays the same.
     while done < ADMITTED {
-        let fresh: Vec<Offer> = (0..8).map(|n| offer(&rules, number + n, now)).collect::<anyhow::Result<_>>()?;
+        let fresh: Vec<Offer> =
+            (0..8).map(|n| offer(&rules, number + n, now)).collect::<anyhow::Result<_>>()?;
         number += 8;
         let begun = std::time::Instant::now();
         let proposals = gate.propose(8, now).await?.list;
-        let settled = proposals.iter().map(|proposal| (proposal.job, proposal.token, Verdict::Admitted)).collect();
+        let settled =
+            proposals.iter().map(|proposal| (proposal.job, proposal.token, Verdict::Admitted)).collect();
         gate.settle(settled, &[], now).await?;
         gate.offer(fresh, now).await?;
         spent += begun.elapsed();

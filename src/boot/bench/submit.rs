@@ -48,7 +48,8 @@ pub async fn run(jobs: usize, slots: u32) -> anyhow::Result<Vec<Figure>> {
     loop {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let counts = daemon.context.ledger.counts(None).await?;
-        let open: i64 = counts.iter().filter(|count| !count.state.is_terminal()).map(|count| count.jobs).sum();
+        let open: i64 =
+            counts.iter().filter(|count| !count.state.is_terminal()).map(|count| count.jobs).sum();
         if open == 0 {
             let bad: i64 =
                 counts.iter().filter(|count| count.state != State::Succeeded).map(|count| count.jobs).sum();
@@ -79,7 +80,8 @@ pub struct Folder(pub std::path::PathBuf);
 
 impl Folder {
     pub fn new() -> anyhow::Result<Self> {
-        let name = format!("sluice-bench-{}-{:x}", std::process::id(), crate::clock::Entropy::from_system().draw());
+        let name =
+            format!("sluice-bench-{}-{:x}", std::process::id(), crate::clock::Entropy::from_system().draw());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))

@@ -8,7 +8,10 @@ use crate::{
         bench::{Figure, submit::Folder, world},
     },
     clock::{Clock, ManualClock},
-    job::{cadence::CadenceRule, time::{Millis, Timestamp}},
+    job::{
+        cadence::CadenceRule,
+        time::{Millis, Timestamp},
+    },
     simulator::SimClock,
 };
 
@@ -37,7 +40,8 @@ pub async fn run(live: u32, freshness: Millis) -> anyhow::Result<Vec<Figure>> {
     let clock = Arc::new(ManualClock::new(start));
     let cadence = CadenceRule { running_ms: freshness.0, ..CadenceRule::default() };
     let as_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-    let (parts, github) = world::parts(SCENARIO, SimClock::Manual(clock.cell()), as_clock, &folder.0, live, cadence)?;
+    let (parts, github) =
+        world::parts(SCENARIO, SimClock::Manual(clock.cell()), as_clock, &folder.0, live, cadence)?;
     let daemon = Daemon::start(parts).await?;
     let context = &daemon.context;
     // Enough work that a task that ends is followed by another: a task lives 5 to 25 minutes.
@@ -64,8 +68,14 @@ pub async fn run(live: u32, freshness: Millis) -> anyhow::Result<Vec<Figure>> {
     }
     let (starts, listed, seen) = counts(&github);
     let (starts_in, listed, seen) = (starts - starts_before, listed - listed_before, seen - seen_before);
-    let ended: i64 =
-        context.ledger.counts(None).await?.iter().filter(|count| count.state.is_terminal()).map(|count| count.jobs).sum();
+    let ended: i64 = context
+        .ledger
+        .counts(None)
+        .await?
+        .iter()
+        .filter(|count| count.state.is_terminal())
+        .map(|count| count.jobs)
+        .sum();
     daemon.stop().await?;
     let hour_s = 3_600.0;
     let number = |value: u64| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
@@ -75,7 +85,11 @@ pub async fn run(live: u32, freshness: Millis) -> anyhow::Result<Vec<Figure>> {
         Figure::new("list requests per second", number(listed) / hour_s, "1/s"),
         Figure::new("requests for one task per second", number(seen) / hour_s, "1/s"),
         Figure::new("tracking requests per second", number(listed.saturating_add(seen)) / hour_s, "1/s"),
-        Figure::new("requests for one task, per task in its life", number(seen) / f64::from(u32::try_from(ended.max(1))?), ""),
+        Figure::new(
+            "requests for one task, per task in its life",
+            number(seen) / f64::from(u32::try_from(ended.max(1))?),
+            "",
+        ),
         Figure::new("tasks started in the hour", number(starts_in), ""),
         Figure::new("tasks ended", f64::from(u32::try_from(ended)?), ""),
     ])

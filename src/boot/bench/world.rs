@@ -32,8 +32,6 @@ model = "gpt-5.4"
 pull_request = false
 estimate_credits = 1
 prompt = "Touch {{ repository.full_name }}."
-[inputs]
-type = "object"
 [scope]
 may_change = ["**"]
 "#;
