@@ -1,6 +1,11 @@
 //! Builds, wires, supervises, shuts down: the only place that knows every part.
 
 pub mod bench;
+mod commands;
 pub mod daemon;
+pub mod doctor;
+pub mod token;
+pub mod wire;
 
+pub use commands::{audit_verify_offline, bench, config_check, doctor, serve, simulate};
 pub use daemon::{Daemon, Parts};

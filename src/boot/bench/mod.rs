@@ -2,6 +2,7 @@
 //! for GitHub called without a socket. Ratios of one run are worth more than numbers of two.
 
 pub mod admission;
+pub mod idle;
 pub mod submit;
 pub mod tracking;
 mod world;

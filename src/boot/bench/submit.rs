@@ -12,7 +12,7 @@ use crate::{
     simulator::SimClock,
 };
 
-const SCENARIO: &str = r#"
+pub const SCENARIO: &str = r#"
 [server]
 etags = false
 [defaults]

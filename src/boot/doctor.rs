@@ -1,0 +1,144 @@
+//! `sluice doctor`: is everything there that a daemon needs? Changes nothing.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use serde::Serialize;
+
+use crate::{
+    agent::Forge as _,
+    boot::wire,
+    clock::{Clock, SystemClock},
+    config::{self, ConfigError, Loaded, Settings},
+    job::time::Millis,
+    ledger::{Ledger, LedgerError},
+};
+
+/// How a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Good,
+    Warn,
+    Bad,
+}
+
+impl State {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warn => "warn",
+            Self::Bad => "BAD",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub what: &'static str,
+    pub state: State,
+    pub text: String,
+    pub advice: Option<String>,
+}
+
+impl Finding {
+    fn new(what: &'static str, state: State, text: impl Into<String>) -> Self {
+        Self { what, state, text: text.into(), advice: None }
+    }
+    fn advice(mut self, advice: &str) -> Self {
+        self.advice = Some(advice.to_owned());
+        self
+    }
+}
+
+/// Clocks may differ by this much before it is worth a word.
+const CLOCK_SKEW: Millis = Millis::seconds(30);
+/// A token that ends sooner than this is worth a word.
+const EXPIRY_SOON: Millis = Millis::hours(14 * 24);
+
+/// Looks at everything; what cannot be looked at because of an earlier finding is left out.
+pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match config::check(path, env) {
+        Ok(summary) => {
+            let file = summary.file.as_deref().unwrap_or("no file, every key at its default").to_owned();
+            let text = format!("{file}; {} templates, {} budgets", summary.templates.len(), summary.budgets);
+            findings.push(Finding::new("config", State::Good, text));
+            findings.extend(summary.warnings.into_iter().map(|text| Finding::new("config", State::Warn, text)));
+        }
+        Err(problems) => {
+            let text = ConfigError(problems).to_string();
+            findings.push(Finding::new("config", State::Bad, text).advice("correct it, then look with `sluice config check`"));
+        }
+    }
+    let Ok(loaded) = Settings::load(path, env) else { return findings };
+    findings.push(ledger(&loaded, env).await);
+    findings.push(Finding::new("gate", State::Good, format!("{}: in this process, rebuilt from the ledger", loaded.settings.gate.url)));
+    findings.extend(identities(&loaded, env).await);
+    findings
+}
+
+async fn ledger(loaded: &Loaded, env: &BTreeMap<String, String>) -> Finding {
+    let url = &loaded.settings.ledger.url;
+    let location = match wire::location(loaded, env) {
+        Ok(location) => location,
+        Err(error) => return Finding::new("ledger", State::Bad, error.to_string()),
+    };
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    if url.starts_with("sqlite:") && !Path::new(path).exists() {
+        return Finding::new("ledger", State::Good, format!("{url}: not there yet, made at the first start"));
+    }
+    match verified(&location, loaded).await {
+        Ok(text) => Finding::new("ledger", State::Good, format!("{url}: {text}")),
+        Err(error) => Finding::new("ledger", State::Bad, format!("{url}: {error}"))
+            .advice("see that the store runs and is reachable, and that this program is not older than the ledger"),
+    }
+}
+
+async fn verified(location: &crate::ledger::Location, loaded: &Loaded) -> Result<String, LedgerError> {
+    let ledger = Ledger::open_read_only(location, Arc::new(loaded.settings.rules.clone())).await?;
+    let head = ledger.head().await?;
+    let now = SystemClock.now();
+    if head.at > now.plus(CLOCK_SKEW) {
+        return Err(LedgerError::ClockBehind { now, last: head.at });
+    }
+    let broken = ledger.broken_invariants().await?;
+    ledger.close().await;
+    match broken.first() {
+        Some(first) => Err(LedgerError::Corrupt(format!("{} broken invariants, the first: {first}", broken.len()).into())),
+        None => Ok(format!("{} entries, history whole, every invariant holds", head.seq)),
+    }
+}
+
+async fn identities(loaded: &Loaded, env: &BTreeMap<String, String>) -> Vec<Finding> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let github = match wire::github(loaded, env, Arc::clone(&clock)) {
+        Ok(github) => github,
+        Err(error) => return vec![Finding::new("identity", State::Bad, format!("{error:#}"))],
+    };
+    let mut findings = Vec::new();
+    for identity in &loaded.settings.identities {
+        let name = &identity.name;
+        match github.probe(name).await {
+            Err(error) => findings.push(
+                Finding::new("identity", State::Bad, format!("{name}: {error}"))
+                    .advice("renew the token; it needs Agent tasks read and write, contents read, pull requests read and write"),
+            ),
+            Ok(probe) => {
+                let now = clock.now();
+                let left = probe.requests_left.map(|left| format!(", {left} requests left")).unwrap_or_default();
+                let expiry = probe.expires_at.map_or_else(|| "no expiry told".to_owned(), |at| format!("expires {at}"));
+                let soon = probe.expires_at.is_some_and(|at| at < now.plus(EXPIRY_SOON));
+                let state = if soon { State::Warn } else { State::Good };
+                let finding = Finding::new("identity", state, format!("{name}: is {}, {expiry}{left}", probe.login));
+                findings.push(if soon { finding.advice("renew the token before it expires: an expired token stops every start") } else { finding });
+                if let Some(remote) = probe.remote_now {
+                    let skew = remote.since(now).max(now.since(remote));
+                    let (state, advice) = if skew > CLOCK_SKEW { (State::Warn, Some("set this machine's clock".to_owned())) } else { (State::Good, None) };
+                    findings.push(Finding { what: "clock", state, text: format!("{skew} apart from the provider's"), advice });
+                }
+            }
+        }
+    }
+    findings
+}

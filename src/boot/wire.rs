@@ -1,0 +1,114 @@
+//! From settings to parts: every value of the configuration ends up here in the one place that uses it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    agent::github::{GitHub, GitHubOptions, Identity},
+    boot::Parts,
+    clock::{Clock, Entropy, SystemClock},
+    config::{ConfigError, Loaded, SecretRef, load_catalog, sections::Synchronous},
+    gate::memory::MemoryGate,
+    job::time::Millis,
+    ledger::Location,
+    notify::{LogSink, Sink, SigningKey, WebhookSink, webhook::TIMEOUT_DEFAULT},
+    pipeline::{Policy, Tuning},
+    policy::problem::Problem,
+};
+
+/// How long shutdown waits for what is in flight; a start may take the client's whole time-out.
+const DRAIN: Millis = Millis::seconds(25);
+
+type Env = BTreeMap<String, String>;
+
+fn secret(reference: &SecretRef, env: &Env, loaded: &Loaded) -> Result<secrecy::SecretString, ConfigError> {
+    let resolved = reference.resolve(env, &loaded.folder)?;
+    if let Some(warning) = resolved.warning {
+        tracing::warn!(warning, "a secret is readable by others");
+    }
+    Ok(resolved.secret)
+}
+
+/// Where the ledger is, with its password.
+pub fn location(loaded: &Loaded, env: &Env) -> Result<Location, ConfigError> {
+    let ledger = &loaded.settings.ledger;
+    let password = ledger.password.as_ref().map(|reference| secret(reference, env, loaded)).transpose()?;
+    let full_durability = ledger.synchronous == Synchronous::Full;
+    Ok(Location { url: ledger.url.clone(), password, full_durability })
+}
+
+/// The client for every configured identity.
+pub fn github(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<GitHub>> {
+    let settings = &loaded.settings.github;
+    let mut identities = Vec::new();
+    for identity in &loaded.settings.identities {
+        identities.push(Identity { name: identity.name.clone(), token: secret(&identity.token, env, loaded)? });
+    }
+    let options = GitHubOptions {
+        base_url: settings.base_url.clone(),
+        identities,
+        request_timeout_ms: settings.request_timeout_ms,
+        requests_per_hour_reserve_for_starts: settings.requests_per_hour_reserve_for_starts,
+        min_write_gap_ms: settings.min_write_gap_ms,
+        use_etags: settings.use_etags,
+    };
+    Ok(Arc::new(GitHub::new(options, clock)?))
+}
+
+fn sink(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Sink>> {
+    let Some(webhook) = &loaded.settings.notices.webhook else { return Ok(Arc::new(LogSink)) };
+    let key = SigningKey::parse(&secret(&webhook.secret, env, loaded)?)?;
+    Ok(Arc::new(WebhookSink::new(&webhook.url, key, TIMEOUT_DEFAULT, clock)?))
+}
+
+fn tuning(loaded: &Loaded) -> Tuning {
+    let settings = &loaded.settings;
+    Tuning {
+        cadence: settings.tracking.clone(),
+        admit_batch: settings.worker.admit_batch,
+        starts_in_flight: settings.worker.starts_in_flight,
+        start_within: Millis::seconds(settings.recovery.start_within_seconds),
+        look_up_window: Millis::seconds(settings.recovery.look_up_window_seconds),
+        lease: Millis::seconds(settings.recovery.lease_seconds),
+        sweep: Millis::seconds(settings.recovery.sweep_seconds),
+        result_within: Millis::seconds(settings.recovery.result_within_seconds),
+        notice_tries_max: settings.notices.max_attempts,
+        notice_base: Millis(settings.notices.base_ms),
+    }
+}
+
+/// Everything a worker process is made of.
+pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
+    let settings = &loaded.settings;
+    let no_identity = || -> Problem { crate::config::check::no_identity(loaded) };
+    let identity = settings.identity().ok_or_else(no_identity).map_err(ConfigError::from)?.name.clone();
+    if settings.gate.url != "memory" {
+        let problem = Problem::new(
+            crate::policy::Code::BadConfig,
+            format!("[gate] url is `{}`, and this version has only the gate in memory", settings.gate.url),
+        );
+        return Err(ConfigError::from(problem.hint("write `url = \"memory\"`")).into());
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let rules = Arc::new(settings.rules.clone());
+    let github = github(loaded, env, Arc::clone(&clock))?;
+    let name = env.get("HOSTNAME").cloned().unwrap_or_else(|| "sluice".to_owned());
+    Ok(Parts {
+        location: location(loaded, env)?,
+        policy: Policy {
+            catalog: load_catalog(loaded)?,
+            rules: Arc::clone(&rules),
+            allowed: settings.policy.repositories.clone(),
+            identity,
+            default_model: settings.policy.default_model.clone(),
+        },
+        tuning: tuning(loaded),
+        gate: Arc::new(MemoryGate::new(rules)),
+        agent: Arc::<GitHub>::clone(&github),
+        forge: github,
+        sink: sink(loaded, env, Arc::clone(&clock))?,
+        clock,
+        entropy: Arc::new(Entropy::from_system()),
+        name: format!("{name}:{}", std::process::id()),
+        drain: DRAIN,
+    })
+}
