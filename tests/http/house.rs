@@ -1,0 +1,347 @@
+//! A daemon's inside without its workers: the ledger on SQLite, the gate in memory, an agent that starts when told to.
+//! What the workers would do is done here by hand, so that no test waits for time to pass.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use serde_json::{Value, json};
+use sluicegate::{
+    agent::{Agent, AgentError, Capabilities, FailKind, Forge, Found, Probe, StartOrder},
+    budget::{Amount, BudgetRule, Kind, Member, Period, Pool, Rules, Scope},
+    clock::{Entropy, ManualClock},
+    gate::memory::MemoryGate,
+    http::router,
+    job::{
+        Checks, Event, JobId, Marker, Pull, RemoteState, Repository, Task, TaskId,
+        time::{Millis, Timestamp},
+    },
+    ledger::{Command, Committed, Ledger, Location, Reply},
+    notify::LogSink,
+    pipeline::{
+        Context, Policy, Queues, Tuning,
+        context::{Closures, Specs, Work},
+        feed, resume,
+        tracker::Tracker,
+    },
+    policy::Catalog,
+};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+pub const TOKEN: &str = "correct-horse-battery-staple";
+
+const TEMPLATE: &str = r#"
+name = "bump"
+version = 1
+summary = "Bump a dependency"
+owner = "dana"
+team = "platform"
+repositories = ["acme/*"]
+reviewers = "reviewers"
+pull_request = true
+estimate_credits = 1
+prompt = "Bump {{ inputs.package }} in {{ repository.full_name }}."
+[inputs]
+required = ["package"]
+[inputs.properties.package]
+type = "string"
+pattern = "^[a-z-]+$"
+[scope]
+may_change = ["**"]
+[retry]
+max_attempts = 3
+base_ms = 200
+max_ms = 1000
+on = ["infrastructure"]
+"#;
+
+/// Starts when given leave, and says so when asked.
+pub struct Actor {
+    pub asked: Semaphore,
+    pub leave: Semaphore,
+}
+
+fn failed() -> AgentError {
+    AgentError { kind: FailKind::Unreachable, message: "nobody is there in this test".into() }
+}
+
+#[async_trait]
+impl Agent for Actor {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { idempotent_start: false, cancel: false, answer: false, push: false }
+    }
+    async fn start(&self, _: &str, _: &StartOrder) -> Result<Task, AgentError> {
+        self.asked.add_permits(1);
+        self.leave.acquire().await.unwrap().forget();
+        Ok(task("task-1"))
+    }
+    async fn find(&self, _: &str, _: &Repository, _: &Marker, _: Timestamp) -> Result<Found, AgentError> {
+        Err(failed())
+    }
+    async fn list_changed(&self, _: &str, _: Option<Timestamp>, _: bool) -> Result<Vec<Task>, AgentError> {
+        Err(failed())
+    }
+    async fn observe(&self, _: &str, _: &TaskId) -> Result<Task, AgentError> {
+        Err(failed())
+    }
+}
+
+#[async_trait]
+impl Forge for Actor {
+    async fn find_pull(
+        &self,
+        _: &str,
+        _: &Repository,
+        _: &str,
+        _: Option<i64>,
+    ) -> Result<Option<Pull>, AgentError> {
+        Err(failed())
+    }
+    async fn pull(&self, _: &str, _: &Repository, _: u64) -> Result<Pull, AgentError> {
+        Err(failed())
+    }
+    async fn changed_paths(&self, _: &str, _: &Repository, _: u64) -> Result<Vec<String>, AgentError> {
+        Err(failed())
+    }
+    async fn checks(&self, _: &str, _: &Repository, _: &str) -> Result<Checks, AgentError> {
+        Err(failed())
+    }
+    async fn add_labels(&self, _: &str, _: &Repository, _: u64, _: &[String]) -> Result<(), AgentError> {
+        Err(failed())
+    }
+    async fn request_review(&self, _: &str, _: &Repository, _: u64, _: &str) -> Result<(), AgentError> {
+        Err(failed())
+    }
+    async fn probe(&self, _: &str) -> Result<Probe, AgentError> {
+        Err(failed())
+    }
+}
+
+pub fn task(id: &str) -> Task {
+    Task {
+        id: TaskId(id.into()),
+        state: RemoteState::Queued,
+        name: None,
+        html_url: Some(format!("https://github.com/acme/api/tasks/{id}")),
+        created_at: Timestamp(0),
+        updated_at: None,
+        session_count: None,
+        artifacts: Vec::new(),
+        sessions: None,
+    }
+}
+
+fn rules() -> Rules {
+    let slots = |per, limit: u32| BudgetRule {
+        name: "slots".into(),
+        kind: Kind::Slots,
+        per,
+        matching: None,
+        limit: Amount::from(limit),
+        period: Period::Lifetime,
+    };
+    let member = |login: &str| Member { login: login.into(), limit: Amount::from(2), away: Vec::new() };
+    let pool = Pool { name: "reviewers".into(), members: vec![member("ana"), member("ben")] };
+    Rules {
+        budgets: vec![slots(Scope::Global, 1), slots(Scope::Repository, 1)],
+        pools: [("reviewers".to_owned(), pool)].into(),
+    }
+}
+
+/// An answer as it came.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// Status and code of an error, whose form is checked.
+    pub fn error(&self) -> (u16, &str) {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.body);
+        let code = self.body["code"].as_str().unwrap();
+        assert_eq!(self.body["type"], format!("urn:sluicegate:problem:{code}"));
+        assert_eq!(self.body["status"], self.status.as_u16());
+        assert!(!self.body["title"].as_str().unwrap().is_empty(), "{}", self.body);
+        assert!(!self.body["detail"].as_str().unwrap().is_empty(), "{}", self.body);
+        (self.status.as_u16(), code)
+    }
+    /// The body of a 200.
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.body);
+        self.body
+    }
+    /// Where the problems are.
+    pub fn places(&self) -> Vec<&str> {
+        let problems = self.body["problems"].as_array().unwrap();
+        problems.iter().map(|problem| problem["at"].as_str().unwrap_or_default()).collect()
+    }
+}
+
+pub struct House {
+    pub context: Arc<Context>,
+    pub clock: Arc<ManualClock>,
+    pub actor: Arc<Actor>,
+    pub router: Router,
+    pub commits: Mutex<mpsc::UnboundedReceiver<Arc<Committed>>>,
+    pub folder: Arc<TempDir>,
+}
+
+impl House {
+    pub async fn new() -> Self {
+        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE).await
+    }
+
+    /// The same ledger, opened again by an installation whose template was edited in place.
+    pub async fn with_edited_template(self) -> Self {
+        self.context.ledger.close().await;
+        Self::build(Arc::clone(&self.folder), &TEMPLATE.replace("Bump {{", "Raise {{")).await
+    }
+
+    async fn build(folder: Arc<TempDir>, template: &str) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-20T10:00:00Z").unwrap()));
+        let entropy = Arc::new(Entropy::from_seed(7));
+        let rules = Arc::new(rules());
+        let ledger = open(folder.path(), &rules, &clock, &entropy).await;
+        let commits = Mutex::new(ledger.feed());
+        let lease = Millis::minutes(1);
+        let fence = resume::register(&ledger, clock.as_ref(), &entropy, "test", lease, true).await.unwrap();
+        let actor = Arc::new(Actor { asked: Semaphore::new(0), leave: Semaphore::new(0) });
+        let tuning = Tuning::default();
+        let ticking: Arc<dyn sluicegate::clock::Clock> = clock.clone();
+        let context = Arc::new(Context {
+            ledger,
+            gate: Arc::new(MemoryGate::new(Arc::clone(&rules))),
+            agent: actor.clone(),
+            forge: actor.clone(),
+            sink: Arc::new(LogSink),
+            clock: clock.clone(),
+            entropy,
+            policy: Policy {
+                catalog: Catalog::load(vec![("bump/1.toml".into(), template.into())]).unwrap(),
+                rules,
+                allowed: vec!["acme/*".into()],
+                identity: "bot".into(),
+                default_model: None,
+            },
+            queues: Queues::new(&ticking, &tuning),
+            tuning,
+            fence,
+            shutdown: CancellationToken::new(),
+            tracker: Tracker::default(),
+            specs: Specs::default(),
+            closures: Closures::default(),
+        });
+        let router = router(Arc::clone(&context), TOKEN.into());
+        Self { context, clock, actor, router, commits, folder }
+    }
+
+    /// Sends anything, with the token.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(header::AUTHORIZATION, format!("Bearer {TOKEN}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.raw(request.body(Body::from(body.to_owned())).unwrap()).await;
+        self.catch_up().await;
+        answer
+    }
+
+    pub async fn raw(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[("content-type", "application/json")], &body.to_string()).await
+    }
+
+    /// Does what the feed of the daemon does.
+    pub async fn catch_up(&self) {
+        let mut commits = self.commits.lock().await;
+        while let Ok(committed) = commits.try_recv() {
+            feed::take_in(&self.context, &committed).await.unwrap();
+        }
+    }
+
+    /// A request for these repositories; its id and the ids of its jobs in order.
+    pub async fn submit(&self, repositories: &[&str], hold: bool) -> (String, Vec<JobId>) {
+        let answer = self.post("/v1/requests", &request(repositories, hold)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        let id = answer.body["request"].as_str().unwrap().to_owned();
+        let jobs = self.get(&format!("/v1/jobs?request={id}")).await.ok();
+        let jobs = jobs["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().parse());
+        (id, jobs.collect::<Result<_, _>>().unwrap())
+    }
+
+    pub async fn write(&self, command: Command) -> Reply {
+        let reply = self.context.ledger.write(command).await.unwrap();
+        self.catch_up().await;
+        reply
+    }
+
+    pub async fn step(&self, job: JobId, event: Event) {
+        let command = Command::Step { job, event, pull: None, failure: None, note: None, due_at: None };
+        assert!(matches!(self.write(command).await, Reply::Done), "{event:?}");
+    }
+
+    /// Admits a job that fits.
+    pub async fn admit(&self, job: JobId) -> Work {
+        let context = &self.context;
+        let attempt = sluicegate::job::AttemptId::new(context.now(), context.entropy.draw_wide());
+        let command = Command::Admit { job, attempt, nonce: 1, fence: context.fence };
+        match self.write(command).await {
+            Reply::Admitted { attempt, job } => Work { job: *job, attempt: *attempt },
+            reply => panic!("{reply:?}"),
+        }
+    }
+
+    /// Brings a job to where its result is suspect.
+    pub async fn quarantine(&self, job: JobId) {
+        let attempt = self.admit(job).await.attempt.id;
+        let fence = self.context.fence;
+        let task = Box::new(task(&format!("task-of-{job}")));
+        self.write(Command::Started { job, attempt, fence, task, found: false }).await;
+        self.step(job, Event::Completed).await;
+        self.step(job, Event::Quarantined).await;
+    }
+}
+
+async fn open(folder: &Path, rules: &Arc<Rules>, clock: &Arc<ManualClock>, entropy: &Arc<Entropy>) -> Ledger {
+    let location = Location {
+        url: format!("sqlite:{}", folder.join("ledger.db").display()),
+        password: None,
+        full_durability: false,
+    };
+    Ledger::open(&location, Arc::clone(rules), clock.clone(), Arc::clone(entropy)).await.unwrap()
+}
+
+pub fn request(repositories: &[&str], hold: bool) -> Value {
+    json!({
+        "template": "bump",
+        "repositories": repositories,
+        "requester": "carla",
+        "inputs": { "package": "serde" },
+        "hold": hold,
+    })
+}
+
+pub fn by(actor: &str, reason: &str) -> Value {
+    json!({ "actor": actor, "reason": reason })
+}

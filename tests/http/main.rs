@@ -1,0 +1,14 @@
+//! The local HTTP endpoint, in process: every route, what it answers and how it refuses.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod budgets;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod jobs;
+#[cfg(test)]
+mod reports;
+#[cfg(test)]
+mod requests;
