@@ -1,2 +1,31 @@
-//! sluice
-fn main() {}
+//! `sluice`: reads the command line, runs the command, gives its exit code.
+
+use std::process::ExitCode;
+
+use sluicegate::{
+    boot,
+    cli::{self, Cli, Command, local::ConfigCommand},
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = cli::parse();
+    ExitCode::from(match here(&cli).await {
+        None => cli::run(&cli).await,
+        Some(Ok(code)) => code,
+        Some(Err(error)) => cli::report(&error, &cli.shared),
+    })
+}
+
+/// Commands that run in this process; None: the command talks to a daemon.
+async fn here(cli: &Cli) -> Option<anyhow::Result<u8>> {
+    Some(match &cli.command {
+        Command::Serve(args) => boot::serve(args).await,
+        Command::Simulate(args) => boot::simulate(args).await,
+        Command::Doctor(args) => boot::doctor(args).await,
+        Command::Config(ConfigCommand::Check(args)) => boot::config_check(args).await,
+        Command::Bench(args) => boot::bench(args).await,
+        Command::Audit(command) => boot::audit_verify_offline(command.offline()?).await,
+        _ => return None,
+    })
+}

@@ -1,7 +1,7 @@
 //! Answers for people: what a job does, why it waits, who holds what it waits for.
 
 use crate::{
-    budget::{Key, RefusalKind},
+    budget::{Key, Kind, RefusalKind, Scope},
     gate::{Place, WaitReason},
     job::{id::RequestId, state::State, time::Timestamp},
     ledger::{
@@ -178,6 +178,7 @@ impl Context {
                 limit,
                 limit_set_by_operator: row.limit_override.is_some(),
                 closed,
+                nano_credits: self.is_spend(&row.id),
                 key: row.id,
             });
         }
@@ -186,14 +187,23 @@ impl Context {
             for member in &pool.members {
                 let key = Key::member(&pool.name, &member.login);
                 if views.iter().all(|view| view.key != key) {
-                    let used = crate::budget::Amount::ZERO;
-                    let limit = Some(member.limit);
-                    views.push(BudgetView { key, used, limit, limit_set_by_operator: false, closed: None });
+                    views.push(BudgetView::untouched(key, Some(member.limit), false));
                 }
+            }
+        }
+        // So are budgets that exist once.
+        for rule in self.policy.rules.budgets.iter().filter(|rule| rule.per == Scope::Global) {
+            let key = Key::scoped(&rule.name, rule.per, "");
+            if views.iter().all(|view| view.key != key) {
+                views.push(BudgetView::untouched(key, Some(rule.limit), rule.kind == Kind::Spend));
             }
         }
         views.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(views)
+    }
+
+    fn is_spend(&self, key: &Key) -> bool {
+        self.policy.rules.budgets.iter().any(|rule| rule.kind == Kind::Spend && rule.name == key.name())
     }
 
     pub async fn request_view(&self, id: RequestId) -> Result<Option<RequestView>, LedgerError> {

@@ -175,6 +175,16 @@ pub struct BudgetView {
     pub limit: Option<Amount>,
     pub limit_set_by_operator: bool,
     pub closed: Option<Closure>,
+    /// The amounts are nano-credits.
+    #[serde(default)]
+    pub nano_credits: bool,
+}
+
+impl BudgetView {
+    /// One that nobody has used yet.
+    pub const fn untouched(key: Key, limit: Option<Amount>, nano_credits: bool) -> Self {
+        Self { key, used: Amount::ZERO, limit, limit_set_by_operator: false, closed: None, nano_credits }
+    }
 }
 
 /// One request with its jobs counted by state.

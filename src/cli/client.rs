@@ -1,0 +1,260 @@
+//! Talks to a running daemon over its HTTP interface: one method for reading, one for acting. It decides nothing; what the
+//! daemon refuses becomes an error with the right exit code.
+
+use std::{collections::BTreeMap, error::Error, time::Duration};
+
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue},
+};
+use reqwest::{Url, redirect::Policy};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    cli::{
+        Shared,
+        endpoint::Endpoint,
+        exit::{CliError, Exit},
+        words,
+    },
+    job::time::Timestamp,
+    policy::Problem,
+};
+
+/// Whoever does not answer by then does not answer. Checking a long history takes a while.
+const TIMEOUT: Duration = Duration::from_secs(120);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The daemon's answer as it came.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub body: String,
+    /// The daemon's clock, in whole seconds.
+    pub at: Option<Timestamp>,
+}
+
+impl Answer {
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, CliError> {
+        serde_json::from_str(&self.body).map_err(|error| {
+            CliError::new(Exit::Failure, format!("the daemon's answer cannot be read: {error}"))
+                .hint("daemon and command may be of different versions: compare `sluice --version` with `sluice doctor`")
+        })
+    }
+}
+
+/// What is sent.
+pub enum Body<'a> {
+    Json(Vec<u8>),
+    /// A file for people, with its name for messages.
+    Toml {
+        name: &'a str,
+        bytes: Vec<u8>,
+    },
+}
+
+impl Body<'_> {
+    pub fn json(value: &impl Serialize) -> Result<Self, CliError> {
+        serde_json::to_vec(value).map(Body::Json).map_err(|error| {
+            CliError::new(Exit::Failure, format!("the request cannot be written as JSON: {error}"))
+        })
+    }
+}
+
+/// A connection to one daemon.
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Endpoint,
+}
+
+impl Client {
+    pub fn connect(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Self, CliError> {
+        Self::to(Endpoint::find(shared, env)?)
+    }
+
+    pub fn to(endpoint: Endpoint) -> Result<Self, CliError> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // An error says that another thread was faster, which is as good.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
+        let builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .redirect(Policy::none())
+            .no_proxy();
+        let http = builder.build().map_err(|error| {
+            CliError::new(Exit::Failure, format!("setting up the HTTP client failed: {}", causes(&error)))
+        })?;
+        Ok(Self { http, endpoint })
+    }
+
+    /// `query` holds only what is set.
+    pub async fn get(&self, path: &[&str], query: &[(&str, Option<String>)]) -> Result<Answer, CliError> {
+        let mut url = self.url(path)?;
+        let set = query.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        for (name, value) in set {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        self.send(Method::GET, url, None).await
+    }
+
+    pub async fn post(&self, path: &[&str], body: Body<'_>) -> Result<Answer, CliError> {
+        let url = self.url(path)?;
+        self.send(Method::POST, url, Some(body)).await
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url, CliError> {
+        let mut url = self.endpoint.server.clone();
+        let Ok(mut segments) = url.path_segments_mut() else {
+            let server = &self.endpoint.server;
+            return Err(CliError::new(Exit::Usage, format!("`{server}` is not the address of a daemon")));
+        };
+        segments.pop_if_empty().extend(path);
+        drop(segments);
+        Ok(url)
+    }
+
+    async fn send(&self, method: Method, url: Url, body: Option<Body<'_>>) -> Result<Answer, CliError> {
+        let bearer = format!("Bearer {}", self.endpoint.token.expose_secret());
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| {
+            CliError::new(Exit::Unauthorised, "the token holds characters that no header may hold")
+        })?;
+        bearer.set_sensitive(true);
+        let mut request = self.http.request(method, url).header(AUTHORIZATION, bearer);
+        match body {
+            Some(Body::Json(bytes)) => request = request.header(CONTENT_TYPE, "application/json").body(bytes),
+            Some(Body::Toml { name, bytes }) => {
+                request =
+                    request.header(CONTENT_TYPE, "application/toml").header("x-file-name", header_text(name));
+                request = request.body(bytes);
+            }
+            None => {}
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let (status, at) = (answer.status(), date(answer.headers()));
+        let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        if status.is_success() { Ok(Answer { body, at }) } else { Err(refused(status, body)) }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> CliError {
+        let server = self.endpoint.server.origin().ascii_serialization();
+        let why = causes(error);
+        if error.is_connect() {
+            let what = format!("the daemon at {server} cannot be reached: {why}");
+            return CliError::new(Exit::Unreachable, what)
+                .hint("start it with `sluice serve`, or name another one with --server");
+        }
+        CliError::new(Exit::Unreachable, format!("the daemon at {server} did not answer: {why}"))
+            .hint("it may have been done all the same: look with `sluice jobs` before you try again")
+    }
+}
+
+/// What a header can carry of a file's name.
+fn header_text(name: &str) -> String {
+    name.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(Timestamp(zoned.timestamp().as_millisecond()))
+}
+
+/// RFC 9457, with our code and the problems of a refused input.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    title: String,
+    detail: Option<String>,
+    problems: Vec<Problem>,
+}
+
+fn refused(status: StatusCode, body: String) -> CliError {
+    let exit = match status.as_u16() {
+        400 | 413 | 415 | 422 => Exit::Refused,
+        401 | 403 => Exit::Unauthorised,
+        404 => Exit::NotFound,
+        409 | 412 => Exit::Conflict,
+        502 | 504 => Exit::Unreachable,
+        _ => Exit::Failure,
+    };
+    let refusal: Refusal = serde_json::from_str(&body).unwrap_or_default();
+    let said = refusal.detail.filter(|detail| !detail.is_empty()).unwrap_or(refusal.title);
+    let said =
+        if said.is_empty() { format!("the daemon answered {status}") } else { words::clean_lines(&said) };
+    let what = if refusal.problems.is_empty() {
+        said
+    } else {
+        let problems: Vec<String> = refusal.problems.iter().map(indented).collect();
+        format!("the input was refused, and nothing of it was kept:\n{}", problems.join("\n"))
+    };
+    let mut error = CliError::new(exit, what);
+    error.hint = match exit {
+        Exit::Unauthorised => Some("name the daemon's token file with --token-file".to_owned()),
+        Exit::NotFound => Some("look with `sluice jobs`, `sluice requests` or `sluice budgets`".to_owned()),
+        _ => None,
+    };
+    error.answer = Some(body);
+    error
+}
+
+fn indented(problem: &Problem) -> String {
+    let text = words::clean_lines(&problem.to_string());
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// An error with its causes on one line; reqwest's own text says only that something failed.
+fn causes(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut text = if cause.is_some() { String::new() } else { "no answer".to_owned() };
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            let gap = if text.is_empty() { "" } else { ": " };
+            text.push_str(gap);
+            text.push_str(&said);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_shows_each_problem_and_has_the_exit_code_of_its_status() {
+        let body = r#"{"title":"refused","status":422,"code":"invalid","problems":[
+            {"code":"wrong-input","what":"expected a text","at":"inputs.package","hint":"write it in quotes"}]}"#;
+        let error = refused(StatusCode::UNPROCESSABLE_ENTITY, body.to_owned());
+        assert_eq!(error.exit, Exit::Refused);
+        assert!(
+            error
+                .what
+                .contains("  inputs.package: expected a text (wrong-input)\n    hint: write it in quotes")
+        );
+        for (status, exit) in [
+            (401, Exit::Unauthorised),
+            (404, Exit::NotFound),
+            (409, Exit::Conflict),
+            (413, Exit::Refused),
+            (500, Exit::Failure),
+            (503, Exit::Failure),
+            (504, Exit::Unreachable),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(refused(status, "no JSON".to_owned()).exit, exit);
+        }
+    }
+
+    #[test]
+    fn the_daemons_clock_is_read_from_its_answers() {
+        let headers =
+            HeaderMap::from_iter([(DATE, HeaderValue::from_static("Fri, 20 Nov 2026 10:00:00 GMT"))]);
+        assert_eq!(date(&headers), Timestamp::parse("2026-11-20T10:00:00Z"));
+        assert_eq!(date(&HeaderMap::new()), None);
+        assert_eq!(header_text("weekly plän.toml"), "weekly pl?n.toml");
+    }
+}

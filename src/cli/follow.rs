@@ -1,0 +1,64 @@
+//! Shows what changes: rewrites a block of lines on a terminal, and says only what changed anywhere else.
+
+use std::collections::HashMap;
+
+use crate::{
+    cli::{exit::CliError, jobs::last_word, screen::Screen, words},
+    job::{id::JobId, state::State},
+    pipeline::view::JobView,
+};
+
+/// What was shown last.
+#[derive(Debug, Default)]
+pub struct Board {
+    /// Lines of the block above the cursor.
+    drawn: usize,
+    seen: HashMap<JobId, (State, String)>,
+}
+
+impl Board {
+    /// Writes the block over the one before. Lines are cut off by the terminal, not wrapped, so that their number is known.
+    pub fn redraw(&mut self, lines: &[String], screen: &mut Screen) -> Result<(), CliError> {
+        let mut frame = String::new();
+        if self.drawn > 0 {
+            frame.push_str(&format!("\u{1b}[{}A", self.drawn));
+        }
+        frame.push_str("\u{1b}[?7l");
+        for line in lines {
+            frame.push_str("\r\u{1b}[2K");
+            frame.push_str(line);
+            frame.push('\n');
+        }
+        // What is left of a longer block before.
+        frame.push_str("\u{1b}[0J\u{1b}[?7h");
+        self.drawn = lines.len();
+        screen.raw(&frame)
+    }
+
+    /// `acme/api  queued -> running: the agent works`; None when nothing changed since the last call.
+    pub fn change(&mut self, job: &JobView) -> Option<String> {
+        let now = (job.state, reason(job));
+        let before = self.seen.insert(job.id, now.clone());
+        if before.as_ref() == Some(&now) {
+            return None;
+        }
+        let from = match before {
+            Some((state, _)) if state != job.state => format!("{state} -> "),
+            _ => String::new(),
+        };
+        let why = last_word(job);
+        let why = if why.is_empty() { why } else { format!(": {}", words::clean(&why)) };
+        Some(format!("{}  {from}{}{why}", job.repository, job.state))
+    }
+}
+
+/// What must differ for a change to be told. Figures in the sentence change without news.
+fn reason(job: &JobView) -> String {
+    match &job.wait {
+        Some(wait) => match &wait.budget {
+            Some(budget) => format!("{} {}", wait.reason, budget.key),
+            None => wait.reason.clone(),
+        },
+        None => String::new(),
+    }
+}

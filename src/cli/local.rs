@@ -1,0 +1,77 @@
+//! Commands that run in this process, not against a daemon: only their flags. `boot` runs them.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::cli::Shared;
+
+/// `sluice serve`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeArgs {
+    #[arg(skip)]
+    pub shared: Shared,
+}
+
+/// `sluice simulate`.
+#[derive(Args, Clone, Debug)]
+pub struct SimulateArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4300")]
+    pub listen: SocketAddr,
+    /// Scenario file [default: the friendly one that is built in]
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Replaces the scenario's seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Gets `http://ADDRESS` once requests are taken
+    #[arg(long, value_name = "FILE")]
+    pub port_file: Option<PathBuf>,
+    #[arg(skip)]
+    pub shared: Shared,
+}
+
+/// `sluice doctor`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DoctorArgs {
+    #[arg(skip)]
+    pub shared: Shared,
+}
+
+/// `sluice config`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read configuration, secrets and templates; start nothing
+    Check(ConfigCheckArgs),
+}
+
+/// `sluice config check`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConfigCheckArgs {
+    #[arg(skip)]
+    pub shared: Shared,
+}
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// Jobs per second from submit to settled
+    Submit,
+    /// Requests for following live tasks
+    Track,
+    /// Cost of an admission at 10, 10,000 and 1,000,000 waiting jobs
+    Admission,
+    /// Memory of an idle daemon
+    Idle,
+}
+
+/// `sluice bench`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BenchArgs {
+    /// What to measure [default: everything]
+    #[arg(value_enum)]
+    pub what: Option<BenchWhat>,
+    #[arg(skip)]
+    pub shared: Shared,
+}

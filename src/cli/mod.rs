@@ -1,0 +1,242 @@
+//! The command line: one file per command. Most commands ask a running daemon over its HTTP interface; those that need the
+//! parts themselves (`serve`, `simulate`, `doctor`, ...) are only parsed here and run by `boot`.
+
+mod act;
+mod audit;
+mod budgets;
+mod client;
+mod completions;
+mod dead;
+mod demo;
+mod endpoint;
+pub mod exit;
+mod follow;
+mod gates;
+mod jobs;
+mod limit;
+pub mod local;
+mod requests;
+mod screen;
+mod show;
+mod submit;
+mod table;
+mod why;
+mod words;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::{
+    audit::AuditVerifyArgs,
+    local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, ServeArgs, SimulateArgs},
+    screen::Color,
+};
+use self::{
+    client::Client,
+    exit::{CliError, EXIT_CODES, Exit},
+    screen::{Screen, complain},
+};
+use crate::config;
+
+/// A durable queue and worker daemon in front of GitHub's Agent tasks API.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub shared: Shared,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Common options")]
+pub struct Shared {
+    /// Configuration file [default: sluice.toml, then config/sluice.toml]
+    #[arg(long, global = true, env = "SLUICE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address of the daemon [default: `listen` in the configuration]
+    #[arg(long, global = true, value_name = "URL")]
+    pub server: Option<String>,
+    /// File with the daemon's token [default: `token_file` in the configuration]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub color: Color,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon
+    Serve(ServeArgs),
+    /// Hand in a request: a file, or a template with inputs
+    Submit(submit::SubmitArgs),
+    /// List jobs with their states and what they wait for
+    Jobs(jobs::JobsArgs),
+    /// Tell everything about one job
+    Show(show::ShowArgs),
+    /// Tell why a job does not move, and who holds what it waits for
+    Why(why::WhyArgs),
+    /// List requests, newest first
+    Requests(requests::RequestsArgs),
+    /// Dead letters: list, show, retry, discard
+    #[command(subcommand)]
+    Dead(dead::DeadCommand),
+    /// List budgets, or who holds one
+    Budgets(budgets::BudgetsArgs),
+    /// Set the limit of a budget, or give it back to the configuration
+    Limit(limit::LimitArgs),
+    /// Stop new starts of everything in a scope
+    Pause(gates::PauseArgs),
+    /// Allow starts again
+    Resume(gates::ResumeArgs),
+    /// Withdraw a job; a task that runs already is not stopped, but its result is not used
+    Cancel(act::ActArgs),
+    /// Let a held job go on
+    Approve(act::ActArgs),
+    /// End a held job
+    Refuse(act::ActArgs),
+    /// Let a quarantined result go to its review
+    Release(act::ActArgs),
+    /// Throw a quarantined result away
+    DiscardResult(act::ActArgs),
+    /// The history: verify
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Check configuration, ledger, gate, token and clock
+    Doctor(DoctorArgs),
+    /// The configuration: check
+    #[command(subcommand)]
+    Config(local::ConfigCommand),
+    /// Run a stand-in for GitHub
+    Simulate(SimulateArgs),
+    /// Show a whole request on this machine, in under a minute
+    Demo(demo::DemoArgs),
+    /// Measure this machine
+    Bench(BenchArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Reads the command line. A wrong one ends the process with exit code 2; `--help` and `--version` end it with 0.
+pub fn parse() -> Cli {
+    let mut cli = Cli::parse();
+    cli.hand_down();
+    cli
+}
+
+impl Cli {
+    /// Commands that run elsewhere get the common flags with their own.
+    fn hand_down(&mut self) {
+        let shared = self.shared.clone();
+        match &mut self.command {
+            Command::Serve(args) => args.shared = shared,
+            Command::Simulate(args) => args.shared = shared,
+            Command::Doctor(args) => args.shared = shared,
+            Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
+            Command::Bench(args) => args.shared = shared,
+            Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
+            _ => {}
+        }
+    }
+}
+
+/// A command at work: the daemon that it talks to and the screen that it writes on.
+pub(crate) struct Session {
+    client: Client,
+    screen: Screen,
+}
+
+/// Runs a command that talks to a daemon; gives the exit code.
+pub async fn run(cli: &Cli) -> u8 {
+    let env = config::environment();
+    let mut screen = Screen::stdout(cli.shared.color, cli.shared.json, &env);
+    let done = match &cli.command {
+        Command::Demo(args) => demo::run(args, &mut screen, &env).await,
+        Command::Completions(args) => completions::run(args, &mut screen),
+        command => match Client::connect(&cli.shared, &env) {
+            Ok(client) => dispatch(command, &mut Session { client, screen }).await,
+            Err(error) => Err(error),
+        },
+    };
+    match done {
+        Ok(exit) => exit.code(),
+        Err(error) => tell(&error, cli.shared.json),
+    }
+}
+
+async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliError> {
+    use act::Act;
+    match command {
+        Command::Submit(args) => submit::run(args, session).await,
+        Command::Jobs(args) => jobs::run(args, session).await,
+        Command::Show(args) => show::run(args, session).await,
+        Command::Why(args) => why::run(args, session).await,
+        Command::Requests(args) => requests::run(args, session).await,
+        Command::Dead(command) => dead::run(command, session).await,
+        Command::Budgets(args) => budgets::run(args, session).await,
+        Command::Limit(args) => limit::run(args, session).await,
+        Command::Pause(args) => gates::pause(args, session).await,
+        Command::Resume(args) => gates::resume(args, session).await,
+        Command::Cancel(args) => act::run(Act::Cancel, args, session).await,
+        Command::Approve(args) => act::run(Act::Approve, args, session).await,
+        Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
+        Command::Release(args) => act::run(Act::Release, args, session).await,
+        Command::DiscardResult(args) => act::run(Act::DiscardResult, args, session).await,
+        Command::Audit(audit::AuditCommand::Verify(_)) => audit::verify(session).await,
+        Command::Serve(_)
+        | Command::Doctor(_)
+        | Command::Config(_)
+        | Command::Simulate(_)
+        | Command::Demo(_)
+        | Command::Bench(_)
+        | Command::Completions(_) => {
+            Err(CliError::new(Exit::Failure, "this command does not talk to a daemon"))
+        }
+    }
+}
+
+/// Tells of a command that ran in this process and failed; gives its exit code.
+pub fn report(error: &anyhow::Error, shared: &Shared) -> u8 {
+    tell(&exit::of_failure(error), shared.json)
+}
+
+fn tell(error: &CliError, json: bool) -> u8 {
+    if !error.is_silent() {
+        complain(&error.text(json));
+    }
+    error.exit.code()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn common_flags_may_stand_behind_the_command_and_reach_the_commands_that_run_elsewhere() {
+        let mut cli = Cli::parse_from(["sluice", "serve", "--config", "x.toml", "--json"]);
+        cli.hand_down();
+        let Command::Serve(args) = cli.command else { panic!("not serve") };
+        assert_eq!((args.shared.config, args.shared.json), (Some("x.toml".into()), true));
+    }
+}

@@ -1,0 +1,112 @@
+//! `--wait`: follows a request to its end. The request is safe in the ledger whatever happens here, so a daemon that is away
+//! for a moment is waited for.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    cli::{
+        Session,
+        client::{Answer, Client},
+        exit::{CliError, Exit},
+        follow::Board,
+        jobs::{Page, last_word},
+        requests::states,
+        screen::{Tone, complain},
+        table::{Cell, Table},
+        words,
+    },
+    job::state::State,
+    pipeline::view::{Accepted, RequestView},
+};
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A daemon that is away for longer is given up.
+const AWAY_MAX: Duration = Duration::from_mins(1);
+/// Jobs that did not succeed and are told one by one.
+const TOLD_MAX: &str = "1000";
+
+pub async fn until_ended(accepted: &Accepted, session: &mut Session) -> Result<Exit, CliError> {
+    let id = accepted.request.to_string();
+    let mut board = Board::default();
+    let mut shown = String::new();
+    loop {
+        let answer = patiently(&session.client, &["v1", "requests", &id]).await?;
+        let view: RequestView = answer.read()?;
+        let line = states(&view);
+        if session.screen.json {
+            // Progress would mix with the answer.
+        } else if session.screen.is_terminal {
+            board.redraw(std::slice::from_ref(&line), &mut session.screen)?;
+        } else if line != shown {
+            session.screen.line(&line)?;
+            session.screen.flush()?;
+        }
+        shown = line;
+        if view.ended {
+            return end(&id, &view, &answer, session).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = tokio::signal::ctrl_c() => {
+                let what = format!("stopped waiting; request {id} goes on");
+                return Err(CliError::new(Exit::Failure, what)
+                    .hint(format!("follow it with: sluice jobs --request {} --watch", accepted.request.short())));
+            }
+        }
+    }
+}
+
+/// Asks until the daemon answers, for a while.
+async fn patiently(client: &Client, path: &[&str]) -> Result<Answer, CliError> {
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        match client.get(path, &[]).await {
+            Err(error) if error.exit == Exit::Unreachable && start.elapsed() < AWAY_MAX => {
+                if !told {
+                    complain(&format!("{error}; it is asked again for {} s", AWAY_MAX.as_secs()));
+                    told = true;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Err(error) if error.exit == Exit::Unreachable => {
+                return Err(error.hint(
+                    "the request is safe in the ledger: start the daemon, then look with `sluice jobs`",
+                ));
+            }
+            answer => return answer,
+        }
+    }
+}
+
+async fn end(id: &str, view: &RequestView, answer: &Answer, session: &mut Session) -> Result<Exit, CliError> {
+    let well = view.states.iter().all(|count| count.state == State::Succeeded || count.jobs == 0);
+    let exit = if well { Exit::Ok } else { Exit::EndedBadly };
+    if session.screen.json {
+        session.screen.answer(answer)?;
+        return Ok(exit);
+    }
+    if well {
+        let paint = session.screen.paint;
+        let jobs = words::count(view.request.jobs, "job");
+        session.screen.line(format!("{}: {jobs} succeeded", paint.with(Tone::Good, "done")))?;
+        return Ok(exit);
+    }
+    let query = [("request", Some(id.to_owned())), ("limit", Some(TOLD_MAX.to_owned()))];
+    let page: Page = session.client.get(&["v1", "jobs"], &query).await?.read()?;
+    let mut table = Table::new(&["job", "repository", "state", "why"]);
+    for job in page.jobs.iter().filter(|job| job.state != State::Succeeded) {
+        table.row([
+            Cell::toned(job.id.short(), Tone::Strong),
+            Cell::new(job.repository.full_name()),
+            Cell::toned(job.state.as_str(), Tone::of(job.state)),
+            Cell::new(last_word(job)),
+        ]);
+    }
+    let paint = session.screen.paint;
+    session.screen.lines(table.lines(paint))?;
+    Ok(exit)
+}
