@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use sluicegate::{
-    budget::{Amount, Class, Key},
+    budget::{Amount, Class, Key, Truth},
     gate::{
-        Gate, Truth,
+        Gate,
         memory::{MemoryGate, Work},
     },
     job::id::JobId,

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use sluicegate::{
     budget::{
         Amount, Books, Class, Closure, Decision, Demand, Key, MemberView, RefusalKind, Rules, Scope, Take,
-        View, decide,
+        Truth, View, decide,
     },
     clock::Entropy,
-    gate::{Gate, Offer, Proposal, Truth, Verdict, WaitReason},
+    gate::{Gate, Offer, Proposal, Verdict, WaitReason},
     job::{
         id::JobId,
         time::{Millis, Timestamp},

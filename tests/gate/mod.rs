@@ -16,9 +16,9 @@ use futures::future::BoxFuture;
 use sluicegate::{
     budget::{
         Amount, BudgetRule, Class, Closure, Demand, Expiry, Key, Kind, Member, Period, Pool, Release, Rules,
-        Scope,
+        Scope, Truth,
     },
-    gate::{Gate, Offer, Place, Proposal, Proposals, Truth, Verdict},
+    gate::{Gate, Offer, Place, Proposal, Proposals, Verdict},
     job::{
         id::JobId,
         time::{Millis, Timestamp},

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sluicegate::{
-    budget::{Amount, Books, ClassId, Decision, Key, MemberView, Refusal, Rules, Take, View, decide},
-    gate::{Offer, Proposal, Truth, Verdict, WaitReason, memory::STAND_OFF},
+    budget::{Amount, Books, ClassId, Decision, Key, MemberView, Refusal, Rules, Take, Truth, View, decide},
+    gate::{Offer, Proposal, Verdict, WaitReason, memory::STAND_OFF},
     job::{id::JobId, time::Timestamp},
 };
 
