@@ -4,8 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    budget::{Amount, Books, Key, Member, MemberView, Rules, Take, View},
-    gate::Truth,
+    budget::{Amount, Books, Key, Member, MemberView, Rules, Take, Truth, View},
     job::time::Timestamp,
 };
 

@@ -6,9 +6,9 @@ use std::{
 };
 
 use crate::{
-    budget::{Class, ClassId, Decision, Key, Refusal, Rules, Take},
+    budget::{Class, ClassId, Decision, Key, Refusal, Rules, Take, Truth},
     gate::{
-        Offer, Truth, Verdict,
+        Offer, Verdict,
         memory::{
             figures::Figures,
             flows::Flows,

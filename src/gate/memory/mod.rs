@@ -29,8 +29,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use crate::{
-    budget::Rules,
-    gate::{Counts, Gate, GateClosed, Offer, Place, Proposals, Truth, Verdict},
+    budget::{Rules, Truth},
+    gate::{Counts, Gate, GateClosed, Offer, Place, Proposals, Verdict},
     job::{id::JobId, time::Timestamp},
 };
 
