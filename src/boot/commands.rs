@@ -6,10 +6,9 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    boot::{Daemon, bench, doctor, token, wire},
+    boot::{self, Daemon, token, wire},
     cli::{
-        audit::AuditVerifyArgs,
-        exit::{CliError, Exit},
+        AuditVerifyArgs, CliError, Exit,
         local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, ServeArgs, SimulateArgs},
     },
     clock::Entropy,
@@ -53,8 +52,12 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     }
     let env = config::environment();
     let listen = loaded.settings.http.listen;
-    anyhow::ensure!(listen.ip().is_loopback(), "[http] listen is {listen}: only loopback addresses are allowed, since this endpoint has one token for everything");
-    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
+    anyhow::ensure!(
+        listen.ip().is_loopback(),
+        "[http] listen is {listen}: only loopback addresses are allowed, since this endpoint has one token for everything"
+    );
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
     let address = listener.local_addr()?;
     let token_file = &loaded.settings.http.token_file;
     let token = token::load_or_make(token_file, &Entropy::from_system())?;
@@ -102,7 +105,8 @@ pub async fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
 /// Reads and checks everything, starts nothing.
 #[expect(clippy::unused_async, reason = "every command is called alike")]
 pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
-    let summary = config::check(args.shared.config.as_deref(), &config::environment()).map_err(ConfigError)?;
+    let summary =
+        config::check(args.shared.config.as_deref(), &config::environment()).map_err(ConfigError)?;
     if args.shared.json {
         say(&serde_json::to_string(&summary)?)?;
         return Ok(Exit::Ok.code());
@@ -120,8 +124,8 @@ pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
 
 /// Checks configuration, ledger, gate, token and clock, and says what to do about each.
 pub async fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
-    let findings = doctor::examine(args.shared.config.as_deref(), &config::environment()).await;
-    let well = findings.iter().all(|finding| finding.state != doctor::State::Bad);
+    let findings = boot::doctor::examine(args.shared.config.as_deref(), &config::environment()).await;
+    let well = findings.iter().all(|finding| finding.state != boot::doctor::State::Bad);
     if args.shared.json {
         say(&serde_json::to_string(&serde_json::json!({ "ok": well, "findings": findings }))?)?;
     } else {
@@ -145,14 +149,20 @@ pub async fn audit_verify_offline(args: &AuditVerifyArgs) -> anyhow::Result<u8> 
         .and_then(|loaded| wire::location(&loaded, &config::environment()).ok())
         .and_then(|location| location.password);
     let location = ledger::Location { url, password, full_durability: true };
-    let opened = ledger::Ledger::open_read_only(&location, Arc::default()).await.map_err(|e| readable(e.into()))?;
+    let opened =
+        ledger::Ledger::open_read_only(&location, Arc::default()).await.map_err(|e| readable(e.into()))?;
     let verified = opened.verify().await.map_err(|e| readable(e.into()))?;
     if args.shared.json {
         say(&serde_json::to_string(&verified)?)?;
     } else {
         match &verified.broken {
-            None => say(&format!("{} entries, each follows the one before; last hash {}", verified.entries, verified.hash))?,
-            Some(problem) => say(&format!("broken: {problem} ({} entries before it are good)", verified.entries))?,
+            None => say(&format!(
+                "{} entries, each follows the one before; last hash {}",
+                verified.entries, verified.hash
+            ))?,
+            Some(problem) => {
+                say(&format!("broken: {problem} ({} entries before it are good)", verified.entries))?
+            }
         }
     }
     Ok(if verified.broken.is_none() { Exit::Ok } else { Exit::Failure }.code())
@@ -164,16 +174,16 @@ pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     let mut figures = Vec::new();
     // First, before others have grown this process.
     if wants(BenchWhat::Idle) {
-        figures.extend(bench::idle::run().await?);
+        figures.extend(boot::bench::idle::run().await?);
     }
     if wants(BenchWhat::Submit) {
-        figures.extend(bench::submit::run(10_000, 1_024).await?);
+        figures.extend(boot::bench::submit::run(10_000, 1_024).await?);
     }
     if wants(BenchWhat::Track) {
-        figures.extend(bench::tracking::run(1_000, job::Millis::seconds(10)).await?);
+        figures.extend(boot::bench::tracking::run(1_000, job::Millis::seconds(10)).await?);
     }
     if wants(BenchWhat::Admission) {
-        figures.extend(bench::admission::run(&[10, 10_000, 1_000_000]).await?);
+        figures.extend(boot::bench::admission::run(&[10, 10_000, 1_000_000]).await?);
     }
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };

@@ -64,16 +64,24 @@ pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec
             let file = summary.file.as_deref().unwrap_or("no file, every key at its default").to_owned();
             let text = format!("{file}; {} templates, {} budgets", summary.templates.len(), summary.budgets);
             findings.push(Finding::new("config", State::Good, text));
-            findings.extend(summary.warnings.into_iter().map(|text| Finding::new("config", State::Warn, text)));
+            findings
+                .extend(summary.warnings.into_iter().map(|text| Finding::new("config", State::Warn, text)));
         }
         Err(problems) => {
             let text = ConfigError(problems).to_string();
-            findings.push(Finding::new("config", State::Bad, text).advice("correct it, then look with `sluice config check`"));
+            findings.push(
+                Finding::new("config", State::Bad, text)
+                    .advice("correct it, then look with `sluice config check`"),
+            );
         }
     }
     let Ok(loaded) = Settings::load(path, env) else { return findings };
     findings.push(ledger(&loaded, env).await);
-    findings.push(Finding::new("gate", State::Good, format!("{}: in this process, rebuilt from the ledger", loaded.settings.gate.url)));
+    findings.push(Finding::new(
+        "gate",
+        State::Good,
+        format!("{}: in this process, rebuilt from the ledger", loaded.settings.gate.url),
+    ));
     findings.extend(identities(&loaded, env).await);
     findings
 }
@@ -90,8 +98,9 @@ async fn ledger(loaded: &Loaded, env: &BTreeMap<String, String>) -> Finding {
     }
     match verified(&location, loaded).await {
         Ok(text) => Finding::new("ledger", State::Good, format!("{url}: {text}")),
-        Err(error) => Finding::new("ledger", State::Bad, format!("{url}: {error}"))
-            .advice("see that the store runs and is reachable, and that this program is not older than the ledger"),
+        Err(error) => Finding::new("ledger", State::Bad, format!("{url}: {error}")).advice(
+            "see that the store runs and is reachable, and that this program is not older than the ledger",
+        ),
     }
 }
 
@@ -105,7 +114,9 @@ async fn verified(location: &crate::ledger::Location, loaded: &Loaded) -> Result
     let broken = ledger.broken_invariants().await?;
     ledger.close().await;
     match broken.first() {
-        Some(first) => Err(LedgerError::Corrupt(format!("{} broken invariants, the first: {first}", broken.len()).into())),
+        Some(first) => Err(LedgerError::Corrupt(
+            format!("{} broken invariants, the first: {first}", broken.len()).into(),
+        )),
         None => Ok(format!("{} entries, history whole, every invariant holds", head.seq)),
     }
 }

@@ -1,10 +1,6 @@
 //! The token of the local endpoint: made at the first start, kept in a file that only its owner can read.
 
-use std::{
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -17,7 +13,11 @@ pub fn load_or_make(path: &Path, entropy: &Entropy) -> anyhow::Result<SecretStri
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let token = text.trim();
-            anyhow::ensure!(token.len() >= 16, "{} holds no token of at least 16 characters: remove it, and a new one is made", named());
+            anyhow::ensure!(
+                token.len() >= 16,
+                "{} holds no token of at least 16 characters: remove it, and a new one is made",
+                named()
+            );
             Ok(token.to_owned().into())
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -25,8 +25,12 @@ pub fn load_or_make(path: &Path, entropy: &Entropy) -> anyhow::Result<SecretStri
                 std::fs::create_dir_all(folder).with_context(named)?;
             }
             let token = format!("{:032x}{:032x}", entropy.draw_wide(), entropy.draw_wide());
-            let mut file =
-                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(named)?;
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)
+                .with_context(named)?;
             writeln!(file, "{token}").with_context(named)?;
             Ok(token.into())
         }

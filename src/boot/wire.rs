@@ -10,7 +10,7 @@ use crate::{
     gate::memory::MemoryGate,
     job::time::Millis,
     ledger::Location,
-    notify::{LogSink, Sink, SigningKey, WebhookSink, webhook::TIMEOUT_DEFAULT},
+    notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning},
     policy::problem::Problem,
 };
@@ -41,7 +41,8 @@ pub fn github(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Resu
     let settings = &loaded.settings.github;
     let mut identities = Vec::new();
     for identity in &loaded.settings.identities {
-        identities.push(Identity { name: identity.name.clone(), token: secret(&identity.token, env, loaded)? });
+        identities
+            .push(Identity { name: identity.name.clone(), token: secret(&identity.token, env, loaded)? });
     }
     let options = GitHubOptions {
         base_url: settings.base_url.clone(),

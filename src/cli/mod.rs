@@ -29,12 +29,13 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::{
     audit::AuditVerifyArgs,
+    exit::{CliError, Exit},
     local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, ServeArgs, SimulateArgs},
     screen::Color,
 };
 use self::{
     client::Client,
-    exit::{CliError, EXIT_CODES, Exit},
+    exit::EXIT_CODES,
     screen::{Screen, complain},
 };
 use crate::config;

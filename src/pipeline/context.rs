@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent::{Agent, Forge},
-    budget::{Closure, Key, Rules, Scope},
+    budget::{Closure, Key, Rules, Scope, Truth},
     clock::{Clock, Entropy},
     gate::Gate,
     job::{
@@ -216,20 +216,24 @@ impl Specs {
 /// start that was already past this look has been answered: after an acknowledged pause nothing is created.
 #[derive(Debug, Default)]
 pub struct Closures {
-    closed: Mutex<HashMap<Key, Closure>>,
+    /// By gate, with the history position that it is known from: older news changes nothing.
+    known: Mutex<HashMap<Key, (i64, Option<Closure>)>>,
     passing: tokio::sync::RwLock<()>,
 }
 
 impl Closures {
-    pub fn set(&self, key: &Key, closure: Option<Closure>) {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        match closure {
-            Some(closure) => closed.insert(key.clone(), closure),
-            None => closed.remove(key),
-        };
+    /// Takes in what the ledger says of gates.
+    pub fn learn(&self, truths: &[Truth]) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for truth in truths.iter().filter(|truth| truth.key.is_gate()) {
+            let newer = known.get(&truth.key).is_none_or(|(version, _)| *version < truth.version);
+            if newer {
+                known.insert(truth.key.clone(), (truth.version, truth.closed.clone()));
+            }
+        }
     }
 
-    /// Returns when no start is on its way that has not seen what was set before.
+    /// Returns when no start is on its way that has not seen what was learnt before.
     pub async fn settle(&self) {
         drop(self.passing.write().await);
     }
@@ -241,14 +245,38 @@ impl Closures {
 
     /// The first closed gate of a job, if any.
     pub fn blocking(&self, work: &Work, shared: &SharedSpec, now: Timestamp) -> Option<(Key, Closure)> {
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if closed.is_empty() {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_empty() {
             return None;
         }
         let subject = work.job.subject(&shared.request, &shared.spec);
         Scope::ALL.into_iter().map(|scope| Key::gate(scope, subject.value(scope))).find_map(|key| {
-            let closure = closed.get(&key)?;
+            let closure = known.get(&key)?.1.as_ref()?;
             closure.opens_at.is_none_or(|opens| now < opens).then(|| (key.clone(), closure.clone()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Amount;
+
+    #[test]
+    fn news_that_comes_late_does_not_open_a_gate_that_was_closed_after_it() {
+        let closures = Closures::default();
+        let truth = |version, closed| Truth {
+            key: Key::gate(Scope::Global, ""),
+            used: Amount::ZERO,
+            limit: None,
+            closed,
+            version,
+        };
+        let closure =
+            Closure { reason: "incident".into(), actor: "ana".into(), since: Timestamp(0), opens_at: None };
+        closures.learn(&[truth(7, Some(closure.clone()))]);
+        closures.learn(&[truth(6, None)]);
+        let known = closures.known.lock().unwrap().get(&Key::gate(Scope::Global, "")).cloned();
+        assert_eq!(known, Some((7, Some(closure))));
     }
 }

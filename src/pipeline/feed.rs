@@ -39,9 +39,7 @@ pub async fn run(context: Arc<Context>, mut commits: mpsc::UnboundedReceiver<Arc
 pub async fn take_in(context: &Context, committed: &Committed) -> anyhow::Result<()> {
     let now = context.now();
     if !committed.truths.is_empty() {
-        for truth in committed.truths.iter().filter(|truth| truth.key.is_gate()) {
-            context.closures.set(&truth.key, truth.closed.clone());
-        }
+        context.closures.learn(&committed.truths);
         context.gate.observe(&committed.truths, now).await?;
     }
     let attempts: HashMap<AttemptId, &AttemptRow> =

@@ -28,18 +28,25 @@ impl Context {
     pub async fn pause(&self, key: &Key, by: By, opens_at: Option<Timestamp>) -> Result<(), OperateError> {
         let closure =
             Closure { reason: by.reason.clone(), actor: by.actor.clone(), since: self.now(), opens_at };
-        let change = BudgetChange::Close(closure.clone());
-        done(self.ledger.write(Command::Budget { key: key.clone(), change, by }).await?)?;
-        self.closures.set(key, Some(closure));
+        self.change_gate(key, BudgetChange::Close(closure), by).await?;
         self.closures.settle().await;
         Ok(())
     }
 
     /// Opens a gate again.
     pub async fn resume_gate(&self, key: &Key, by: By) -> Result<(), OperateError> {
-        done(self.ledger.write(Command::Budget { key: key.clone(), change: BudgetChange::Open, by }).await?)?;
-        self.closures.set(key, None);
+        self.change_gate(key, BudgetChange::Open, by).await?;
         self.queues.admit.poke();
+        Ok(())
+    }
+
+    async fn change_gate(&self, key: &Key, change: BudgetChange, by: By) -> Result<(), OperateError> {
+        for answer in self.ledger.write_all(vec![Command::Budget { key: key.clone(), change, by }]).await {
+            let (reply, committed) = answer?;
+            done(reply)?;
+            // The starting step must know before this is answered; the feed may be late.
+            self.closures.learn(&committed.truths);
+        }
         Ok(())
     }
 

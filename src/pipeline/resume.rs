@@ -41,9 +41,7 @@ pub async fn register(
 pub async fn resume(context: &Context) -> anyhow::Result<()> {
     let now = context.now();
     let truths = context.ledger.truths().await?;
-    for truth in truths.iter().filter(|truth| truth.key.is_gate()) {
-        context.closures.set(&truth.key, truth.closed.clone());
-    }
+    context.closures.learn(&truths);
     context.gate.observe(&truths, now).await?;
     upkeep::compare(context).await?;
     upkeep::take_over(context).await?;

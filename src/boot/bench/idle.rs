@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     boot::{
         Daemon,
-        bench::{Figure, resident_mib, submit::{Folder, SCENARIO}, world},
+        bench::{
+            Figure, resident_mib,
+            submit::{Folder, SCENARIO},
+            world,
+        },
     },
     clock::SystemClock,
     job::cadence::CadenceRule,
@@ -19,7 +23,10 @@ pub async fn run() -> anyhow::Result<Vec<Figure>> {
     let (parts, _) = world::parts(SCENARIO, SimClock::Real, clock, &folder.0, 16, CadenceRule::default())?;
     let daemon = Daemon::start(parts).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let figures = resident_mib().map(|mib| Figure::new("resident memory of an idle daemon", mib, "MiB")).into_iter().collect();
+    let figures = resident_mib()
+        .map(|mib| Figure::new("resident memory of an idle daemon", mib, "MiB"))
+        .into_iter()
+        .collect();
     daemon.stop().await?;
     Ok(figures)
 }

@@ -8,6 +8,8 @@ use tower::ServiceExt as _;
 
 use crate::{
     agent::github::{GitHub, GitHubOptions, Identity, Transport, TransportError},
+    boot::Parts,
+    budget::{Amount, BudgetRule, Kind, Period, Rules, Scope},
     clock::{Clock, Entropy},
     gate::memory::MemoryGate,
     job::{cadence::CadenceRule, time::Millis},
@@ -17,9 +19,6 @@ use crate::{
     policy::{Catalog, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
-
-use super::super::Parts;
-use crate::budget::{Amount, BudgetRule, Kind, Period, Rules, Scope};
 
 const TEMPLATE: &str = r#"
 name = "bench"
