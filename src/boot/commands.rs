@@ -103,7 +103,6 @@ pub async fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
 }
 
 /// Reads and checks everything, starts nothing.
-#[expect(clippy::unused_async, reason = "every command is called alike")]
 pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
     let summary =
         config::check(args.shared.config.as_deref(), &config::environment()).map_err(ConfigError)?;
@@ -161,7 +160,7 @@ pub async fn audit_verify_offline(args: &AuditVerifyArgs) -> anyhow::Result<u8> 
                 verified.entries, verified.hash
             ))?,
             Some(problem) => {
-                say(&format!("broken: {problem} ({} entries before it are good)", verified.entries))?
+                say(&format!("broken: {problem} ({} entries before it are good)", verified.entries))?;
             }
         }
     }

@@ -75,6 +75,7 @@ impl Daemon {
             tracker: Tracker::default(),
             specs: context::Specs::default(),
             closures: context::Closures::default(),
+            apart: false.into(),
         });
         let feed = tokio::spawn(feed::run(Arc::clone(&context), commits));
         resume::resume(&context).await?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     budget::{Key, Truth},
     job::{
-        id::{AttemptId, JobId, RequestId},
+        id::{AttemptId, JobId, NoticeId, RequestId},
         repository::Repository,
         state::State,
         time::Timestamp,
@@ -210,6 +210,10 @@ impl Ledger {
     /// Every notice, oldest first; for the invariants and the demo's report.
     pub async fn notices(&self) -> Result<Vec<NoticeRow>, LedgerError> {
         self.db.rows(&table::OUTBOX, "ORDER BY t.created_at", &[]).await
+    }
+
+    pub async fn notice(&self, id: NoticeId) -> Result<Option<NoticeRow>, LedgerError> {
+        self.first(&table::OUTBOX, "WHERE t.id = $1", &[Bind::Text(&id.to_string())]).await
     }
 
     /// Notices that wait for delivery, the next one first.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -112,6 +112,8 @@ pub struct Context {
     pub tracker: Tracker,
     pub specs: Specs,
     pub closures: Closures,
+    /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
+    pub apart: AtomicBool,
 }
 
 impl Queues {

@@ -14,7 +14,22 @@ use crate::{
 /// The longest wait between two tries.
 const WAIT_MAX: Millis = Millis::hours(1);
 
-pub async fn run(context: Arc<Context>, notice: NoticeRow) {
+pub async fn run(context: Arc<Context>, queued: NoticeRow) {
+    // It may have been queued again while it was being delivered: the outbox knows.
+    let now = context.now();
+    let notice = match context.ledger.notice(queued.id).await {
+        Ok(Some(notice)) => notice,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(%error, notice = %queued.id, "a notice waits for the ledger");
+            return context.queues.notices.push(queued.id, now.plus(Millis::seconds(1)), queued);
+        }
+    };
+    match notice.next_at {
+        None => return,
+        Some(at) if at > now => return context.queues.notices.push(notice.id, at, notice),
+        Some(_) => {}
+    }
     let outgoing = Outgoing {
         id: notice.id.to_string(),
         kind: notice.kind.clone(),

@@ -47,9 +47,10 @@ pub async fn sweep(context: &Context, identity: &str, now: Timestamp) -> Result<
     let cadence = &context.tuning.cadence;
     let times = context.tracker.sweep_times(identity);
     let full = times.last_full.is_none_or(|last| now.since(last).0 >= cadence.full_sweep_ms);
+    let since = times.last.or_else(|| context.tracker.oldest_start(identity));
     let mut listed = context
         .agent
-        .list_changed(identity, times.last.map(|last| last.minus(Millis(cadence.overlap_ms))), false)
+        .list_changed(identity, since.map(|since| since.minus(Millis(cadence.overlap_ms))), false)
         .await?;
     if full && times.last.is_some() {
         listed.extend(context.agent.list_changed(identity, None, true).await?);

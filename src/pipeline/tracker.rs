@@ -164,6 +164,13 @@ impl Tracker {
         self.inner().sweeps.insert(identity.to_owned(), times);
     }
 
+    /// When the oldest task that an identity follows was started: no list need look further back.
+    pub fn oldest_start(&self, identity: &str) -> Option<Timestamp> {
+        let inner = self.inner();
+        let followed = inner.tasks.values().filter(|followed| followed.identity == identity);
+        followed.map(|followed| followed.started_at).min()
+    }
+
     /// When the identity wants to be swept next; None when it follows nothing.
     pub fn next_sweep(&self, identity: &str, rule: &CadenceRule, now: Timestamp) -> Option<Timestamp> {
         let inner = self.inner();

@@ -1,11 +1,18 @@
 //! Housekeeping at every sweep: the lease, expired holds, deadlines, workers that are gone, and what the gate has missed.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use serde_json::json;
 
 use crate::{
-    job::{id::JobId, lifecycle::Event, state::State},
+    job::{
+        id::{JobId, WorkerId},
+        lifecycle::Event,
+        state::State,
+    },
     ledger::{
         Command, LedgerError,
         rows::{AttemptRow, Phase},
@@ -57,7 +64,24 @@ async fn sweep(context: &Context) -> anyhow::Result<()> {
     overdue(context).await?;
     take_over(context).await?;
     feed::deliver_due(context).await?;
-    compare(context).await
+    compare_if_apart(context).await
+}
+
+/// Reads every waiting job only when ledger and gate have counted apart twice in a row: a commit on its way to the gate is
+/// no difference, and a million waiting jobs must not be read at each sweep.
+async fn compare_if_apart(context: &Context) -> anyhow::Result<()> {
+    let counts = context.ledger.counts(None).await?;
+    let queued = counts.iter().find(|count| count.state == State::Queued).map_or(0, |count| count.jobs);
+    let known = context.gate.counts().await?;
+    let at_gate = known.waiting.saturating_add(known.timed_jobs).saturating_add(known.proposed);
+    if u64::try_from(queued) == Ok(at_gate) {
+        context.apart.store(false, Ordering::Relaxed);
+        return Ok(());
+    }
+    if context.apart.swap(true, Ordering::Relaxed) {
+        compare(context).await?;
+    }
+    Ok(())
 }
 
 /// Tells once about a task that takes suspiciously long.
@@ -73,9 +97,16 @@ async fn overdue(context: &Context) -> Result<(), LedgerError> {
 
 /// Takes over what a worker left whose lease is over.
 pub async fn take_over(context: &Context) -> Result<(), LedgerError> {
+    let now = context.now();
+    let workers = context.ledger.workers().await?;
+    let lives: HashSet<WorkerId> = workers
+        .into_iter()
+        .filter(|worker| worker.stopped_at.is_none() && worker.lease_until > now)
+        .map(|worker| worker.id)
+        .collect();
     for phase in [Phase::Intent, Phase::Unknown, Phase::Live, Phase::Done] {
         for attempt in context.ledger.attempts_in(phase).await? {
-            if attempt.token != context.fence.token {
+            if attempt.token != context.fence.token && !lives.contains(&attempt.worker_id) {
                 adopt(context, attempt).await?;
             }
         }

@@ -238,6 +238,7 @@ impl House {
             tracker: Tracker::default(),
             specs: Specs::default(),
             closures: Closures::default(),
+            apart: false.into(),
         });
         let router = router(Arc::clone(&context), TOKEN.into());
         Self { context, clock, actor, router, commits, folder }
