@@ -136,7 +136,7 @@ impl Tx {
     async fn write<T: Serialize>(&mut self, sql: &str, rows: &[T]) -> Result<(), LedgerError> {
         // Bounded statements: a chunk of JSON stays well below every store's limit on one value.
         for chunk in rows.chunks(2_000) {
-            let json = serde_json::to_string(chunk).map_err(LedgerError::encoding)?;
+            let json = without_nul(serde_json::to_string(chunk).map_err(LedgerError::encoding)?);
             self.execute(sql, &json).await?;
         }
         Ok(())
@@ -170,6 +170,33 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// How JSON writes a NUL.
+const NUL: &str = "\\u0000";
+
+/// No store keeps a NUL in text; a replacement character stands for it.
+fn without_nul(json: String) -> String {
+    if !json.contains(NUL) {
+        return json;
+    }
+    let mut plain = String::with_capacity(json.len());
+    let mut rest = json.as_str();
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        plain.push_str(before);
+        if let Some(after) = escape.strip_prefix(NUL) {
+            plain.push('\u{fffd}');
+            rest = after;
+        } else {
+            // Two characters at once, so that an escaped backslash does not begin another escape.
+            let (kept, after) = escape.split_at_checked(2).unwrap_or((escape, ""));
+            plain.push_str(kept);
+            rest = after;
+        }
+    }
+    plain.push_str(rest);
+    plain
 }
 
 async fn fetch_sqlite<'e, E>(executor: E, sql: &str, binds: &[Bind<'_>]) -> Result<Vec<String>, LedgerError>

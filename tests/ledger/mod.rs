@@ -1,9 +1,18 @@
 //! The ledger's conformance suite: what every store must do, whatever it is.
 
 mod admission;
+mod broken;
+mod budgets;
 mod cancel;
+mod feed;
+mod history;
+mod notices;
+mod opening;
+mod random;
 mod review;
 mod sighting;
 mod start;
 mod submit;
+mod two_writers;
+mod workers;
 mod world;

@@ -6,7 +6,7 @@
 //! mod support;
 //! let url = support::Postgres::shared().database();
 //! ```
-#![allow(dead_code, reason = "each test program uses a part of this module")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of this module")]
 
 mod guard;
 mod postgres;

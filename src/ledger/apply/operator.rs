@@ -6,7 +6,7 @@ use crate::{
     budget::{Closure, Key},
     job::{id::JobId, lifecycle::Event, state::State},
     ledger::{
-        apply::step::{Detail, take_step},
+        apply::step::{Detail, check_event, take_step},
         command::{BudgetChange, By, Reply},
         rows::{BudgetRow, PromptRow},
         working_set::{About, WorkingSet},
@@ -18,6 +18,9 @@ pub fn act(set: &mut WorkingSet, job: JobId, event: Event, by: &By) -> Reply {
     if (row.state, event) == (State::Cancelled, Event::Cancelled) {
         // Asked again: it is as wished.
         return Reply::Done;
+    }
+    if let Err(why) = check_event(event) {
+        return Reply::Conflict(why);
     }
     let requester = set.request_of(row).map(|shared| shared.row.requester.clone()).unwrap_or_default();
     if matches!(event, Event::Approved | Event::Released) && requester.eq_ignore_ascii_case(&by.actor) {

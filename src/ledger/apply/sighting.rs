@@ -15,7 +15,7 @@ use crate::{
             attempt::{Target, end_attempt, is_current, reply, rows},
             holds::{Moves, retake, settle},
             notices::put_notice,
-            step::{Detail, take_step},
+            step::{Detail, check_event, take_step},
         },
         command::{Reply, Seen},
         rows::{AttemptRow, JobRow, Phase},
@@ -35,6 +35,7 @@ fn take_sighting(set: &mut WorkingSet, target: Target, seen: &Seen) -> Result<()
     }
     let current = is_current(&job, &attempt);
     if let (true, Some(event)) = (current, seen.event) {
+        check_event(event)?;
         lifecycle::apply(job.state, event).map_err(|illegal| illegal.to_string())?;
         record(set, &attempt, task);
         let detail = Detail {

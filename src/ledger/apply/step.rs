@@ -31,8 +31,20 @@ pub struct Detail<'a> {
     pub due_at: Option<Timestamp>,
 }
 
+/// Admission and the end of a start have commands of their own, which also move holds and the attempt.
+pub fn check_event(event: Event) -> Result<(), String> {
+    let own = matches!(
+        event,
+        Event::Admitted | Event::Started | Event::StartLost | Event::NotStarted | Event::StartRejected
+    );
+    if own { Err(format!("the event {} comes only with its own command", event.as_str())) } else { Ok(()) }
+}
+
 /// A step by the pipeline, as a command of its own.
 pub fn step(set: &mut WorkingSet, job: JobId, event: Event, detail: Detail<'_>) -> Reply {
+    if let Err(why) = check_event(event) {
+        return Reply::Stale(why);
+    }
     match take_step(set, job, event, detail, "sluicegate") {
         Ok(_) => Reply::Done,
         Err(stale) => Reply::Stale(stale),

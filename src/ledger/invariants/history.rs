@@ -26,12 +26,14 @@ pub struct Told {
     pub waited: usize,
 }
 
+/// Budget, amount, used with it, limit.
+type Figure = (Key, Amount, Amount, Option<Amount>);
+
 /// The parts of an entry's body that are compared.
 #[derive(Deserialize)]
 struct Body {
     to: Option<State>,
-    /// Budget, amount, used with it, limit.
-    holds: Option<Vec<(Key, Amount, Amount, Option<Amount>)>>,
+    holds: Option<Vec<Figure>>,
 }
 
 impl Ledger {

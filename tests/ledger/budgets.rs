@@ -1,0 +1,159 @@
+//! Gates, limits and periods: what operators and time do to budgets.
+
+use sluicegate::{
+    budget::{Amount, Closure, Key, RefusalKind, Scope},
+    job::{Event, Millis, RemoteState, State},
+    ledger::{BudgetChange, Command, Reply},
+};
+
+use crate::ledger::world::{HOUR, World, by, on_both_stores, order, reviewed};
+
+on_both_stores![
+    a_closed_gate_lets_nothing_through_until_it_is_opened,
+    a_gate_opens_by_itself_at_its_time,
+    a_limit_set_by_an_operator_counts_at_once_and_can_be_given_back,
+    a_limit_lowered_below_use_is_worked_off,
+    a_limit_of_a_budget_that_is_not_configured_is_a_conflict,
+    a_demand_above_the_limit_is_told_as_such,
+    window_holds_end_with_their_period_and_make_room,
+    a_change_of_a_budget_that_is_repeated_is_written_once,
+    nobody_available_is_told_with_the_time_of_the_first_return,
+];
+
+async fn change(world: &World, key: &Key, change: BudgetChange) -> Reply {
+    world.write(Command::Budget { key: key.clone(), change, by: by() }).await
+}
+
+fn closed(world: &World, opens_at: Option<Millis>) -> BudgetChange {
+    let opens_at = opens_at.map(|after| world.now().plus(after));
+    BudgetChange::Close(Closure {
+        reason: "release day".into(),
+        actor: "olga".into(),
+        since: world.now(),
+        opens_at,
+    })
+}
+
+async fn a_closed_gate_lets_nothing_through_until_it_is_opened(world: &World) {
+    let jobs = world.submit(order(&["a"])).await;
+    let gate = Key::gate(Scope::Global, "");
+    change(world, &gate, closed(world, None)).await;
+    world.pass(HOUR);
+    let Reply::Refused(refusal) = world.admit(jobs[0]).await else { panic!() };
+    assert_eq!((refusal.kind, refusal.clears_at), (RefusalKind::Closed, None));
+    assert_eq!(refusal.reason.as_deref(), Some("release day"));
+    let truths = world.ledger.truths().await.unwrap();
+    let truth = truths.iter().find(|truth| truth.key == gate).unwrap();
+    assert_eq!(truth.closed.as_ref().unwrap().actor, "olga");
+    change(world, &gate, BudgetChange::Open).await;
+    world.admitted(jobs[0]).await;
+    let kinds: Vec<_> = world.ledger.entries_after(0, 100).await.unwrap();
+    let kinds: Vec<_> = kinds.iter().filter(|entry| entry.kind.starts_with("budget.")).collect();
+    assert_eq!(
+        kinds.iter().map(|entry| entry.kind.as_str()).collect::<Vec<_>>(),
+        ["budget.closed", "budget.opened"]
+    );
+    assert!(kinds.iter().all(|entry| entry.actor == "otto"));
+}
+
+async fn a_gate_opens_by_itself_at_its_time(world: &World) {
+    let jobs = world.submit(order(&["a"])).await;
+    change(world, &Key::gate(Scope::Repository, "acme/a"), closed(world, Some(HOUR))).await;
+    assert!(matches!(world.admit(jobs[0]).await, Reply::Refused(_)));
+    world.pass(HOUR);
+    world.admitted(jobs[0]).await;
+}
+
+async fn a_limit_set_by_an_operator_counts_at_once_and_can_be_given_back(world: &World) {
+    let jobs = world.submit(order(&["a", "b", "c", "d", "e"])).await;
+    let key = Key::new("slots/global");
+    change(world, &key, BudgetChange::Limit(Some(Amount::from(4)))).await;
+    for job in &jobs[..4] {
+        world.admitted(*job).await;
+    }
+    assert!(matches!(world.admit(jobs[4]).await, Reply::Refused(_)));
+    change(world, &key, BudgetChange::Limit(None)).await;
+    let truths = world.ledger.truths().await.unwrap();
+    let truth = truths.iter().find(|truth| truth.key == key).unwrap();
+    assert_eq!((truth.used.get(), truth.limit.unwrap().get()), (4, 3));
+}
+
+async fn a_limit_lowered_below_use_is_worked_off(world: &World) {
+    let jobs = world.submit(order(&["a", "b", "c"])).await;
+    let first = world.running(jobs[0]).await;
+    world.running(jobs[1]).await;
+    change(world, &Key::new("slots/global"), BudgetChange::Limit(Some(Amount::ONE))).await;
+    let Reply::Refused(refusal) = world.admit(jobs[2]).await else { panic!() };
+    assert_eq!((refusal.used.get(), refusal.limit.unwrap().get()), (2, 1));
+    world.see(&first, RemoteState::Completed, Some(Event::Completed)).await;
+    assert!(matches!(world.admit(jobs[2]).await, Reply::Refused(_)));
+}
+
+async fn a_limit_of_a_budget_that_is_not_configured_is_a_conflict(world: &World) {
+    for key in [Key::new("beer/global"), Key::gate(Scope::Global, "")] {
+        let reply = change(world, &key, BudgetChange::Limit(Some(Amount::ONE))).await;
+        let Reply::Conflict(why) = reply else { panic!() };
+        assert!(why.contains(key.as_str()), "{why}");
+    }
+    assert!(world.ledger.budgets().await.unwrap().is_empty());
+}
+
+async fn a_demand_above_the_limit_is_told_as_such(world: &World) {
+    let costly = crate::ledger::world::Order { estimate: 101, ..order(&["a"]) };
+    let jobs = world.submit(costly).await;
+    let Reply::Refused(refusal) = world.admit(jobs[0]).await else { panic!() };
+    assert_eq!((refusal.kind, refusal.key.as_str()), (RefusalKind::OverLimit, "credits/team/platform"));
+}
+
+async fn window_holds_end_with_their_period_and_make_room(world: &World) {
+    let names: Vec<String> = (0..11).map(|n| format!("r{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let jobs = world.submit(order(&names)).await;
+    for job in &jobs[..10] {
+        let attempt = world.running(*job).await;
+        world.see(&attempt, RemoteState::Completed, Some(Event::Completed)).await;
+        world.step(*job, Event::Accepted).await;
+    }
+    let Reply::Refused(refusal) = world.admit(jobs[10]).await else { panic!() };
+    assert_eq!((refusal.key.as_str(), refusal.used.get()), ("starts/global", 10));
+    assert_eq!(world.ledger.next_expiry().await.unwrap(), Some(world.now().plus(HOUR)));
+    world.pass(HOUR);
+    let before = world.ledger.head().await.unwrap().seq;
+    for _ in 0..2 {
+        assert!(matches!(world.write(Command::RollOver).await, Reply::Done));
+    }
+    assert_eq!(world.ledger.head().await.unwrap().seq, before + 1);
+    assert_eq!(world.used("starts/global").await, 0);
+    world.admitted(jobs[10]).await;
+    assert_eq!(world.state(jobs[10]).await, State::Starting);
+}
+
+async fn a_change_of_a_budget_that_is_repeated_is_written_once(world: &World) {
+    let key = Key::new("slots/global");
+    let closure = closed(world, None);
+    let before = world.ledger.head().await.unwrap().seq;
+    for _ in 0..2 {
+        change(world, &key, closure.clone()).await;
+    }
+    for _ in 0..2 {
+        change(world, &key, BudgetChange::Limit(Some(Amount::ONE))).await;
+    }
+    for _ in 0..2 {
+        change(world, &key, BudgetChange::Open).await;
+    }
+    assert_eq!(world.ledger.head().await.unwrap().seq, before + 3);
+}
+
+async fn nobody_available_is_told_with_the_time_of_the_first_return(world: &World) {
+    let gates = ["pool/reviewers/ana", "pool/reviewers/ben"];
+    let jobs = world.submit(reviewed(&["a"])).await;
+    for gate in gates {
+        change(world, &Key::new(gate), closed(world, None)).await;
+    }
+    let Reply::Refused(refusal) = world.admit(jobs[0]).await else { panic!() };
+    assert_eq!((refusal.key.as_str(), refusal.kind), ("pool/reviewers", RefusalKind::Full));
+    assert_eq!(refusal.clears_at, Some(world.now().plus(HOUR)));
+    world.pass(HOUR);
+    world.admitted(jobs[0]).await;
+    assert_eq!(world.job(jobs[0]).await.reviewer.as_deref(), Some("zoe"));
+}
