@@ -76,7 +76,6 @@ impl Cast {
         let start = Instant::now();
         loop {
             if let Ok(server) = endpoint::written_address(token_file) {
-                let server = server.trim().to_owned();
                 let shared = Shared {
                     server: Some(server.clone()),
                     token_file: Some(token_file.to_owned()),

@@ -2,7 +2,8 @@
 //! Removed at the end unless it is to be kept.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -32,8 +33,8 @@ impl Scene {
         let scene = Self { folder, keep };
         scene.write("templates/dependency-upgrade/1.toml", &replaced(TEMPLATE, &FASTER)?)?;
         scene.write("scenario.toml", SCENARIO)?;
-        scene.write("github-token", GITHUB_TOKEN)?;
-        scene.write("webhook-secret", WEBHOOK_SECRET)?;
+        scene.write_secret("github-token", GITHUB_TOKEN)?;
+        scene.write_secret("webhook-secret", WEBHOOK_SECRET)?;
         Ok(scene)
     }
 
@@ -50,6 +51,16 @@ impl Scene {
     }
     pub fn token_file(&self) -> PathBuf {
         self.folder.join("token")
+    }
+
+    fn write_secret(&self, name: &str, text: &str) -> Result<(), CliError> {
+        let path = self.folder.join(name);
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = options.open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| failed(&path, &error))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), CliError> {
