@@ -133,16 +133,14 @@ impl Cast {
 
     /// The ends of the logs, to be told after a failure.
     pub fn last_words(&self) -> String {
-        let mut words = String::new();
+        let mut said = Vec::new();
         for actor in &self.actors {
             let log = fs::read_to_string(self.log(actor.name)).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
-            for line in last {
-                words.push_str(&format!("\n  {}: {}", actor.name, words::clean(line)));
-            }
+            said.extend(last.iter().map(|line| format!("\n  {}: {}", actor.name, words::clean(line))));
         }
-        words
+        said.concat()
     }
 
     /// Ends both, the daemon first, so that it can finish what it does.

@@ -117,6 +117,8 @@ fn replaced(text: &str, changes: &[(&str, &str)]) -> Result<String, CliError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::config;
 
@@ -124,7 +126,7 @@ mod tests {
     fn the_demos_files_fit_together_and_leave_nothing_behind() {
         let scene = Scene::build(false).unwrap();
         scene.address("http://127.0.0.1:9").unwrap();
-        let summary = config::check(Some(&scene.folder().join("sluice.toml")), &Default::default()).unwrap();
+        let summary = config::check(Some(&scene.folder().join("sluice.toml")), &BTreeMap::new()).unwrap();
         assert_eq!(
             (summary.templates, summary.identity.as_str()),
             (vec!["dependency-upgrade@1".to_owned()], "operator")
