@@ -12,6 +12,7 @@ use crate::{
         table::{Cell, Table},
         words,
     },
+    job::time::Timestamp,
     pipeline::view::{BudgetView, Holder},
     policy::credits,
 };
@@ -50,14 +51,11 @@ pub async fn run(args: &BudgetsArgs, session: &mut Session) -> Result<Exit, CliE
         return Ok(Exit::Ok);
     }
     let mut table = Table::new(&["budget", "used", "limit", ""]);
-    for budget in &listed.budgets {
+    for budget in listed.budgets.iter().filter(|budget| !has_opened(budget, answer.at)) {
         let full = budget.limit.is_some_and(|limit| budget.used >= limit) || budget.closed.is_some();
         table.row([
             Cell::new(budget.key.as_str()),
-            Cell::toned(
-                amount(budget.used, budget.nano_credits),
-                if full { Tone::Attention } else { Tone::Plain },
-            ),
+            Cell::toned(used(budget), if full { Tone::Attention } else { Tone::Plain }),
             Cell::new(
                 budget.limit.map_or_else(|| "-".to_owned(), |limit| amount(limit, budget.nano_credits)),
             ),
@@ -69,12 +67,27 @@ pub async fn run(args: &BudgetsArgs, session: &mut Session) -> Result<Exit, CliE
     Ok(Exit::Ok)
 }
 
+/// A gate that has opened by itself is no longer in anybody's way; the daemon forgets it when it is used next.
+fn has_opened(budget: &BudgetView, now: Option<Timestamp>) -> bool {
+    let opens = budget.closed.as_ref().and_then(|closure| closure.opens_at);
+    budget.key.is_gate() && opens.is_some_and(|at| now.is_some_and(|now| at <= now))
+}
+
+/// What is used is shown with one decimal, since no one sets it.
+fn used(budget: &BudgetView) -> String {
+    if budget.nano_credits {
+        format!("{} credits", words::credits(budget.used.get()))
+    } else {
+        budget.used.to_string()
+    }
+}
+
 /// Credits as people write them, anything else as a number.
 pub fn amount(amount: Amount, nano_credits: bool) -> String {
     if nano_credits { format!("{} credits", credits::show(amount)) } else { amount.to_string() }
 }
 
-fn remark(budget: &BudgetView, now: Option<crate::job::time::Timestamp>) -> String {
+fn remark(budget: &BudgetView, now: Option<Timestamp>) -> String {
     if let Some(closure) = &budget.closed {
         let opens = closure
             .opens_at

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Whoever does not answer by then does not answer. Checking a long history takes a while.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The daemon's answer as it came.

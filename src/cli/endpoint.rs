@@ -27,11 +27,12 @@ impl Endpoint {
             return Ok(Self { server: server_url(server)?, token: read_token(file)? });
         }
         let http = Settings::load(shared.config.as_deref(), env)?.settings.http;
+        let file = shared.token_file.as_ref().unwrap_or(&http.token_file);
         let server = match &shared.server {
             Some(server) => server_url(server)?,
+            None if http.listen.port() == 0 => server_url(&written_address(file)?)?,
             None => server_url(&format!("http://{}", reachable(http.listen)))?,
         };
-        let file = shared.token_file.as_ref().unwrap_or(&http.token_file);
         Ok(Self { server, token: read_token(file)? })
     }
 }
@@ -46,6 +47,19 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
         });
     }
     address
+}
+
+/// A daemon that took a free port has written its address beside its token.
+pub fn written_address(token_file: &Path) -> Result<String, CliError> {
+    let file = token_file.with_extension("url");
+    let missing = |why: &str| {
+        let what = format!("the daemon's address cannot be read from {}: {why}", file.display());
+        CliError::new(Exit::Unreachable, what)
+            .hint("start a daemon with `sluice serve`, or name its address with --server")
+    };
+    let address = fs::read_to_string(&file).map_err(|error| missing(&error.to_string()))?;
+    // An empty file is one that is being written.
+    if address.trim().is_empty() { Err(missing("it is empty")) } else { Ok(address.trim().to_owned()) }
 }
 
 fn server_url(text: &str) -> Result<Url, CliError> {

@@ -8,6 +8,9 @@ use crate::{
     pipeline::view::JobView,
 };
 
+/// The most characters of a reason in a line of changes.
+const TOLD_MAX: usize = 140;
+
 /// What was shown last.
 #[derive(Debug, Default)]
 pub struct Board {
@@ -19,11 +22,8 @@ pub struct Board {
 impl Board {
     /// Writes the block over the one before. Lines are cut off by the terminal, not wrapped, so that their number is known.
     pub fn redraw(&mut self, lines: &[String], screen: &mut Screen) -> Result<(), CliError> {
-        let mut frame = String::new();
-        if self.drawn > 0 {
-            frame.push_str(&format!("\u{1b}[{}A", self.drawn));
-        }
-        frame.push_str("\u{1b}[?7l");
+        let up = if self.drawn > 0 { format!("\u{1b}[{}A", self.drawn) } else { String::new() };
+        let mut frame = format!("{up}\u{1b}[?7l");
         for line in lines {
             frame.push_str("\r\u{1b}[2K");
             frame.push_str(line);
@@ -47,7 +47,8 @@ impl Board {
             _ => String::new(),
         };
         let why = last_word(job);
-        let why = if why.is_empty() { why } else { format!(": {}", words::clean(&why)) };
+        let why =
+            if why.is_empty() { why } else { format!(": {}", words::shorten(&words::clean(&why), TOLD_MAX)) };
         Some(format!("{}  {from}{}{why}", job.repository, job.state))
     }
 }

@@ -68,7 +68,7 @@ impl std::str::FromStr for Until {
             'd' => 86_400_000,
             _ => return Err(wrong()),
         };
-        let number: u64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
+        let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
         if !(1..=1_000_000).contains(&number) {
             return Err(wrong());
         }

@@ -29,7 +29,7 @@ pub async fn run(args: &WhyArgs, session: &mut Session) -> Result<Exit, CliError
     let why: Why = answer.read()?;
     let paint = screen.paint;
     let state = paint.with(Tone::of(why.state), why.state.as_str());
-    screen.line(format!("job {} in {} is {state}", why.id, why.repository))?;
+    screen.line(format!("job {} in {}: {state}", why.id, why.repository))?;
     let Some(wait) = &why.wait else {
         screen.line("  it has ended and waits for nothing")?;
         return Ok(Exit::Ok);

@@ -13,7 +13,7 @@ pub fn head(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> {
     let job = &detail.job;
     let paint = page.screen.paint;
     page.screen.line(format!(
-        "job {} in {} is {}",
+        "job {} in {}: {}",
         paint.with(Tone::Strong, &job.id.to_string()),
         job.repository,
         paint.with(Tone::of(job.state), job.state.as_str())

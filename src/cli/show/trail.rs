@@ -123,11 +123,20 @@ fn content(json: &str) -> String {
         return words::shorten(&said.join("; "), CONTENT_MAX);
     }
     let fields = body.iter().filter(|(name, _)| !matches!(name.as_str(), "from" | "to"));
-    let fields = fields.map(|(name, value)| match value.as_str() {
-        Some(text) => format!("{name} {text}"),
-        None => format!("{name} {value}"),
-    });
+    let fields = fields.map(|(name, value)| format!("{name} {}", plain(value)));
     words::shorten(&fields.collect::<Vec<_>>().join(", "), CONTENT_MAX)
+}
+
+/// A list of figures is told by the names that they are about.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => {
+            let name = |entry: &Value| plain(entry.as_array().and_then(|list| list.first()).unwrap_or(entry));
+            list.iter().map(name).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +152,10 @@ mod tests {
             "tests failed; mend it"
         );
         assert_eq!(content(r#"{"task":"t-1","remote":"queued"}"#), "remote queued, task t-1");
+        assert_eq!(
+            content(r#"{"holds":[["slots/global",1,3],["starts/global",1,40]]}"#),
+            "holds slots/global starts/global"
+        );
         assert_eq!(content("no JSON"), "");
     }
 }

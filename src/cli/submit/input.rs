@@ -36,7 +36,7 @@ impl Input {
     pub fn entries(&self) -> Result<Vec<String>, CliError> {
         let text = std::str::from_utf8(&self.bytes).map_err(|error| {
             let before = self.bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = before.split(|byte| *byte == b'\n').count();
             CliError::new(Exit::Refused, format!("{}:{line}: the file is not UTF-8", self.name))
                 .hint("save it as UTF-8")
         })?;
