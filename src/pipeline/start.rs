@@ -12,7 +12,6 @@ use crate::{
         failure::FailureClass,
         retry::backoff,
         routing::{Failure, advice},
-        state::State,
         time::{Millis, Timestamp},
     },
     ledger::Command,
@@ -31,19 +30,15 @@ pub async fn run(context: Arc<Context>, work: Work) {
         Ok(shared) => shared,
         Err(error) => return again(&context, work, &error.to_string()),
     };
-    let prompt = match context.ledger.prompt(work.job.id).await {
-        Ok(Some(prompt)) => prompt,
-        Ok(None) => return hand_back(&context, &work, "its prompt is missing from the ledger", None).await,
-        Err(error) => return again(&context, work, &error.to_string()),
-    };
+    // From here on a pause or a withdrawal waits for the answer, or this sees it.
     let passing = context.closures.pass().await;
-    match context.ledger.job(work.job.id).await {
-        Ok(Some(row)) if row.state == State::Starting && row.attempt_id == Some(work.attempt.id) => {}
-        Ok(_) => {
+    let prompt = match context.ledger.prompt_to_send(work.job.id, work.attempt.id).await {
+        Ok(Some(prompt)) => prompt,
+        Ok(None) => {
             return hand_back(&context, &work, "its job was withdrawn before the start was sent", None).await;
         }
         Err(error) => return again(&context, work, &error.to_string()),
-    }
+    };
     let now = context.now();
     if let Some((key, closure)) = context.closures.blocking(&work, &shared, now) {
         return hand_back(&context, &work, &format!("{key} is closed: {}", closure.reason), None).await;
