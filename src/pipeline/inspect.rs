@@ -166,10 +166,12 @@ impl Context {
     }
 
     pub async fn list_budgets(&self) -> Result<Vec<BudgetView>, LedgerError> {
+        let now = self.now();
         let mut views: Vec<BudgetView> = Vec::new();
         for row in self.ledger.budgets().await? {
             let limit = row.limit_override.or_else(|| self.policy.rules.limit(&row.id));
-            let closed = row.closure();
+            // A closure whose time has come is over, though nobody has lifted it.
+            let closed = row.closure().filter(|closure| closure.opens_at.is_none_or(|opens| now < opens));
             if row.id.is_gate() && closed.is_none() {
                 continue;
             }

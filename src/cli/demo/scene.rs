@@ -18,8 +18,7 @@ const GITHUB_TOKEN: &str = "sim-token";
 pub const WEBHOOK_SECRET: &str = "whsec_c2x1aWNlZ2F0ZSBkZW1vOiBub3RoaW5nIHNlY3JldCE=";
 
 /// What the shipped template says for agents that take minutes, and what it must say for ours.
-const FASTER: [(&str, &str); 2] =
-    [("base_ms = 60_000", "base_ms = 600"), ("estimate_credits = \"1.5\"", "estimate_credits = \"60\"")];
+const FASTER: [(&str, &str); 1] = [("base_ms = 60_000", "base_ms = 600")];
 
 /// A folder with everything in it.
 pub struct Scene {
