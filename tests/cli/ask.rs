@@ -1,0 +1,216 @@
+//! What commands ask of a daemon, and what they make of its answers.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::{
+    daemon::{Daemon, TOKEN, job},
+    left, run, sluice,
+};
+
+fn page(state: &str) -> String {
+    format!("{{\"jobs\":[{}],\"next\":null}}", job(state))
+}
+
+#[test]
+fn each_refusal_of_the_daemon_has_its_exit_code() {
+    for (status, code) in
+        [(400, 3), (401, 8), (403, 8), (404, 5), (409, 4), (413, 3), (422, 3), (500, 1), (503, 1)]
+    {
+        let problem = json!({"type": "x", "title": "no", "status": status, "detail": "said\u{1b}[31m why", "code": "x"});
+        let daemon = Daemon::start(vec![("GET /v1/jobs", status, problem.to_string())]);
+        let left = daemon.run(&["jobs"]);
+        assert_eq!(left.code, Some(code), "{status}: {left:?}");
+        assert!(left.err.starts_with("error: said\u{fffd}[31m why"), "{}", left.err);
+        assert!(!left.err.contains(TOKEN));
+        let left = daemon.run(&["jobs", "--json"]);
+        let error: Value = serde_json::from_str(&left.err).unwrap();
+        assert_eq!((error["exit_code"].as_i64(), error["answer"].clone()), (Some(i64::from(code)), problem));
+    }
+}
+
+#[test]
+fn a_refused_input_shows_every_problem_with_its_place_and_hint() {
+    let problem = json!({"title": "no", "status": 422, "detail": "", "code": "invalid-request", "problems": [
+        {"code": "wrong-input", "what": "expected a whole number", "at": "x.toml:3:9", "hint": "write 3"},
+        {"code": "duplicate-repository", "what": "named twice"},
+    ]});
+    let daemon = Daemon::start(vec![("POST /v1/requests", 422, problem.to_string())]);
+    daemon.file("x.toml", b"template = 1");
+    let left = daemon.run(&["submit", "x.toml"]);
+    assert_eq!(left.code, Some(3));
+    for word in ["  x.toml:3:9: expected a whole number (wrong-input)", "    hint: write 3", "  named twice"]
+    {
+        assert!(left.err.contains(word), "{}", left.err);
+    }
+}
+
+#[test]
+fn a_daemon_that_is_not_there_ends_with_6_and_says_how_to_start_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "some-token").unwrap();
+    let arguments = ["jobs", "--server", "http://127.0.0.1:1", "--token-file", "token"];
+    let there = left(sluice(&arguments, folder.path()).output().unwrap());
+    assert_eq!(there.code, Some(6), "{there:?}");
+    assert!(there.err.contains("http://127.0.0.1:1") && there.err.contains("sluice serve"), "{}", there.err);
+    let no_token = run(&["jobs", "--server", "http://127.0.0.1:1", "--token-file", "nowhere"]);
+    assert_eq!(no_token.code, Some(6));
+    assert!(no_token.err.contains("nowhere"), "{}", no_token.err);
+}
+
+#[test]
+fn the_address_comes_from_the_configuration_that_the_daemon_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("mine.toml");
+    fs::write(&config, "[http]\nlisten = \"127.0.0.1:1\"\ntoken_file = \"mine.token\"\n").unwrap();
+    fs::write(folder.path().join("mine.token"), "some-token").unwrap();
+    let by_flag = left(sluice(&["jobs", "--config", "mine.toml"], folder.path()).output().unwrap());
+    let by_variable =
+        left(sluice(&["jobs"], folder.path()).env("SLUICE_CONFIG", "mine.toml").output().unwrap());
+    for left in [by_flag, by_variable] {
+        assert_eq!(left.code, Some(6), "{left:?}");
+        assert!(left.err.contains("http://127.0.0.1:1"), "{}", left.err);
+    }
+    fs::write(&config, "[http]\nlissten = 3\n").unwrap();
+    let wrong = left(sluice(&["jobs", "--config", "mine.toml"], folder.path()).output().unwrap());
+    assert_eq!(wrong.code, Some(3));
+    assert!(wrong.err.contains("mine.toml:2:1") && wrong.err.contains("lissten"), "{}", wrong.err);
+}
+
+#[test]
+fn filters_become_a_query_and_the_token_a_header() {
+    let daemon = Daemon::start(vec![("GET /v1/jobs", 200, page("queued"))]);
+    let left = daemon.run(&[
+        "jobs",
+        "--request",
+        "a b&c",
+        "--state",
+        "queued",
+        "--repository",
+        "Acme/API",
+        "--limit",
+        "7",
+    ]);
+    assert_eq!(left.code, Some(0), "{left:?}");
+    let asked = daemon.last();
+    assert_eq!(asked.line, "GET /v1/jobs?request=a+b%26c&state=queued&repository=acme%2Fapi&limit=7");
+    assert_eq!(asked.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+    assert!(left.out.contains("acme/api") && left.out.contains("3 min 20 s"), "{}", left.out);
+    assert!(left.out.contains("slots/global: 3 of 3 in use"), "{}", left.out);
+}
+
+#[test]
+fn a_job_is_named_in_the_path_whatever_it_is_called() {
+    let daemon = Daemon::start(Vec::new());
+    assert_eq!(daemon.run(&["why", "../requests?x"]).code, Some(5));
+    assert_eq!(daemon.last().line, "GET /v1/jobs/..%2Frequests%3Fx/why");
+}
+
+#[test]
+fn acts_carry_who_and_why() {
+    let daemon = Daemon::start(vec![("POST /v1/", 200, job("cancelled"))]);
+    for (arguments, line) in [
+        (&["cancel", "8a11"][..], "POST /v1/jobs/8a11/cancel"),
+        (&["approve", "8a11"], "POST /v1/jobs/8a11/approve"),
+        (&["refuse", "8a11"], "POST /v1/jobs/8a11/refuse"),
+        (&["release", "8a11"], "POST /v1/jobs/8a11/release"),
+        (&["discard-result", "8a11"], "POST /v1/jobs/8a11/discard-result"),
+        (&["dead", "discard", "8a11"], "POST /v1/dead/8a11/discard"),
+    ] {
+        let left = daemon.run(&[arguments, &["--reason", "too risky", "--actor", "ana"]].concat());
+        assert_eq!(left.code, Some(0), "{left:?}");
+        let asked = daemon.last();
+        assert_eq!(asked.line, line);
+        assert_eq!(
+            serde_json::from_str::<Value>(&asked.body).unwrap(),
+            json!({"actor": "ana", "reason": "too risky"})
+        );
+    }
+}
+
+#[test]
+fn flags_become_a_request_and_files_are_sent_as_they_are() {
+    let accepted = json!({"request": "0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a22", "template": "x@1", "jobs": 2,
+        "plan_digest": "d", "replayed": false});
+    let daemon = Daemon::start(vec![("POST /v1/requests", 201, accepted.to_string())]);
+    daemon.file("list", b"# ours\nacme/web\n");
+    let flags = "submit --template x --requester carla -r acme/api --repositories-file list -i version=1.0 -i n:=3 \
+                 --idempotency-key k --hold --reason because";
+    let left = daemon.run(&flags.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(left.code, Some(0), "{left:?}");
+    assert!(left.out.contains("2 jobs of x@1"), "{}", left.out);
+    let body: Value = serde_json::from_str(&daemon.last().body).unwrap();
+    let wanted = json!({"template": "x", "repositories": ["acme/api", "acme/web"], "requester": "carla", "hold": true,
+        "inputs": {"version": "1.0", "n": 3}, "idempotency_key": "k", "reason": "because"});
+    assert_eq!(body, wanted);
+
+    daemon.file("request.toml", b"template = \"x\" # \xff");
+    assert_eq!(daemon.run(&["submit", "request.toml"]).code, Some(0));
+    let asked = daemon.last();
+    assert_eq!(asked.header("content-type"), Some("application/toml"));
+    assert_eq!(asked.header("x-file-name"), Some("request.toml"));
+    assert!(asked.body.starts_with("template = \"x\" # "));
+}
+
+#[test]
+fn waiting_ends_with_the_outcome_of_the_jobs() {
+    let row = json!({"id": "0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a22", "idempotency_key": null, "body_digest": "",
+        "plan_digest": "", "template": "x", "template_version": 1, "template_digest": "", "requester": "carla",
+        "team": "t", "owner": "o", "reason": null, "identity": "i", "inputs_json": "{}", "spec_json": "{}",
+        "skipped_json": "[]", "jobs": 1, "created_at": 0});
+    let accepted =
+        json!({"request": row["id"], "template": "x@1", "jobs": 1, "plan_digest": "d", "replayed": true});
+    for (state, code, word) in
+        [("succeeded", 0, "1 job succeeded"), ("dead", 7, "timed_out: ran out of \u{fffd}[2Jtime")]
+    {
+        let view = json!({"request": row, "states": [{"state": state, "jobs": 1}], "ended": true});
+        let daemon = Daemon::start(vec![
+            ("POST /v1/requests", 200, accepted.to_string()),
+            ("GET /v1/requests/0193", 200, view.to_string()),
+            ("GET /v1/jobs", 200, page(state)),
+        ]);
+        daemon.file("r.json", b"{}");
+        let left = daemon.run(&["submit", "r.json", "--wait"]);
+        assert_eq!(left.code, Some(code), "{left:?}");
+        assert!(left.out.contains("was accepted before") && left.out.contains(word), "{}", left.out);
+        let left = daemon.run(&["submit", "r.json", "--wait", "--json"]);
+        assert_eq!((left.code, serde_json::from_str(&left.out).ok()), (Some(code), Some(view)));
+    }
+}
+
+#[test]
+fn a_broken_history_ends_with_1() {
+    let verified = |broken: Value| json!({"entries": 9, "hash": "abc", "broken": broken}).to_string();
+    let whole =
+        Daemon::start(vec![("GET /v1/audit/verify", 200, verified(Value::Null))]).run(&["audit", "verify"]);
+    assert_eq!((whole.code, whole.out.contains("whole: 9 entries")), (Some(0), true), "{whole:?}");
+    let broken = verified(json!("entry 4 was changed"));
+    let daemon = Daemon::start(vec![("GET /v1/audit/verify", 200, broken)]);
+    let left = daemon.run(&["audit", "verify"]);
+    assert_eq!((left.code, left.err.contains("entry 4 was changed")), (Some(1), true), "{left:?}");
+    assert_eq!(daemon.run(&["audit", "verify", "--json"]).code, Some(1));
+}
+
+#[test]
+fn a_limit_of_credits_is_sent_in_nano_credits() {
+    let budget = |key: &str, nano: bool| {
+        json!({"key": key, "used": 0, "limit": 5, "limit_set_by_operator": false,
+        "closed": null, "nano_credits": nano})
+    };
+    let list =
+        json!({"budgets": [budget("credits/global", true), budget("slots/global", false)]}).to_string();
+    let set = budget("credits/global", true).to_string();
+    let daemon = Daemon::start(vec![("GET /v1/budgets", 200, list), ("POST /v1/budgets/limit", 200, set)]);
+    for (key, number, sent) in [
+        ("credits/global", "2.5", json!(2_500_000_000_u64)),
+        ("slots/repository/acme/api", "2", json!(2)),
+        ("slots/global", "default", Value::Null),
+    ] {
+        assert_eq!(daemon.run(&["limit", key, number, "--reason", "x"]).code, Some(0), "{key}");
+        let body: Value = serde_json::from_str(&daemon.last().body).unwrap();
+        assert_eq!((body["key"].as_str(), body["limit"].clone()), (Some(key), sent));
+    }
+    assert_eq!(daemon.run(&["limit", "slots/global", "2.5", "--reason", "x"]).code, Some(2));
+    assert_eq!(daemon.run(&["limit", "nothing/global", "2", "--reason", "x"]).code, Some(5));
+}

@@ -1,0 +1,88 @@
+//! Help, versions, completions, and command lines that are wrong.
+
+use crate::run;
+
+#[test]
+fn help_tells_every_command_and_every_exit_code() {
+    let help = run(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    for word in [
+        "serve",
+        "submit",
+        "jobs",
+        "show",
+        "why",
+        "requests",
+        "dead",
+        "budgets",
+        "limit",
+        "pause",
+        "resume",
+        "cancel",
+        "approve",
+        "refuse",
+        "release",
+        "audit",
+        "doctor",
+        "config",
+        "simulate",
+        "demo",
+        "bench",
+        "completions",
+        "--json",
+        "--server",
+        "--token-file",
+        "--config",
+        "--color",
+    ] {
+        assert!(help.out.contains(&format!("  {word}")), "{word}:\n{}", help.out);
+    }
+    for code in 0..=8 {
+        assert!(help.out.contains(&format!("\n  {code}  ")), "{code}");
+    }
+    for command in
+        [&["submit"][..], &["dead", "list"], &["config", "check"], &["audit", "verify"], &["bench"]]
+    {
+        let mut arguments = command.to_vec();
+        arguments.push("--help");
+        assert_eq!(run(&arguments).code, Some(0), "{command:?}");
+    }
+    assert!(run(&["--version"]).out.starts_with("sluice "));
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
+    for (arguments, word) in [
+        (&[][..], "Usage"),
+        (&["frobnicate"], "frobnicate"),
+        (&["jobs", "--state", "tired"], "`tired` is not a job state"),
+        (&["jobs", "--repository", "api"], "`api` is not a repository"),
+        (&["jobs", "--limit", "0"], "--limit"),
+        (&["cancel", "1234"], "--reason"),
+        (&["submit"], "--template"),
+        (&["submit", "x.toml", "--template", "y"], "--template"),
+        (&["submit", "x.toml", "--requester", "carla"], "--requester"),
+        (&["submit", "x.toml", "--dry-run", "--wait"], "--wait"),
+        (&["submit", "--template", "x"], "--requester"),
+        (&["pause", "everything", "--reason", "x"], "`everything` is not a scope"),
+        (&["pause", "global", "--reason", "x", "--until", "soon"], "`soon` is neither a time"),
+        (&["bench", "everything"], "everything"),
+        (&["completions", "cmd"], "cmd"),
+        (&["jobs", "--server", "127.0.0.1:1", "--token-file", "token"], "is not the address of a daemon"),
+        (&["jobs", "--color", "blue"], "blue"),
+    ] {
+        let left = run(arguments);
+        assert_eq!(left.code, Some(2), "{arguments:?}: {left:?}");
+        assert!(left.err.contains(word), "{arguments:?}: {}", left.err);
+        assert_eq!(left.out, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let left = run(&["completions", shell]);
+        assert_eq!(left.code, Some(0));
+        assert!(left.out.contains("budgets") && left.out.contains("repositories-file"), "{shell}");
+    }
+}
