@@ -1,6 +1,11 @@
 //! `sluice demo --json`: it shows everything that it is there to show, keeps every promise, and leaves nothing running.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 
@@ -52,6 +57,31 @@ fn the_demo_shows_the_whole_way_and_cleans_up() {
     assert!(notices.len() >= 3 && notices.iter().all(|notice| notice["signed"] == true), "{said}");
     assert!(document["credits"].as_f64().unwrap() > 100.0);
 
+    assert_eq!(running_below(folder.path()), Vec::<String>::new());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder is left");
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .arg("demo")
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    // It introduces itself once both processes answer.
+    let mut lines = BufReader::new(demo.stdout.take().unwrap());
+    lines.read_line(&mut line).unwrap();
+    assert_eq!(running_below(folder.path()).len(), 2, "{line}");
+    let told = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let output = demo.wait_with_output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.starts_with("error: interrupted"), "{complaint}");
     assert_eq!(running_below(folder.path()), Vec::<String>::new());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder is left");
 }

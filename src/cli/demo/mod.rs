@@ -48,16 +48,13 @@ pub async fn run(
     let scene = Scene::build(args.keep)?;
     let mut cast = Cast::new(scene.folder(), env)?;
     let played = tokio::select! {
-        played = play(&scene, &mut cast, screen, start) => played,
-        () = interrupted() => Err(CliError::new(Exit::Failure, "interrupted")),
+        played = play(&scene, &mut cast, screen, start) => played.map_err(|error| with_logs(error, &cast)),
         () = tokio::time::sleep(Duration::from_secs(args.within)) => {
             let what = format!("the demo has not ended within {} s", args.within);
-            Err(CliError::new(Exit::Failure, what).hint("run it again with --keep and read serve.log in its folder"))
+            let error = CliError::new(Exit::Failure, what);
+            Err(with_logs(error.hint("run it again with --keep and read serve.log in its folder"), &cast))
         }
-    };
-    let played = match played {
-        Ok(document) => Ok(document),
-        Err(error) => Err(CliError { what: format!("{}{}", error.what, cast.last_words()), ..error }),
+        () = interrupted() => Err(CliError::new(Exit::Failure, "interrupted")),
     };
     cast.end().await;
     let document = played?;
@@ -68,6 +65,11 @@ pub async fn run(
     }
     screen.flush()?;
     Ok(if document.ok { Exit::Ok } else { Exit::Failure })
+}
+
+/// What the processes said last usually says why.
+fn with_logs(error: CliError, cast: &Cast) -> CliError {
+    CliError { what: format!("{}{}", error.what, cast.last_words()), ..error }
 }
 
 /// From two new processes to a request that has ended, and everything that is known of it.
