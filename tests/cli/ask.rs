@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     daemon::{Daemon, TOKEN, job},
-    left, run, sluice,
+    program::{left, run, sluice},
 };
 
 fn page(state: &str) -> String {

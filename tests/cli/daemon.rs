@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use crate::{Left, left, sluice};
+use crate::program::{Left, left, sluice};
 
 pub const TOKEN: &str = "canned-token-0123456789";
 

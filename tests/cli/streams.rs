@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     daemon::{Daemon, job},
-    sluice,
+    program::sluice,
 };
 
 #[test]

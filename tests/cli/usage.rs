@@ -1,6 +1,6 @@
 //! Help, versions, completions, and command lines that are wrong.
 
-use crate::run;
+use crate::program::run;
 
 #[test]
 fn help_tells_every_command_and_every_exit_code() {
