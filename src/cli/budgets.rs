@@ -116,6 +116,9 @@ async fn holders(key: &str, session: &mut Session) -> Result<Exit, CliError> {
         return Ok(Exit::Ok);
     }
     let held: Held = answer.read()?;
+    let listed: Listed = session.client.get(&["v1", "budgets"], &[]).await?.read()?;
+    let is_spend = |key: &Key| listed.budgets.iter().any(|budget| budget.nano_credits && budget.key == *key);
+    let screen = &mut session.screen;
     if held.holders.is_empty() {
         screen.line(format!("nobody holds {}", words::clean(Key::new(key).as_str())))?;
         return Ok(Exit::Ok);
@@ -124,7 +127,7 @@ async fn holders(key: &str, session: &mut Session) -> Result<Exit, CliError> {
     for holder in &held.holders {
         table.row([
             Cell::new(holder.budget.as_str()),
-            Cell::new(holder.amount.to_string()),
+            Cell::new(amount(holder.amount, is_spend(&holder.budget))),
             Cell::toned(holder.job.short(), Tone::Strong),
             Cell::new(holder.repository.full_name()),
             Cell::toned(holder.state.as_str(), Tone::of(holder.state)),

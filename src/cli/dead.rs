@@ -33,7 +33,7 @@ pub enum DeadCommand {
 
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
-    /// Also those that were retried or discarded
+    /// Also those that were discarded
     #[arg(long)]
     all: bool,
 }

@@ -13,6 +13,7 @@ use crate::{
         context::Context,
         view::{BudgetView, GateView, Holder, JobDetail, JobView, Overview, RequestView, Wait, Why},
     },
+    policy::credits::refusal_in_credits,
 };
 
 /// Holders named at most.
@@ -136,7 +137,7 @@ impl Context {
             .unwrap_or_default();
         Some(match job.state {
             State::Held => of("approval", "awaits an approval".to_owned(), job.deadline_at),
-            State::Queued => queued(job, place, self.now()),
+            State::Queued => self.in_its_unit(queued(job, place, self.now())),
             State::Starting => of("start", "its start is being sent".to_owned(), None),
             State::StartUnknown => {
                 let until = attempt.map(|attempt| attempt.intent_at.plus(self.tuning.look_up_window));
@@ -202,6 +203,14 @@ impl Context {
         }
         views.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(views)
+    }
+
+    /// Credits are told as credits.
+    fn in_its_unit(&self, mut wait: Wait) -> Wait {
+        if let Some(refusal) = wait.budget.as_ref().filter(|refusal| self.is_spend(&refusal.key)) {
+            wait.text = refusal_in_credits(refusal);
+        }
+        wait
     }
 
     fn is_spend(&self, key: &Key) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::budget::Amount;
+use crate::budget::{Amount, Refusal, RefusalKind};
 
 /// Nano-credits in one credit.
 pub const NANO: u64 = 1_000_000_000;
@@ -64,6 +64,17 @@ pub fn show(amount: Amount) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A refusal of a budget of credits as a sentence; its own words would be in nano-credits.
+pub fn refusal_in_credits(refusal: &Refusal) -> String {
+    let (key, need, used) = (&refusal.key, show(refusal.need), show(refusal.used));
+    let limit = show(refusal.limit.unwrap_or_default());
+    match refusal.kind {
+        RefusalKind::Full => format!("{key}: {used} of {limit} credits in use, {need} needed"),
+        RefusalKind::OverLimit => format!("{key}: {need} credits needed, but the limit is {limit}"),
+        RefusalKind::Closed | RefusalKind::NobodyAvailable => refusal.to_string(),
+    }
+}
+
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -109,6 +120,24 @@ mod tests {
             let amount = parse(text).unwrap();
             assert_eq!((amount.get(), show(amount).as_str()), (nano, shown));
         }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_credits() {
+        let credits = |text| parse(text).unwrap();
+        let refusal = Refusal {
+            key: crate::budget::Key::new("credits/global"),
+            kind: RefusalKind::Full,
+            need: credits("1.5"),
+            used: credits("199"),
+            limit: Some(credits("200")),
+            clears_at: None,
+            reason: None,
+        };
+        let said = refusal_in_credits(&refusal);
+        assert_eq!(said, "credits/global: 199 of 200 credits in use, 1.5 needed");
+        let said = refusal_in_credits(&Refusal { kind: RefusalKind::OverLimit, ..refusal });
+        assert_eq!(said, "credits/global: 1.5 credits needed, but the limit is 200");
     }
 
     #[test]
