@@ -44,7 +44,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The credential that work is done with: the one that [policy] names, or the first.
+    /// The credential that work is done with: the one that `[policy]` names, or the first.
     pub fn identity(&self) -> Option<&Identity> {
         match &self.policy.identity {
             Some(name) => self.identities.iter().find(|identity| identity.name == *name),
