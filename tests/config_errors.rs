@@ -369,8 +369,8 @@ fn the_shipped_configuration_is_right_and_says_the_defaults() {
     assert_eq!(summary.templates, ["dependency-upgrade@1", "new-service@1", "weekly-release-prep@1"]);
     assert_eq!((summary.identity.as_str(), summary.warnings.len()), ("main", 0));
     let shipped = Settings::load(Some(&shipped()), &Env::new()).unwrap().settings;
-    let (limit, key) = (shipped.rules.limit(&Key::scoped("credits", Scope::Global, "")), "200 credits");
-    assert_eq!(limit.unwrap().get(), 200_000_000_000, "{key}");
+    let (limit, key) = (shipped.rules.limit(&Key::scoped("credits", Scope::Global, "")), "10,000 credits");
+    assert_eq!(limit.unwrap().get(), 10_000_000_000_000, "{key}");
     let starts = shipped.rules.budgets.iter().find(|rule| rule.name == "starts").unwrap();
     assert_eq!(starts.period, Period::Rolling(Millis::hours(1)));
     // What the file spells out must be what is in force without it.
