@@ -140,12 +140,8 @@ impl Context {
             State::Queued => self.in_its_unit(queued(job, place, self.now())),
             State::Starting => of("start", "its start is being sent".to_owned(), None),
             State::StartUnknown => {
-                let until = attempt.map(|attempt| attempt.intent_at.plus(self.tuning.look_up_window));
-                of(
-                    "lost_start",
-                    "the answer to its start was lost: its task is being looked for by marker".to_owned(),
-                    until,
-                )
+                let text = "the answer to its start was lost: its task is being looked for by marker";
+                of("lost_start", text.to_owned(), Some(job.state_since.plus(self.tuning.look_up_window)))
             }
             State::Running => of("agent", format!("the agent works{link}"), None),
             State::WaitingForUser => of("person", format!("the agent waits for a person{link}"), None),

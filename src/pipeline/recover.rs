@@ -9,6 +9,7 @@ use crate::{
         failure::FailureClass,
         retry::backoff,
         routing::{Failure, advice},
+        state::State,
         time::{Millis, Timestamp},
     },
     ledger::Command,
@@ -36,6 +37,12 @@ enum Next {
     LookAgain(Timestamp),
 }
 
+/// The window runs from here: the start may have left at any moment before it, and lists may show its task late.
+fn lost_at(work: &Work) -> Timestamp {
+    // A cancelled job no longer says when; it gets no further task, so nothing can be started twice.
+    if work.job.state == State::StartUnknown { work.job.state_since } else { work.attempt.intent_at }
+}
+
 async fn look(context: &Context, work: &Work) -> Next {
     let (job, attempt, fence) = (work.job.id, work.attempt.id, context.fence);
     let since = work.attempt.intent_at.minus(SKEW);
@@ -43,8 +50,7 @@ async fn look(context: &Context, work: &Work) -> Next {
     let found = context.agent.find(&work.attempt.identity, &work.job.repository, &marker, since).await;
     failpoint::hit("recover.looked");
     let now = context.now();
-    // The window runs from the moment the answer was lost; a look that was only made after it still proves as much.
-    let age = now.since(work.attempt.intent_at);
+    let age = now.since(lost_at(work));
     let window = context.tuning.look_up_window;
     let soon = now.plus(Millis((age.0 / 4).clamp(window.0 / 100, window.0 / 6).max(1)));
     let found = match found {
