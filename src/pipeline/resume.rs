@@ -4,12 +4,9 @@ use serde_json::json;
 
 use crate::{
     clock::{Clock, Entropy},
-    job::{id::WorkerId, state::State, time::Millis},
-    ledger::{Command, Fence, Ledger, LedgerError, Reply, rows::Phase},
-    pipeline::{
-        context::{Context, Work},
-        feed, upkeep,
-    },
+    job::{id::WorkerId, time::Millis},
+    ledger::{Command, Fence, Ledger, LedgerError, Reply},
+    pipeline::{context::Context, feed, upkeep},
 };
 
 /// Registers a worker. `alone`: the ledger is locked by this process, so every other life is known to be over.
@@ -44,25 +41,8 @@ pub async fn resume(context: &Context) -> anyhow::Result<()> {
     context.closures.learn(&truths);
     context.gate.observe(&truths, now).await?;
     upkeep::compare(context).await?;
+    // A new life drives nothing yet: what it may drive it takes over, and what others drive is theirs until their leases end.
     upkeep::take_over(context).await?;
-    for phase in [Phase::Unknown, Phase::Live, Phase::Done] {
-        for attempt in context.ledger.attempts_in(phase).await? {
-            if let Some(job) = context.ledger.job(attempt.job_id).await? {
-                upkeep::pick_up(context, Work { job, attempt }).await?;
-            }
-        }
-    }
-    for state in [State::Verifying, State::InReview] {
-        let mut after = -1;
-        loop {
-            let page = context.ledger.jobs_in(state, after, 1_000).await?;
-            let Some(last) = page.last() else { break };
-            after = last.position;
-            for job in &page {
-                feed::hand_on(context, job, None, now).await?;
-            }
-        }
-    }
     feed::deliver_due(context).await?;
     tracing::info!(
         worker = %context.fence.worker,

@@ -8,11 +8,12 @@ use futures::{StreamExt, stream};
 use crate::{
     agent::{AgentError, FailKind},
     job::{
+        id::AttemptId,
         remote::{Task, TaskId},
         routing::{Route, Sighting, route},
         time::{Millis, Timestamp},
     },
-    ledger::{Command, Reply, Seen},
+    ledger::{Command, Reply, Seen, rows::Phase},
     pipeline::{
         context::Context,
         tracker::{Followed, SweepTimes},
@@ -106,20 +107,35 @@ pub async fn sweep(context: &Context, identity: &str, now: Timestamp) -> Result<
 }
 
 async fn record(context: &Context, sightings: Vec<(Followed, Task)>, now: Timestamp) {
-    let mut commands = Vec::with_capacity(sightings.len());
+    let (mut commands, mut seen) = (Vec::with_capacity(sightings.len()), Vec::new());
     for (followed, task) in sightings {
+        let id = task.id.clone();
         match decide(context, &followed, task, now).await {
-            Ok(command) => commands.push(command),
+            Ok(command) => {
+                commands.push(command);
+                seen.push((id, followed.attempt));
+            }
             Err(error) => tracing::warn!(%error, job = %followed.job, "a sighting waits for the ledger"),
         }
     }
-    for reply in context.ledger.write_all(commands).await {
+    for ((task, attempt), reply) in seen.into_iter().zip(context.ledger.write_all(commands).await) {
         match reply {
-            Ok((Reply::Stale(why), _)) => tracing::info!(why, "a sighting came too late"),
+            Ok((Reply::Stale(why), _)) => {
+                tracing::info!(why, "a sighting came too late");
+                drop_if_over(context, &task, attempt).await;
+            }
             Ok(_) => {}
             // Not recorded: the tracker still knows the old state, so the next sweep sees the difference again.
             Err(error) => tracing::warn!(%error, "a sighting was not recorded"),
         }
+    }
+}
+
+/// Stops following a task whose attempt has ended or that another worker has taken over: no commit of ours will tell.
+async fn drop_if_over(context: &Context, task: &TaskId, attempt: AttemptId) {
+    let Ok(Some(row)) = context.ledger.attempt(attempt).await else { return };
+    if row.phase == Phase::Ended || row.token != context.fence.token {
+        context.tracker.forget(task);
     }
 }
 

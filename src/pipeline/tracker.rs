@@ -72,14 +72,11 @@ impl Tracker {
     /// Takes in what the ledger says of an attempt and its job. True if it is new here.
     pub fn learn(&self, job: &JobRow, attempt: &AttemptRow, now: Timestamp) -> bool {
         let Some(task) = &attempt.task_id else { return false };
-        let mut inner = self.inner();
         if attempt.phase == Phase::Ended {
-            inner.tasks.remove(task);
-            if inner.by_job.get(&job.id) == Some(task) {
-                inner.by_job.remove(&job.id);
-            }
+            self.forget(task);
             return false;
         }
+        let mut inner = self.inner();
         inner.by_job.insert(job.id, task.clone());
         let new = !inner.tasks.contains_key(task);
         let followed = inner.tasks.entry(task.clone()).or_insert_with(|| Followed {
@@ -106,6 +103,15 @@ impl Tracker {
         followed.remote_since = attempt.remote_since.unwrap_or(followed.remote_since);
         followed.sessions = attempt.session_count.or(followed.sessions);
         new
+    }
+
+    /// Stops following a task.
+    pub fn forget(&self, task: &TaskId) {
+        let mut inner = self.inner();
+        let Some(followed) = inner.tasks.remove(task) else { return };
+        if inner.by_job.get(&followed.job) == Some(task) {
+            inner.by_job.remove(&followed.job);
+        }
     }
 
     /// Takes in a job whose attempt did not change.
