@@ -37,7 +37,6 @@ pub struct Parts {
 pub struct Daemon {
     pub context: Arc<Context>,
     pub statistics: Statistics,
-    feed: JoinHandle<()>,
     steps: JoinHandle<Result<(), WorkerError>>,
 }
 
@@ -81,8 +80,8 @@ impl Daemon {
         resume::resume(&context).await?;
         let supervisor = run::supervise(&context, drain);
         let statistics = supervisor.statistics();
-        let steps = tokio::spawn(run::run(Arc::clone(&context), supervisor));
-        Ok(Self { context, statistics, feed, steps })
+        let steps = tokio::spawn(run::run(Arc::clone(&context), supervisor, feed));
+        Ok(Self { context, statistics, steps })
     }
 
     /// Resolves when the steps have ended, in order or not.
@@ -95,7 +94,6 @@ impl Daemon {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.context.shutdown.cancel();
         let ended = if self.steps.is_finished() { Ok(()) } else { self.ended().await };
-        self.feed.abort();
         self.context.ledger.close().await;
         ended
     }

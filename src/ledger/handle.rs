@@ -93,6 +93,11 @@ impl Ledger {
         receiver
     }
 
+    /// Ends the feed: its receiver gets what was committed before, and then nothing more.
+    pub fn end_feed(&self) {
+        *self.shared.feed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Applies one command. After `Unavailable` the write may have been committed: every command is safe to repeat.
     pub async fn write(&self, command: Command) -> Result<Reply, LedgerError> {
         Ok(self.queue(command).await?.0)

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
 use crate::{
     job::time::Millis,
     ledger::Command,
@@ -33,9 +35,18 @@ pub fn supervise(context: &Arc<Context>, drain: Millis) -> Supervisor {
 }
 
 /// Runs until shutdown, then hands back what was admitted and not sent, so that the next life need not look for it.
-pub async fn run(context: Arc<Context>, supervisor: Supervisor) -> Result<(), WorkerError> {
+pub async fn run(
+    context: Arc<Context>,
+    supervisor: Supervisor,
+    feed: JoinHandle<()>,
+) -> Result<(), WorkerError> {
     let ended = supervisor.run().await;
     context.shutdown.cancel();
+    // What was admitted last may not have come to the starts yet.
+    context.ledger.end_feed();
+    if let Err(error) = feed.await {
+        tracing::error!(%error, "the feed ended badly");
+    }
     while let Some((_, work)) = context.queues.start.take_waiting() {
         start::hand_back(&context, &work, "the worker is shutting down", None).await;
     }

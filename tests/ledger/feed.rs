@@ -12,6 +12,7 @@ use crate::ledger::world::{World, on_both_stores, order, reviewed};
 
 on_both_stores![
     what_is_told_is_what_was_changed,
+    a_feed_that_is_ended_still_tells_what_was_committed_before,
     a_refusal_tells_the_figures_too,
     a_command_that_cannot_be_written_does_not_hurt_the_others,
     a_commit_whose_answer_is_lost_is_told_and_repeating_doubles_nothing,
@@ -50,6 +51,15 @@ async fn what_is_told_is_what_was_changed(world: &World) {
     freed.sort_by(|a, b| a.key.cmp(&b.key));
     let slots: Vec<_> = truths.into_iter().filter(|truth| truth.key.name() == "slots").collect();
     assert_eq!(freed, slots);
+}
+
+async fn a_feed_that_is_ended_still_tells_what_was_committed_before(world: &World) {
+    let mut feed = world.ledger.feed();
+    world.submit(order(&["a"])).await;
+    world.ledger.end_feed();
+    world.submit(order(&["b"])).await;
+    assert_eq!(feed.recv().await.unwrap().jobs.len(), 1);
+    assert!(feed.recv().await.is_none());
 }
 
 async fn a_refusal_tells_the_figures_too(world: &World) {
