@@ -180,8 +180,9 @@ const fn two() -> u32 {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recovery {
-    /// How long a lost start is looked for before it counts as never made; 10 to 3,600.
-    #[serde(deserialize_with = "within::<_, u64, 10, 3_600>")]
+    /// How long a lost start is looked for before it counts as never made; 1 to 3,600. It must be
+    /// longer than the provider's lists lag, or a task could be missed and started again.
+    #[serde(deserialize_with = "within::<_, u64, 1, 3_600>")]
     pub look_up_window_seconds: u64,
     /// A start that was not sent within this time of its intent is not sent; 1 to 600.
     #[serde(deserialize_with = "within::<_, u64, 1, 600>")]
