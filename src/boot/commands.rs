@@ -29,18 +29,20 @@ fn load(shared: &crate::cli::Shared) -> Result<Loaded, ConfigError> {
     Settings::load(shared.config.as_deref(), &config::environment())
 }
 
-/// Resolves at SIGTERM or SIGINT.
-async fn told_to_stop() -> anyhow::Result<()> {
+/// Resolves at SIGTERM or SIGINT, also when one came before it was waited for.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Runs the daemon until it is told to stop.
 pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
+    let stop = told_to_stop()?;
     let loaded = load(&args.shared)?;
     let format = match loaded.settings.log.format {
         sections::LogFormat::Text => telemetry::LogFormat::Text,
@@ -68,14 +70,17 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
         .with_context(|| format!("writing the address beside {}", token_file.display()))?;
     tracing::info!(%address, token_file = %token_file.display(), ledger = %loaded.settings.ledger.url, "ready");
     let ended = tokio::select! {
-        told = told_to_stop() => {
+        () = stop => {
             tracing::info!("told to stop: no new starts, waiting for what is in flight");
-            told
+            Ok(())
         }
         ended = daemon.ended() => ended,
     };
+    // Requests that are being answered still need the ledger.
+    daemon.context.shutdown.cancel();
+    let answered = http.await?.context("the local endpoint");
     let stopped = daemon.stop().await;
-    http.await?.context("the local endpoint")?;
+    answered?;
     ended.and(stopped)?;
     tracing::info!("stopped");
     Ok(Exit::Ok.code())
@@ -97,8 +102,9 @@ pub async fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
         seed: args.seed,
         port_file: args.port_file.clone(),
     };
-    let stop = async { drop(told_to_stop().await) };
-    simulator::serve(options, stop).await.map_err(|error| CliError::new(Exit::Refused, error.to_string()))?;
+    simulator::serve(options, told_to_stop()?)
+        .await
+        .map_err(|error| CliError::new(Exit::Refused, error.to_string()))?;
     Ok(Exit::Ok.code())
 }
 
