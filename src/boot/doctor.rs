@@ -98,9 +98,10 @@ async fn ledger(loaded: &Loaded, env: &BTreeMap<String, String>) -> Finding {
     }
     match verified(&location, loaded).await {
         Ok(text) => Finding::new("ledger", State::Good, format!("{url}: {text}")),
-        Err(error) => Finding::new("ledger", State::Bad, format!("{url}: {error}")).advice(
-            "see that the store runs and is reachable, and that this program is not older than the ledger",
-        ),
+        Err(error) => Finding {
+            advice: error.advice().map(str::to_owned),
+            ..Finding::new("ledger", State::Bad, format!("{url}: {error}"))
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     ledger::Location,
     notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning},
-    policy::problem::Problem,
+    policy::problem::{Code, Problem},
 };
 
 /// How long shutdown waits for what is in flight; a start may take the client's whole time-out.
@@ -57,8 +57,22 @@ pub fn github(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Resu
 
 fn sink(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Sink>> {
     let Some(webhook) = &loaded.settings.notices.webhook else { return Ok(Arc::new(LogSink)) };
-    let key = SigningKey::parse(&secret(&webhook.secret, env, loaded)?)?;
-    Ok(Arc::new(WebhookSink::new(&webhook.url, key, TIMEOUT_DEFAULT, clock)?))
+    let refused = |code, what: String, at: String, hint: &str| {
+        ConfigError::from(Problem::new(code, what).at(at).hint(hint))
+    };
+    let key = SigningKey::parse(&secret(&webhook.secret, env, loaded)?).map_err(|error| {
+        let hint = "use a secret as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64";
+        refused(Code::BadSecret, error.to_string(), webhook.secret.to_string(), hint)
+    })?;
+    let sink = WebhookSink::new(&webhook.url, key, TIMEOUT_DEFAULT, clock).map_err(|error| {
+        refused(
+            Code::BadConfig,
+            error.to_string(),
+            "[notices.webhook] url".to_owned(),
+            "write \"https://...\"",
+        )
+    })?;
+    Ok(Arc::new(sink))
 }
 
 fn tuning(loaded: &Loaded) -> Tuning {
@@ -84,7 +98,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let identity = settings.identity().ok_or_else(no_identity).map_err(ConfigError::from)?.name.clone();
     if settings.gate.url != "memory" {
         let problem = Problem::new(
-            crate::policy::Code::BadConfig,
+            Code::BadConfig,
             format!("[gate] url is `{}`, and this version has only the gate in memory", settings.gate.url),
         );
         return Err(ConfigError::from(problem.hint("write `url = \"memory\"`")).into());

@@ -56,7 +56,7 @@ impl Act {
             }
             Self::Approve => "approved; it queues now",
             Self::Refuse => "refused; it has ended",
-            Self::Release => "released; its reviewer has it now",
+            Self::Release => "released; its reviewer is asked next",
             Self::DiscardResult => "its result was thrown away; it is a dead letter now",
         }
     }

@@ -25,6 +25,8 @@ use crate::{
 /// Whoever does not answer by then does not answer. Checking a long history takes a while.
 const TIMEOUT: Duration = Duration::from_mins(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Names the file of a body, for messages.
+const FILE_NAME: &str = "x-file-name";
 
 /// The daemon's answer as it came.
 #[derive(Clone, Debug)]
@@ -46,7 +48,11 @@ impl Answer {
 /// What is sent.
 pub enum Body<'a> {
     Json(Vec<u8>),
-    /// A file for people, with its name for messages.
+    /// Files for people, with their names for messages.
+    JsonFile {
+        name: &'a str,
+        bytes: Vec<u8>,
+    },
     Toml {
         name: &'a str,
         bytes: Vec<u8>,
@@ -123,10 +129,13 @@ impl Client {
         let mut request = self.http.request(method, url).header(AUTHORIZATION, bearer);
         match body {
             Some(Body::Json(bytes)) => request = request.header(CONTENT_TYPE, "application/json").body(bytes),
+            Some(Body::JsonFile { name, bytes }) => {
+                request = request.header(CONTENT_TYPE, "application/json");
+                request = request.header(FILE_NAME, header_text(name)).body(bytes);
+            }
             Some(Body::Toml { name, bytes }) => {
-                request =
-                    request.header(CONTENT_TYPE, "application/toml").header("x-file-name", header_text(name));
-                request = request.body(bytes);
+                request = request.header(CONTENT_TYPE, "application/toml");
+                request = request.header(FILE_NAME, header_text(name)).body(bytes);
             }
             None => {}
         }
@@ -166,6 +175,7 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 #[serde(default)]
 struct Refusal {
     title: String,
+    code: String,
     detail: Option<String>,
     problems: Vec<Problem>,
 }
@@ -190,13 +200,22 @@ fn refused(status: StatusCode, body: String) -> CliError {
         format!("the input was refused, and nothing of it was kept:\n{}", problems.join("\n"))
     };
     let mut error = CliError::new(exit, what);
-    error.hint = match exit {
-        Exit::Unauthorised => Some("name the daemon's token file with --token-file".to_owned()),
-        Exit::NotFound => Some("look with `sluice jobs`, `sluice requests` or `sluice budgets`".to_owned()),
-        _ => None,
-    };
+    error.hint = what_to_do(exit, &refusal.code).map(str::to_owned);
     error.answer = Some(body);
     error
+}
+
+/// None: what was said says it.
+fn what_to_do(exit: Exit, code: &str) -> Option<&'static str> {
+    Some(match (exit, code) {
+        (Exit::Unauthorised, _) => "name the daemon's token file with --token-file",
+        (_, "unknown-job") => "look for it with `sluice jobs`",
+        (_, "unknown-request") => "look for it with `sluice requests`",
+        (_, "unknown-budget") => "look for it with `sluice budgets`",
+        (_, "illegal-event") => "look at it with `sluice show`",
+        (_, "ledger-unavailable" | "ledger-unreadable") => "look closer with `sluice doctor`",
+        _ => return None,
+    })
 }
 
 fn indented(problem: &Problem) -> String {

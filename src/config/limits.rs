@@ -71,9 +71,9 @@ impl Faults<'_> {
             self.add(&["gate", "url"], "there is no such gate", "write \"memory\"");
         }
         if !settings.http.listen.ip().is_loopback() {
-            let listen = settings.http.listen;
-            self.warnings
-                .push(format!("[http] listen = {listen}: other machines can reach it, without encryption"));
+            let what = "other machines could reach it, without encryption and with one token for everything";
+            let hint = "write an address of this machine alone, such as \"127.0.0.1:4280\"";
+            self.add(&["http", "listen"], what, hint);
         }
         let base = &settings.github.base_url;
         let local =

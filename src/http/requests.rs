@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{FromRequest, Path, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
@@ -18,7 +19,7 @@ use crate::{
         read::{Answer, Filter, bytes, limit, media_type, ok, unsupported},
     },
     pipeline::{Context, LedgerError, SubmitError},
-    policy::{self, text},
+    policy::{self, document::Document, text},
 };
 
 /// Names the file of a TOML body in messages.
@@ -33,7 +34,11 @@ pub fn routes() -> Router<Arc<Context>> {
 }
 
 /// A request in a body, as JSON or TOML, with the idempotency key of the header.
-struct Submitted(policy::Request);
+struct Submitted {
+    request: policy::Request,
+    /// The TOML that it was read from, with its name: what is wrong is told by its line.
+    written: Option<(String, Bytes)>,
+}
 
 impl<S: Send + Sync> FromRequest<S> for Submitted {
     type Rejection = Fault;
@@ -41,23 +46,39 @@ impl<S: Send + Sync> FromRequest<S> for Submitted {
     async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
         let headers = request.headers().clone();
         let media = media_type(&headers);
-        let parsed = match media.as_str() {
-            "application/json" => policy::Request::parse_json(&bytes(request, state).await?),
-            "application/toml" => {
-                policy::Request::parse_toml(&file_name(&headers), &bytes(request, state).await?)
-            }
+        let toml = match media.as_str() {
+            "application/json" => false,
+            "application/toml" => true,
             _ => return Err(unsupported(&media, "application/json or application/toml")),
         };
+        let name = file_name(&headers, if toml { "request.toml" } else { "request" });
+        let body = bytes(request, state).await?;
+        let parsed = if toml {
+            policy::Request::parse_toml(&name, &body)
+        } else {
+            policy::Request::parse_json_file(&name, &body)
+        };
         let request = parsed.map_err(|problem| Fault::invalid(vec![problem]))?;
-        with_key(request, &headers).map(Self)
+        let request = with_key(request, &headers)?;
+        Ok(Self { request, written: toml.then_some((name, body)) })
     }
 }
 
-fn file_name(headers: &HeaderMap) -> String {
+impl Submitted {
+    /// What the plan found wrong, with lines where there are some.
+    fn invalid(written: Option<&(String, Bytes)>, problems: Vec<policy::Problem>) -> Fault {
+        let text = written.and_then(|(name, body)| Some((name, std::str::from_utf8(body).ok()?)));
+        let Some((name, text)) = text else { return Fault::invalid(problems) };
+        let document = Document { name, text };
+        Fault::invalid(problems.into_iter().map(|problem| document.locate(problem)).collect())
+    }
+}
+
+fn file_name(headers: &HeaderMap, otherwise: &str) -> String {
     let name = headers.get(FILE_NAME).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     match name {
         Some(name) if !name.is_empty() && text::check(name, FILE_NAME).is_ok() => text::shorten(name, 200),
-        _ => "request.toml".to_owned(),
+        _ => otherwise.to_owned(),
     }
 }
 
@@ -73,11 +94,12 @@ fn with_key(mut request: policy::Request, headers: &HeaderMap) -> Result<policy:
     request.checked().map_err(|problem| Fault::invalid(vec![problem]))
 }
 
-async fn submit(State(context): State<Arc<Context>>, Submitted(request): Submitted) -> Answer {
+async fn submit(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
+    let Submitted { request, written } = submitted;
     let key = request.idempotency_key.clone();
     let accepted = match context.submit(request).await {
         Ok(accepted) => accepted,
-        Err(SubmitError::Invalid(problems)) => return Err(Fault::invalid(problems)),
+        Err(SubmitError::Invalid(problems)) => return Err(Submitted::invalid(written.as_ref(), problems)),
         Err(SubmitError::Conflict(why)) => {
             return Err(Fault::new(conflict(&context, key.as_deref()).await?, why));
         }
@@ -97,8 +119,9 @@ async fn conflict(context: &Context, key: Option<&str>) -> Result<Code, LedgerEr
     Ok(if known.is_some() { Code::IdempotencyConflict } else { Code::TemplateChanged })
 }
 
-async fn plan(State(context): State<Arc<Context>>, Submitted(request): Submitted) -> Answer {
-    context.preview(&request).map(ok).map_err(Fault::invalid)
+async fn plan(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
+    let Submitted { request, written } = submitted;
+    context.preview(&request).map(ok).map_err(|problems| Submitted::invalid(written.as_ref(), problems))
 }
 
 #[derive(Deserialize)]

@@ -275,7 +275,8 @@ const fn in_review(event: Event) -> Move {
 #[expect(clippy::wildcard_enum_match_arm, reason = "every pair not named is illegal; a test prints them all")]
 const fn quarantined(event: Event) -> Move {
     match event {
-        Event::Released => Some((State::InReview, &[])),
+        // Whoever looked let it pass; it is still to be handed to its reviewer.
+        Event::Released => Some((State::Verifying, &[])),
         Event::Discarded => Some((State::Dead, END)),
         Event::Merged => Some((State::Succeeded, END)),
         Event::Closed => Some((State::Rejected, END)),

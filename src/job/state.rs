@@ -85,7 +85,7 @@ impl fmt::Display for State {
 
 /// A word that is no state.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a job state")]
+#[error("`{0}` is not a job state: write one of {words}", words = State::ALL.map(State::as_str).join(", "))]
 pub struct UnknownState(pub String);
 
 impl FromStr for State {

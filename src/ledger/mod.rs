@@ -54,6 +54,18 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// What to do; None: the message says it.
+    pub const fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreadable(_) => {
+                Some("check where it is and who may read it; if it is damaged, restore a backup")
+            }
+            Self::Unavailable(_) => Some("see that the store runs and can be reached, then try again"),
+            Self::Refused(_) | Self::Corrupt(_) => Some("keep a copy of the ledger, and report this"),
+            Self::Location(_) | Self::Newer { .. } | Self::ClockBehind { .. } | Self::Locked(_) => None,
+        }
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
     fn encoding(error: serde_json::Error) -> Self {
         Self::Corrupt(error.to_string().into())

@@ -96,6 +96,9 @@ pub async fn for_reading(location: &Location) -> Result<Db, LedgerError> {
     let error = match versions.map(|versions: Vec<i64>| versions.first().copied()) {
         Ok(Some(SCHEMA)) => return Ok(db),
         Ok(Some(version)) if version > SCHEMA => LedgerError::Newer { version },
+        Err(error) if !error.to_string().contains("_sqlx_migrations") => {
+            LedgerError::Unreadable(format!("{}: {error}", place(location)))
+        }
         Ok(_) | Err(_) => LedgerError::Unreadable(format!(
             "{} holds no ledger of this version: start the daemon once to make or upgrade it",
             place(location)

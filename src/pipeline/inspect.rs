@@ -1,7 +1,7 @@
 //! Answers for people: what a job does, why it waits, who holds what it waits for.
 
 use crate::{
-    budget::{Key, Kind, RefusalKind, Scope},
+    budget::{Key, Kind, Refusal, RefusalKind, Scope},
     gate::{Place, WaitReason},
     job::{id::RequestId, state::State, time::Timestamp},
     ledger::{
@@ -90,13 +90,35 @@ impl Context {
             Some(id) => self.ledger.attempt(id).await?,
             None => None,
         };
-        let wait = self.wait(job, attempt.as_ref(), place.as_ref());
-        let holders = match wait.as_ref().and_then(|wait| wait.budget.as_ref()) {
-            Some(refusal) if refusal.kind == RefusalKind::Full => self.holders(&refusal.key).await?,
-            _ => Vec::new(),
-        };
+        let mut wait = self.wait(job, attempt.as_ref(), place.as_ref());
+        let mut holders = Vec::new();
+        if let Some((wait, mut refusal)) =
+            wait.as_mut().and_then(|wait| wait.budget.clone().map(|b| (wait, b)))
+            && refusal.kind == RefusalKind::Full
+        {
+            holders = self.holders(&refusal.key).await?;
+            refusal.clears_at = refusal.clears_at.or(self.rolls_over_at(&refusal).await?);
+            (wait.text, wait.clears_at) = (refusal.to_string(), refusal.clears_at);
+            wait.budget = Some(refusal);
+        }
         let ahead = place.map(|place| place.ahead);
         Ok(Why { id: job.id, repository: job.repository.clone(), state: job.state, wait, ahead, holders })
+    }
+
+    /// When holds that end with their period will have made room, as far as the oldest ones tell.
+    async fn rolls_over_at(&self, refusal: &Refusal) -> Result<Option<Timestamp>, LedgerError> {
+        let Some(limit) = refusal.limit else { return Ok(None) };
+        let mut holds = self.ledger.holders(&refusal.key, HOLDERS_MAX).await?;
+        holds.sort_by_key(|hold| hold.expires_at);
+        let mut used = refusal.used;
+        for hold in holds {
+            let Some(at) = hold.expires_at else { continue };
+            used = used.minus(hold.amount);
+            if used.plus(refusal.need).is_some_and(|sum| sum <= limit) {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
     }
 
     /// Who holds a budget, or any place of a pool.

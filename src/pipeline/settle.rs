@@ -16,7 +16,7 @@ use crate::{
         time::Millis,
     },
     ledger::{
-        Command,
+        Command, LedgerError,
         rows::{AttemptRow, EvidenceRow},
     },
     pipeline::context::{Context, SharedSpec, Work},
@@ -97,11 +97,28 @@ async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, Agent
     let checks = context.forge.checks(identity, &work.job.repository, &pull.head_sha).await?;
     keep(context, &attempt, &pull, json!({ "pull": pull, "paths": paths, "checks": checks })).await;
     if let Verdict::OutOfScope(offences) = scope::check(&shared.scope, &paths) {
+        let Ok(released) = released(context, work, &pull).await else { return Ok(None) };
+        if released {
+            let pull = hand_over(context, work, &shared, pull).await?;
+            return Ok(step(Event::ReviewRequested, Some(pull), Some("released from quarantine".to_owned())));
+        }
         let said: Vec<String> = offences.iter().take(5).map(|(path, why)| format!("{path}: {why}")).collect();
         return Ok(step(Event::Quarantined, Some(pull), Some(format!("out of scope: {}", said.join("; ")))));
     }
     let pull = hand_over(context, work, &shared, pull).await?;
     Ok(step(Event::ReviewRequested, Some(pull), None))
+}
+
+/// True if a person let this very result pass. What was pushed after they looked is judged anew.
+async fn released(context: &Context, work: &Work, pull: &Pull) -> Result<bool, LedgerError> {
+    if work.job.pull().is_none_or(|looked_at| looked_at.head_sha != pull.head_sha) {
+        return Ok(false);
+    }
+    let entries = context.ledger.entries_of(work.job.id).await?;
+    let word = |event: Event| format!("job.{}", event.as_str());
+    let (released, quarantined) = (word(Event::Released), word(Event::Quarantined));
+    let last = entries.iter().rfind(|entry| [&released, &quarantined].contains(&&entry.kind));
+    Ok(last.is_some_and(|entry| entry.kind == released))
 }
 
 /// The task was already working again, or waiting, when its result was looked for: tracking decides, not this step.

@@ -86,6 +86,18 @@ impl Document<'_> {
     }
 }
 
+impl Document<'_> {
+    /// A problem that names a field (`inputs.count`, `repositories[3]`), at the place of that field if the text has it.
+    #[must_use]
+    pub fn locate(&self, problem: Problem) -> Problem {
+        let field = problem.at.clone().unwrap_or_default();
+        let path: Vec<&str> = field.split(['.', '[', ']']).filter(|part| !part.is_empty()).collect();
+        let root = DeTable::parse(self.text).ok();
+        let known = root.zip(path.first()).is_some_and(|(root, first)| root.get_ref().get(*first).is_some());
+        if known { self.point_at(problem, &path) } else { problem }
+    }
+}
+
 /// A problem from serde's message; its list of expected names becomes a hint.
 pub fn reworded(code: Code, message: &str) -> Problem {
     let (what, hint) = reword(message);
@@ -196,6 +208,13 @@ mod tests {
         assert_eq!(at(&["a", "b", "1", "c"]), "x:2:15");
         assert_eq!(at(&["a", "b", "1", "d"]), "x:2:9");
         assert_eq!(at(&["z"]), "x");
+    }
+
+    #[test]
+    fn a_field_that_the_text_does_not_have_keeps_its_name() {
+        let document = Document { name: "x", text: "names = [\"a\", \"b\"]\n" };
+        let at = |field: &str| document.locate(Problem::new(Code::BadConfig, "").at(field)).at.unwrap();
+        assert_eq!((at("names[1]").as_str(), at("prompt").as_str()), ("x:1:15", "prompt"));
     }
 
     #[test]

@@ -53,7 +53,12 @@ pub struct Request {
 
 impl Request {
     pub fn parse_json(bytes: &[u8]) -> Result<Self, Problem> {
-        let request: Self = document::from_json("request", bytes, Code::BadRequest)?;
+        Self::parse_json_file("request", bytes)
+    }
+
+    /// `name` is the file's, for messages.
+    pub fn parse_json_file(name: &str, bytes: &[u8]) -> Result<Self, Problem> {
+        let request: Self = document::from_json(name, bytes, Code::BadRequest)?;
         request.checked()
     }
 

@@ -136,7 +136,7 @@ async fn each_act_moves_the_job_where_the_lifecycle_says() {
 
     let (_, jobs) = house.submit(&["acme/d", "acme/e"], false).await;
     house.quarantine(jobs[0]).await;
-    assert_eq!(state(act(jobs[0], "release", "looked at it").await), "in_review");
+    assert_eq!(state(act(jobs[0], "release", "looked at it").await), "verifying");
     house.quarantine(jobs[1]).await;
     assert_eq!(state(act(jobs[1], "discard-result", "touches CI").await), "dead");
 

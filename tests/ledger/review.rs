@@ -129,7 +129,7 @@ async fn each_quarantine_is_told(world: &World) {
         world.step(job, Event::Quarantined).await;
         world.act(job, Event::Released).await;
     }
-    assert_eq!(world.state(job).await, State::InReview);
+    assert_eq!(world.state(job).await, State::Verifying);
     assert_eq!(world.ledger.notices_of(job).await.unwrap().len(), 2);
 }
 

@@ -26,7 +26,7 @@ impl Input {
         let begins = self.bytes.iter().find(|byte| !byte.is_ascii_whitespace());
         let json_name = Path::new(&self.name).extension().is_some_and(|ext| ext.eq_ignore_ascii_case("json"));
         if json_name || begins == Some(&b'{') {
-            Body::Json(self.bytes.clone())
+            Body::JsonFile { name: &self.name, bytes: self.bytes.clone() }
         } else {
             Body::Toml { name: &self.name, bytes: self.bytes.clone() }
         }
@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn json_is_known_by_name_or_beginning() {
-        assert!(matches!(input("x.json", b"[").body(), Body::Json(_)));
-        assert!(matches!(input("standard input", b"\n {}").body(), Body::Json(_)));
+        assert!(matches!(input("x.json", b"[").body(), Body::JsonFile { name: "x.json", .. }));
+        assert!(matches!(input("standard input", b"\n {}").body(), Body::JsonFile { .. }));
         assert!(matches!(input("x.toml", b"template = 1").body(), Body::Toml { name: "x.toml", .. }));
     }
 

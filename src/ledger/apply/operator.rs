@@ -25,13 +25,13 @@ pub fn act(set: &mut WorkingSet, job: JobId, event: Event, by: &By) -> Reply {
     let requester = set.request_of(row).map(|shared| shared.row.requester.clone()).unwrap_or_default();
     if matches!(event, Event::Approved | Event::Released) && requester.eq_ignore_ascii_case(&by.actor) {
         return Reply::Conflict(format!(
-            "{requester} asked for this and cannot let it pass as well: somebody else must"
+            "job {job}: {requester} asked for this and cannot let it pass as well: somebody else must"
         ));
     }
     let detail = Detail { note: Some(by.reason.as_str()), ..Detail::default() };
     match take_step(set, job, event, detail, &by.actor) {
         Ok(_) => Reply::Done,
-        Err(illegal) => Reply::Conflict(illegal),
+        Err(illegal) => Reply::Conflict(format!("job {job}: {illegal}")),
     }
 }
 
