@@ -2,14 +2,14 @@
 -- columns that end in _json hold JSON text. The same tables on SQLite and PostgreSQL.
 
 CREATE TABLE head (
-    id BIGINT PRIMARY KEY CHECK (id = 1),
+    id INTEGER PRIMARY KEY CHECK (id = 1),
     seq BIGINT NOT NULL,
     hash TEXT NOT NULL,
     at BIGINT NOT NULL
 );
 
 CREATE TABLE entries (
-    seq BIGINT PRIMARY KEY CHECK (seq > 0),
+    seq INTEGER PRIMARY KEY CHECK (seq > 0),
     at BIGINT NOT NULL,
     kind TEXT NOT NULL,
     request_id TEXT,

@@ -101,10 +101,17 @@ impl Tx {
         tail: &str,
         binds: &[Bind<'_>],
     ) -> Result<Vec<T>, LedgerError> {
-        let sql = table.select(self.dialect(), tail);
+        self.json(&table.select(self.dialect(), tail), binds).await
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &mut self,
+        sql: &str,
+        binds: &[Bind<'_>],
+    ) -> Result<Vec<T>, LedgerError> {
         match self {
-            Self::Sqlite(tx) => parse(fetch_sqlite(&mut **tx, &sql, binds).await?),
-            Self::Postgres(tx) => parse(fetch_postgres(&mut **tx, &sql, binds).await?),
+            Self::Sqlite(tx) => parse(fetch_sqlite(&mut **tx, sql, binds).await?),
+            Self::Postgres(tx) => parse(fetch_postgres(&mut **tx, sql, binds).await?),
         }
     }
 
@@ -120,7 +127,10 @@ impl Tx {
             return Ok(Vec::new());
         }
         let list = serde_json::to_string(keys).map_err(LedgerError::encoding)?;
-        self.rows(table, &format!("WHERE t.{column} IN {{list}} {and}"), &[Bind::Text(&list)]).await
+        let sql = table.select_in(self.dialect(), column, and);
+        // One value for all rows: a row of its own for each costs more than reading it.
+        let mut lists: Vec<Vec<T>> = self.json(&sql, &[Bind::Text(&list)]).await?;
+        Ok(lists.pop().unwrap_or_default())
     }
 
     /// Writes whole rows, replacing those with the same key.

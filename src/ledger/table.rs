@@ -8,6 +8,8 @@ pub struct Table {
     pub name: &'static str,
     pub key: &'static str,
     pub columns: &'static [&'static str],
+    /// Columns that never change once the row is there: left out of updates, which spares their indexes.
+    pub fixed: &'static [&'static str],
 }
 
 impl Table {
@@ -26,6 +28,21 @@ impl Table {
         format!("SELECT {row} FROM {} t {}", self.name, tail.replace("{list}", list))
     }
 
+    /// All rows whose `column` is in the JSON list bound as `$1`, as one JSON list.
+    pub fn select_in(&self, dialect: Dialect, column: &str, and: &str) -> String {
+        let rows = self.select(dialect, &format!("WHERE t.{column} IN {{list}} {and}"));
+        match dialect {
+            Dialect::Sqlite => rows.replacen("json_object", "json_group_array(json_object", 1).replacen(
+                &format!(") FROM {} t", self.name),
+                &format!(")) FROM {} t", self.name),
+                1,
+            ),
+            Dialect::Postgres => {
+                rows.replacen("row_to_json(t)::text", "COALESCE(json_agg(row_to_json(t)), '[]')::text", 1)
+            }
+        }
+    }
+
     /// New rows from a JSON list of objects bound as `$1`.
     pub fn insert(&self, dialect: Dialect) -> String {
         let columns = self.columns.join(", ");
@@ -35,7 +52,7 @@ impl Table {
                     self.columns.iter().map(|column| format!("json_extract(value, '$.{column}')")).collect();
                 // `WHERE true` keeps a following ON CONFLICT from being read as a join.
                 format!(
-                    "INSERT INTO {} ({columns}) SELECT {} FROM json_each($1) WHERE true",
+                    "INSERT INTO {} ({columns}) SELECT {} FROM jsonb_each(jsonb($1)) WHERE true",
                     self.name,
                     values.join(", ")
                 )
@@ -52,7 +69,7 @@ impl Table {
         let set: Vec<String> = self
             .columns
             .iter()
-            .filter(|column| **column != self.key)
+            .filter(|column| **column != self.key && !self.fixed.contains(column))
             .map(|column| format!("{column} = excluded.{column}"))
             .collect();
         format!("{} ON CONFLICT ({}) DO UPDATE SET {}", self.insert(dialect), self.key, set.join(", "))
@@ -60,30 +77,35 @@ impl Table {
 }
 
 macro_rules! tables {
-    ($($constant:ident = $name:literal by $key:literal: $($column:ident)*;)*) => {
-        $(pub const $constant: Table = Table { name: $name, key: $key, columns: &[$(stringify!($column)),*] };)*
+    ($($constant:ident = $name:literal by $key:literal: $($fixed:ident)* | $($column:ident)*;)*) => {
+        $(pub const $constant: Table = Table {
+            name: $name,
+            key: $key,
+            columns: &[$(stringify!($fixed),)* $(stringify!($column)),*],
+            fixed: &[$(stringify!($fixed)),*],
+        };)*
         /// Every table with its columns; a test compares them with both stores.
         pub const ALL: &[Table] = &[$($constant),*];
     };
 }
 
 tables! {
-    HEAD = "head" by "id": id seq hash at;
-    ENTRIES = "entries" by "seq": seq at kind request_id job_id attempt_id actor body_json prev hash;
-    TEMPLATES = "templates" by "id": id digest first_used_at;
-    REQUESTS = "requests" by "id": id idempotency_key body_digest plan_digest template template_version template_digest
+    HEAD = "head" by "id": id | seq hash at;
+    ENTRIES = "entries" by "seq": seq | at kind request_id job_id attempt_id actor body_json prev hash;
+    TEMPLATES = "templates" by "id": id | digest first_used_at;
+    REQUESTS = "requests" by "id": id | idempotency_key body_digest plan_digest template template_version template_digest
         requester team owner reason identity inputs_json spec_json skipped_json jobs created_at;
-    JOBS = "jobs" by "id": id request_id position repository model prompt_digest priority state state_since created_at
-        updated_at due_at deadline_at attempts attempt_id episode reviewer pull_number pull_json outcome_json replay_of
+    JOBS = "jobs" by "id": id request_id position repository model prompt_digest priority created_at deadline_at replay_of |
+        state state_since updated_at due_at attempts attempt_id episode reviewer pull_number pull_json outcome_json
         discarded_at;
-    PROMPTS = "prompts" by "job_id": job_id prompt;
-    ATTEMPTS = "attempts" by "id": id job_id number phase nonce worker_id token identity model intent_at started_at
+    PROMPTS = "prompts" by "job_id": job_id | prompt;
+    ATTEMPTS = "attempts" by "id": id job_id number nonce identity model intent_at | phase worker_id token started_at
         ended_at end_reason task_id task_url remote_state remote_since remote_updated_at session_count branch
         pull_database_id model_used nano_credits counted;
-    BUDGETS = "budgets" by "id": id used limit_override closed_json version;
-    HOLDS = "holds" by "id": id attempt_id job_id budget_id amount release taken_at expires_at released_at released_by;
-    EVIDENCE = "evidence" by "id": id attempt_id job_id kind at body_json;
-    OUTBOX = "outbox" by "id": id dedup kind job_id request_id body_json created_at tries next_at delivered_at dead_at
+    BUDGETS = "budgets" by "id": id | used limit_override closed_json version;
+    HOLDS = "holds" by "id": id attempt_id job_id budget_id release taken_at expires_at | amount released_at released_by;
+    EVIDENCE = "evidence" by "id": id attempt_id job_id kind | at body_json;
+    OUTBOX = "outbox" by "id": id dedup kind job_id request_id body_json created_at | tries next_at delivered_at dead_at
         last_error;
-    WORKERS = "workers" by "id": id token name started_at lease_until stopped_at;
+    WORKERS = "workers" by "id": id token name started_at | lease_until stopped_at;
 }

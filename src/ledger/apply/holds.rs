@@ -77,14 +77,16 @@ pub fn settle(set: &mut WorkingSet, job: JobId, attempt: AttemptId, moves: &mut 
     let nano = set.attempts.get(&attempt).and_then(|row| row.nano_credits);
     let Some(actual) = nano.and_then(|nano| Amount::new(nano).ok()) else { return };
     for id in set.active_holds(job, attempt, |hold| hold.release == Release::Settled) {
+        let before = set.holds.get(&id).map_or(actual, |hold| hold.amount);
+        if before == actual {
+            continue;
+        }
         let Some(hold) = set.holds.edit(&id) else { continue };
-        let (key, before) = (hold.budget_id.clone(), hold.amount);
         hold.amount = actual;
+        let key = hold.budget_id.clone();
         set.discharge(&key, before);
         set.charge(&key, actual);
-        if before != actual {
-            moves.settled.push((key, before, actual));
-        }
+        moves.settled.push((key, before, actual));
     }
 }
 
