@@ -167,6 +167,7 @@ pub fn assert_sound(mut stage: Stage, settings: &Settings, apart: &[&str]) -> Bo
 
 /// Planted secrets are nowhere but where they belong.
 fn assert_no_secret(stage: &Stage, books: &Books, daemon_token: &str) {
+    assert!(stage.everything_said().contains("resumed from the ledger"), "there is no log to look into");
     let mut places = vec![
         ("what was said and logged".to_owned(), stage.everything_said().into_bytes()),
         ("rows".to_owned(), format!("{:?}{:?}{:?}", books.jobs, books.entries, books.notices).into_bytes()),

@@ -25,7 +25,7 @@ fn in_state(stage: &Stage, state: &str) -> Vec<Value> {
 #[test]
 fn after_an_acknowledged_pause_nothing_is_created_until_it_is_resumed() {
     let settings = wide_open();
-    let mut stage = Stage::set(&scenario(&slow_creates(150)), &settings);
+    let mut stage = Stage::set(&scenario(&slow_creates(250)), &settings);
     stage.open();
     stage.json(&["pause", "repository", "acme/a1", "--reason", "incident 41"]);
     stage.submit("bump", &NAMES, &json!({}));

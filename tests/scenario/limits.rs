@@ -30,14 +30,14 @@ fn bodies(books: &Books, name: &str, kind: &str) -> Vec<serde_json::Value> {
 fn a_task_that_wakes_up_again_is_a_recorded_overdraft_and_new_starts_wait_until_it_is_worked_off() {
     let settings = Settings { slots: 1, ..Settings::default() };
     let stories = [
-        story("woken", "outcome = \"reopened\"\nrun_ms = 300\nreopen_after_ms = 700\nreview_after_ms = 4000"),
-        story("long", "run_ms = 1800"),
+        story("woken", "outcome = \"reopened\"\nrun_ms = 800\nreopen_after_ms = 600\nreview_after_ms = 4000"),
+        story("long", "run_ms = 2500"),
     ];
     let mut stage = Stage::set(&scenario(&stories.join("\n")), &settings);
     stage.open();
     stage.submit("bump", &["woken", "long", "third"], &json!({}));
     let over = eventually("an overdraft", || {
-        let budgets = stage.json(&["budgets"]);
+        let budgets = stage.ask("/v1/budgets");
         let slots = budgets["budgets"]
             .as_array()
             .unwrap()
@@ -59,7 +59,7 @@ fn a_task_that_wakes_up_again_is_a_recorded_overdraft_and_new_starts_wait_until_
 #[test]
 fn a_cancelled_job_keeps_its_slot_until_its_task_has_ended_and_its_late_result_is_left_alone() {
     let settings = Settings { slots: 1, ..Settings::default() };
-    let mut stage = Stage::set(&scenario(&story("late", "run_ms = 1200\nreview = \"left_open\"")), &settings);
+    let mut stage = Stage::set(&scenario(&story("late", "run_ms = 2000\nreview = \"left_open\"")), &settings);
     stage.open();
     stage.submit("bump", &["late", "next"], &json!({}));
     let running = stage.reaches("late", "running");
