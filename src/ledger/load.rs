@@ -163,9 +163,7 @@ pub async fn load(
     let needs = Needs::of(commands);
     load_jobs(tx, set, cache, &needs).await?;
     let mut keys = needs.keys.clone();
-    keys.extend(
-        set.holds.map.values().filter(|hold| hold.released_at.is_none()).map(|hold| hold.budget_id.clone()),
-    );
+    keys.extend(held(set, &needs));
     for row in takers(set, &needs) {
         for demand in set.demands(&row).iter() {
             match set.rules.pool(&demand.key) {
@@ -178,10 +176,24 @@ pub async fn load(
             }
         }
     }
-    for row in tx.rows_in::<BudgetRow>(&table::BUDGETS, "id", &texts(&keys), "").await? {
+    let missing: Vec<Key> = keys.iter().filter(|key| !set.budgets.has(key)).cloned().collect();
+    let rows: Vec<BudgetRow> = tx.rows_in(&table::BUDGETS, "id", &texts(&missing), "").await?;
+    let empty = missing.into_iter().map(BudgetRow::new);
+    for row in empty.chain(rows) {
         set.budgets.load(row.id.clone(), row);
     }
+    set.looked_at = keys;
     load_rest(tx, set, &needs).await
+}
+
+/// Budgets that the jobs of the commands hold something of.
+fn held(set: &WorkingSet, needs: &Needs) -> Vec<Key> {
+    let active = |hold: &&HoldRow| hold.released_at.is_none();
+    if needs.roll_over {
+        return set.holds.map.values().filter(active).map(|hold| hold.budget_id.clone()).collect();
+    }
+    let ids = needs.jobs.iter().filter_map(|job| set.holds_of_job.get(job)).flatten();
+    ids.filter_map(|id| set.holds.get(id)).filter(active).map(|hold| hold.budget_id.clone()).collect()
 }
 
 fn takers(set: &WorkingSet, needs: &Needs) -> Vec<JobRow> {
@@ -196,7 +208,8 @@ async fn load_jobs(
     cache: &RequestCache,
     needs: &Needs,
 ) -> Result<(), LedgerError> {
-    let ids = texts(&needs.jobs);
+    // A job is loaded with all its attempts and active holds, or not at all.
+    let ids = texts(needs.jobs.iter().filter(|job| !set.jobs.has(job)));
     let mut missing = needs.requests.clone();
     for row in tx.rows_in::<JobRow>(&table::JOBS, "id", &ids, "").await? {
         if let Some(shared) = cache.get(row.request_id) {
@@ -222,9 +235,7 @@ async fn load_jobs(
             ORDER BY t.expires_at LIMIT $2";
         let binds = [Bind::Int(set.now.0), Bind::Int(ROLL_OVER_MAX)];
         for hold in tx.rows::<HoldRow>(&table::HOLDS, tail, &binds).await? {
-            if set.holds.get(&hold.id).is_none() {
-                set.load_hold(hold);
-            }
+            set.load_hold(hold);
         }
     }
     Ok(())
@@ -239,12 +250,14 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
             set.by_idempotency_key.insert(key, row);
         }
     }
-    for row in tx.rows_in::<TemplateRow>(&table::TEMPLATES, "id", &texts(&needs.templates), "").await? {
+    let templates = needs.templates.iter().filter(|template| !set.templates.has(template));
+    for row in tx.rows_in::<TemplateRow>(&table::TEMPLATES, "id", &texts(templates), "").await? {
         set.templates.load(row.id.clone(), row);
     }
     let mut workers = needs.workers.clone();
     let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));
     workers.extend(driven.map(|row| row.worker_id));
+    workers.retain(|worker| !set.workers.has(worker));
     for row in tx.rows_in::<WorkerRow>(&table::WORKERS, "id", &texts(&workers), "").await? {
         set.workers.load(row.id, row);
     }

@@ -35,9 +35,6 @@ pub struct Location {
 const READERS_MAX: u32 = 4;
 /// Page cache of a SQLite connection, in KiB (a negative number, says SQLite). Filled as it is used.
 const CACHE_KIB: &str = "-32768";
-/// Pages of 4 KiB after which the log is copied into the ledger's file: rarer than SQLite's own 1,000, since the busy pages are
-/// the same ones.
-const CHECKPOINT_PAGES: &str = "8000";
 /// The newest migration that this program knows.
 const SCHEMA: i64 = 1;
 
@@ -149,7 +146,6 @@ async fn sqlite(path: &Path, full_durability: bool) -> Result<Db, LedgerError> {
         .statement_cache_capacity(200)
         .pragma("cache_size", CACHE_KIB)
         .pragma("temp_store", "memory")
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .busy_timeout(Duration::from_secs(5));
     let pool =
         |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));

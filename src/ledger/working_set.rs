@@ -1,5 +1,6 @@
 //! The rows that a batch of commands needs, loaded once, changed in memory by the pure `apply` functions, and
-//! written back in bulk. What was not changed is not written.
+//! written back in bulk. What was not changed is not written. As long as nobody else has written, the rows stay good for the next
+//! batch.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -58,10 +59,16 @@ impl<K: Ord + std::hash::Hash + Eq + Clone, R: Clone> Rows<K, R> {
     pub fn load(&mut self, key: K, row: R) {
         self.map.insert(key, row);
     }
+    pub fn has(&self, key: &K) -> bool {
+        self.map.contains_key(key)
+    }
     pub fn changed_rows(&self) -> Vec<&R> {
         self.changed.iter().filter_map(|key| self.map.get(key)).collect()
     }
 }
+
+/// Jobs, budgets or requests beyond which rows are not kept for the next batch.
+const KEPT_MAX: usize = 4_096;
 
 /// Everything a batch touches.
 #[derive(Debug)]
@@ -81,7 +88,10 @@ pub struct WorkingSet {
     /// Active holds and those touched; by job for release.
     pub holds: Rows<String, HoldRow>,
     pub holds_of_job: HashMap<JobId, Vec<String>>,
+    /// A budget without a row is here as an empty one.
     pub budgets: Rows<Key, BudgetRow>,
+    /// Budgets that this batch has looked at.
+    pub looked_at: BTreeSet<Key>,
     pub notices: Rows<NoticeId, NoticeRow>,
     pub dedups: BTreeSet<String>,
     pub workers: Rows<WorkerId, WorkerRow>,
@@ -123,6 +133,7 @@ impl WorkingSet {
             holds: Rows::new(),
             holds_of_job: HashMap::new(),
             budgets: Rows::new(),
+            looked_at: BTreeSet::new(),
             notices: Rows::new(),
             dedups: BTreeSet::new(),
             workers: Rows::new(),
@@ -136,6 +147,35 @@ impl WorkingSet {
             drawn: Vec::new(),
             fenced: 0,
         }
+    }
+
+    /// The same rows for the next batch, if the history still ends where this one left it and they are not too many.
+    pub fn again(mut self, now: Timestamp, head: &HeadRow) -> Option<Self> {
+        let most = self.jobs.map.len().max(self.budgets.map.len()).max(self.requests.len());
+        if self.head != *head || most > KEPT_MAX {
+            return None;
+        }
+        self.now = now.max(head.at);
+        self.jobs.changed.clear();
+        self.attempts.changed.clear();
+        self.holds.changed.clear();
+        self.budgets.changed.clear();
+        self.templates.changed.clear();
+        self.workers.changed.clear();
+        Some(Self {
+            notices: Rows::new(),
+            by_idempotency_key: HashMap::new(),
+            looked_at: BTreeSet::new(),
+            dedups: BTreeSet::new(),
+            replays: BTreeMap::new(),
+            new_requests: Vec::new(),
+            new_prompts: Vec::new(),
+            new_evidence: Vec::new(),
+            prompts: HashMap::new(),
+            entries: Vec::new(),
+            fenced: 0,
+            ..self
+        })
     }
 
     /// Appends to the history.
@@ -220,6 +260,9 @@ impl WorkingSet {
     }
 
     pub fn load_hold(&mut self, hold: HoldRow) {
+        if self.holds.has(&hold.id) {
+            return;
+        }
         self.holds_of_job.entry(hold.job_id).or_default().push(hold.id.clone());
         self.holds.load(hold.id.clone(), hold);
     }

@@ -48,6 +48,8 @@ pub struct Writer {
     cache: Arc<RequestCache>,
     shared: Arc<Shared>,
     doubts: Vec<Doubt>,
+    /// What the last transaction knew, as long as it is sure that it stands.
+    kept: Option<WorkingSet>,
 }
 
 /// A transaction whose commit was not answered: it stands if the history has its last entry.
@@ -66,6 +68,7 @@ impl Writer {
             cache: Arc::clone(&ledger.cache),
             shared: ledger.shared(),
             doubts: Vec::new(),
+            kept: None,
         }
     }
 
@@ -136,14 +139,18 @@ impl Writer {
         let head =
             heads.into_iter().next().ok_or_else(|| LedgerError::Corrupt("the head row is missing".into()))?;
         self.settle_doubts(&mut tx).await?;
-        let mut set = WorkingSet::new(self.clock.now(), Arc::clone(&self.rules), head);
+        let now = self.clock.now();
+        let kept = self.kept.take().and_then(|kept| kept.again(now, &head));
+        let mut set = kept.unwrap_or_else(|| WorkingSet::new(now, Arc::clone(&self.rules), head));
         load::load(&mut tx, &mut set, &self.cache, commands).await?;
         set.drawn = (0..commands.len().saturating_mul(2)).map(|_| self.entropy.draw_wide()).collect();
         let replies: Vec<Reply> = commands.iter().map(|command| apply(&mut set, command)).collect();
         self.shared.fenced.fetch_add(set.fenced, Ordering::Relaxed);
         if !set.has_changes() {
             tx.rollback().await?;
-            return Ok((replies, committed(&set)));
+            let committed = committed(&set);
+            self.kept = Some(set);
+            return Ok((replies, committed));
         }
         stamp(&mut set);
         flush(&mut tx, &set).await?;
@@ -157,7 +164,9 @@ impl Writer {
                 self.cache.put(request.id, Arc::clone(shared));
             }
         }
-        Ok((replies, committed(&set)))
+        let committed = committed(&set);
+        self.kept = Some(set);
+        Ok((replies, committed))
     }
 
     async fn commit_answered(&self, tx: Tx) -> Result<(), LedgerError> {
@@ -205,7 +214,7 @@ fn stamp(set: &mut WorkingSet) {
     }
 }
 
-/// Figures of every budget that was looked at: also those that refused, so that the gate learns the truth.
+/// Figures of every budget that was changed or looked at: also those that refused, so that the gate learns the truth.
 fn truths(set: &WorkingSet) -> Vec<Truth> {
     let truth = |(key, row): (&crate::budget::Key, &crate::ledger::rows::BudgetRow)| {
         let view = set.view(key);
@@ -217,7 +226,9 @@ fn truths(set: &WorkingSet) -> Vec<Truth> {
             version: row.version,
         }
     };
-    set.budgets.map.iter().map(truth).collect()
+    let rows = set.looked_at.union(&set.budgets.changed).filter_map(|key| set.budgets.map.get_key_value(key));
+    // What was never used, closed or limited has no figure to tell.
+    rows.filter(|(_, row)| row.version > 0).map(truth).collect()
 }
 
 async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
