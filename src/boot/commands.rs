@@ -184,7 +184,7 @@ pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
         figures.extend(boot::bench::idle::run().await?);
     }
     if wants(BenchWhat::Submit) {
-        figures.extend(boot::bench::submit::run(10_000, 1_024).await?);
+        figures.extend(boot::bench::submit::run(10_000, 2_048).await?);
     }
     if wants(BenchWhat::Track) {
         figures.extend(boot::bench::tracking::run(1_000, job::Millis::seconds(10)).await?);

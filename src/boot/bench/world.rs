@@ -109,8 +109,8 @@ pub fn parts(
         },
         tuning: Tuning {
             cadence,
-            admit_batch: 256,
-            starts_in_flight: 256,
+            admit_batch: 512,
+            starts_in_flight: 512,
             sweep: Millis::seconds(5),
             ..Tuning::default()
         },
