@@ -21,7 +21,8 @@ CREATE TABLE entries (
     hash TEXT NOT NULL
 );
 CREATE INDEX entries_by_job ON entries (job_id, seq) WHERE job_id IS NOT NULL;
-CREATE INDEX entries_by_request ON entries (request_id, seq) WHERE request_id IS NOT NULL;
+-- Of the request itself; those of its jobs are found by job.
+CREATE INDEX entries_by_request ON entries (request_id, seq) WHERE request_id IS NOT NULL AND job_id IS NULL;
 
 CREATE TABLE templates (
     id TEXT PRIMARY KEY,

@@ -190,7 +190,8 @@ impl Ledger {
     }
 
     pub async fn entries_of_request(&self, request: RequestId) -> Result<Vec<EntryRow>, LedgerError> {
-        let tail = "WHERE t.request_id = $1 ORDER BY t.seq LIMIT 20000";
+        let tail = "WHERE (t.request_id = $1 AND t.job_id IS NULL) OR t.job_id IN (SELECT id FROM jobs WHERE request_id = $1) \
+            ORDER BY t.seq LIMIT 20000";
         self.db.rows(&table::ENTRIES, tail, &[Bind::Text(&request.to_string())]).await
     }
 

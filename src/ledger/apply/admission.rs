@@ -46,7 +46,7 @@ pub fn admit(set: &mut WorkingSet, intent: Intent) -> Reply {
     let job = admitted(set, &row, step, attempt.id, &takes);
     let body = json!({
         "from": row.state, "to": job.state, "attempt": attempt.number, "holds": set.figures(&takes),
-        "waited_ms": set.now.since(row.state_since), "marker": attempt.marker().to_string(),
+        "waited_ms": set.now.since(row.state_since), "nonce": attempt.nonce,
         "prompt_digest": row.prompt_digest, "token": intent.fence.token,
     });
     set.enter("job.admitted", set.about(row.id), "sluicegate", &body);
