@@ -133,7 +133,7 @@ CREATE TABLE budgets (
 CREATE TABLE holds (
     id TEXT PRIMARY KEY,
     attempt_id TEXT NOT NULL REFERENCES attempts (id),
-    job_id TEXT NOT NULL REFERENCES jobs (id),
+    job_id TEXT NOT NULL,
     budget_id TEXT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount >= 0),
     release TEXT NOT NULL CHECK (release IN ('agent_stops', 'change', 'settled', 'expiry')),

@@ -218,7 +218,7 @@ impl BudgetRow {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRow {
-    /// `attempt:entry:n`.
+    /// `entry:n`: the entry that tells of the taking, and the number in it.
     pub id: String,
     pub attempt_id: AttemptId,
     pub job_id: JobId,

@@ -269,10 +269,10 @@ impl WorkingSet {
 
     /// Takes holds for an attempt; the caller has decided that they may be taken.
     pub fn take(&mut self, job: JobId, attempt: AttemptId, takes: &[Take]) {
-        // The position of the entry that follows makes ids of a later re-take differ from the first ones.
+        // Named after the entry that tells of it, which follows.
         let seq = self.head.seq.saturating_add(1);
         for (number, take) in takes.iter().enumerate() {
-            let id = format!("{attempt}:{seq}:{number}");
+            let id = format!("{seq}:{number}");
             let hold = HoldRow {
                 id: id.clone(),
                 attempt_id: attempt,

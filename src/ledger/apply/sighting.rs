@@ -48,10 +48,10 @@ fn take_sighting(set: &mut WorkingSet, target: Target, seen: &Seen) -> Result<()
     }
     let news = record(set, &attempt, task);
     if current || !task.state.is_terminal() {
-        let retaken = if current { Moves::default() } else { wake(set, &job, &attempt, &task.state) };
-        if news {
+        let moves = if current { Moves::default() } else { wake(set, &job, &attempt, &task.state) };
+        if news || !moves.retaken.is_empty() {
             let mut body = json!({ "task": task.id, "remote": task.state, "job_state": job.state });
-            retaken.tell(set, &mut body);
+            moves.tell(set, &mut body);
             set.enter("attempt.seen", set.about(job.id), "sluicegate", &body);
         }
     } else {
