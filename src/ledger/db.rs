@@ -138,6 +138,11 @@ impl Tx {
         self.write(&table.upsert(self.dialect()), rows).await
     }
 
+    /// Changes rows that are there.
+    pub async fn change<T: Serialize>(&mut self, table: &Table, rows: &[T]) -> Result<(), LedgerError> {
+        self.write(&table.update(self.dialect()), rows).await
+    }
+
     /// Writes new rows; a row that exists is an error.
     pub async fn add<T: Serialize>(&mut self, table: &Table, rows: &[T]) -> Result<(), LedgerError> {
         self.write(&table.insert(self.dialect()), rows).await

@@ -64,6 +64,25 @@ impl Table {
         }
     }
 
+    /// Changed rows from a JSON list of objects bound as `$1`; rows that are not there are left out.
+    pub fn update(&self, dialect: Dialect) -> String {
+        let changing =
+            self.columns.iter().filter(|column| **column != self.key && !self.fixed.contains(column));
+        let (set, from, key): (Vec<String>, String, String) = match dialect {
+            Dialect::Sqlite => (
+                changing.map(|column| format!("{column} = json_extract(n.value, '$.{column}')")).collect(),
+                "jsonb_each(jsonb($1)) AS n".to_owned(),
+                format!("json_extract(n.value, '$.{}')", self.key),
+            ),
+            Dialect::Postgres => (
+                changing.map(|column| format!("{column} = n.{column}")).collect(),
+                format!("json_populate_recordset(NULL::{}, $1::json) AS n", self.name),
+                format!("n.{}", self.key),
+            ),
+        };
+        format!("UPDATE {} AS t SET {} FROM {from} WHERE t.{} = {key}", self.name, set.join(", "), self.key)
+    }
+
     /// New or replaced rows from a JSON list of objects bound as `$1`.
     pub fn upsert(&self, dialect: Dialect) -> String {
         let set: Vec<String> = self

@@ -37,11 +37,13 @@ pub struct Shared {
 pub struct Rows<K, R> {
     pub map: HashMap<K, R>,
     pub changed: BTreeSet<K>,
+    /// Those of the changed that the store does not have yet.
+    pub new: BTreeSet<K>,
 }
 
 impl<K: Ord + std::hash::Hash + Eq + Clone, R: Clone> Rows<K, R> {
     fn new() -> Self {
-        Self { map: HashMap::new(), changed: BTreeSet::new() }
+        Self { map: HashMap::new(), changed: BTreeSet::new(), new: BTreeSet::new() }
     }
     pub fn get(&self, key: &K) -> Option<&R> {
         self.map.get(key)
@@ -54,13 +56,26 @@ impl<K: Ord + std::hash::Hash + Eq + Clone, R: Clone> Rows<K, R> {
     }
     pub fn put(&mut self, key: K, row: R) {
         self.changed.insert(key.clone());
-        self.map.insert(key, row);
+        if self.map.insert(key.clone(), row).is_none() {
+            self.new.insert(key);
+        }
     }
     pub fn load(&mut self, key: K, row: R) {
         self.map.insert(key, row);
     }
     pub fn has(&self, key: &K) -> bool {
         self.map.contains_key(key)
+    }
+    pub fn new_rows(&self) -> Vec<&R> {
+        self.new.iter().filter_map(|key| self.map.get(key)).collect()
+    }
+    /// Changed and not new.
+    pub fn old_rows(&self) -> Vec<&R> {
+        self.changed.difference(&self.new).filter_map(|key| self.map.get(key)).collect()
+    }
+    pub fn clear_changes(&mut self) {
+        self.changed.clear();
+        self.new.clear();
     }
     pub fn changed_rows(&self) -> Vec<&R> {
         self.changed.iter().filter_map(|key| self.map.get(key)).collect()
@@ -156,12 +171,12 @@ impl WorkingSet {
             return None;
         }
         self.now = now.max(head.at);
-        self.jobs.changed.clear();
-        self.attempts.changed.clear();
-        self.holds.changed.clear();
-        self.budgets.changed.clear();
-        self.templates.changed.clear();
-        self.workers.changed.clear();
+        self.jobs.clear_changes();
+        self.attempts.clear_changes();
+        self.holds.clear_changes();
+        self.budgets.clear_changes();
+        self.templates.clear_changes();
+        self.workers.clear_changes();
         Some(Self {
             notices: Rows::new(),
             by_idempotency_key: HashMap::new(),
@@ -246,8 +261,9 @@ impl WorkingSet {
     }
 
     pub fn put_attempt(&mut self, attempt: AttemptRow) {
-        self.attempts.changed.insert(attempt.id);
-        self.load_attempt(attempt);
+        let number = self.numbers.entry(attempt.job_id).or_default();
+        *number = attempt.number.max(*number);
+        self.attempts.put(attempt.id, attempt);
     }
 
     /// `[budget, amount, used, limit]` of each, for the history: it shows that no limit was passed, or by how much.

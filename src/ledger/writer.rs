@@ -18,7 +18,7 @@ use crate::{
         load::{self, RequestCache},
         rows::{AttemptRow, EntryRow, HeadRow, JobRow},
         table,
-        working_set::WorkingSet,
+        working_set::{Rows, WorkingSet},
     },
     telemetry::failpoint,
 };
@@ -232,16 +232,25 @@ fn truths(set: &WorkingSet) -> Vec<Truth> {
 }
 
 async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
-    tx.put(&table::HEAD, std::slice::from_ref(&set.head)).await?;
+    tx.change(&table::HEAD, std::slice::from_ref(&set.head)).await?;
     tx.add(&table::ENTRIES, &set.entries).await?;
-    tx.put(&table::TEMPLATES, &set.templates.changed_rows()).await?;
+    tx.add(&table::TEMPLATES, &set.templates.new_rows()).await?;
     tx.add(&table::REQUESTS, &set.new_requests).await?;
-    tx.put(&table::JOBS, &set.jobs.changed_rows()).await?;
+    put(tx, &table::JOBS, &set.jobs).await?;
     tx.add(&table::PROMPTS, &set.new_prompts).await?;
-    tx.put(&table::ATTEMPTS, &set.attempts.changed_rows()).await?;
-    tx.put(&table::HOLDS, &set.holds.changed_rows()).await?;
+    put(tx, &table::ATTEMPTS, &set.attempts).await?;
+    put(tx, &table::HOLDS, &set.holds).await?;
     tx.put(&table::BUDGETS, &set.budgets.changed_rows()).await?;
     tx.put(&table::EVIDENCE, &set.new_evidence).await?;
-    tx.put(&table::OUTBOX, &set.notices.changed_rows()).await?;
-    tx.put(&table::WORKERS, &set.workers.changed_rows()).await
+    put(tx, &table::OUTBOX, &set.notices).await?;
+    put(tx, &table::WORKERS, &set.workers).await
+}
+
+async fn put<K, R>(tx: &mut Tx, table: &table::Table, rows: &Rows<K, R>) -> Result<(), LedgerError>
+where
+    K: Ord + std::hash::Hash + Eq + Clone,
+    R: Clone + serde::Serialize,
+{
+    tx.add(table, &rows.new_rows()).await?;
+    tx.change(table, &rows.old_rows()).await
 }
