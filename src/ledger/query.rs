@@ -55,6 +55,11 @@ pub struct Verified {
 
 const PAGE: i64 = 5_000;
 
+/// The text as a pattern that matches nothing but itself.
+fn plain(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
+
 impl Ledger {
     pub async fn job(&self, id: JobId) -> Result<Option<JobRow>, LedgerError> {
         self.first(&table::JOBS, "WHERE t.id = $1", &[Bind::Text(&id.to_string())]).await
@@ -62,17 +67,25 @@ impl Ledger {
 
     /// Jobs whose id ends with the given characters; at most 20.
     pub async fn jobs_ending(&self, suffix: &str) -> Result<Vec<JobRow>, LedgerError> {
-        let pattern = format!("%{suffix}");
+        let pattern = format!("%{}", plain(suffix));
         self.db
-            .rows(&table::JOBS, "WHERE t.id LIKE $1 ORDER BY t.position LIMIT 20", &[Bind::Text(&pattern)])
+            .rows(
+                &table::JOBS,
+                "WHERE t.id LIKE $1 ESCAPE '!' ORDER BY t.position LIMIT 20",
+                &[Bind::Text(&pattern)],
+            )
             .await
     }
 
     /// Requests whose id ends with the given characters; at most 20.
     pub async fn requests_ending(&self, suffix: &str) -> Result<Vec<RequestRow>, LedgerError> {
-        let pattern = format!("%{suffix}");
+        let pattern = format!("%{}", plain(suffix));
         self.db
-            .rows(&table::REQUESTS, "WHERE t.id LIKE $1 ORDER BY t.id LIMIT 20", &[Bind::Text(&pattern)])
+            .rows(
+                &table::REQUESTS,
+                "WHERE t.id LIKE $1 ESCAPE '!' ORDER BY t.id LIMIT 20",
+                &[Bind::Text(&pattern)],
+            )
             .await
     }
 
@@ -179,8 +192,9 @@ impl Ledger {
 
     /// Who holds any member of a pool, oldest first.
     pub async fn pool_holders(&self, pool: &Key, limit: i64) -> Result<Vec<HoldRow>, LedgerError> {
-        let tail = "WHERE t.budget_id LIKE $1 AND t.released_at IS NULL ORDER BY t.taken_at LIMIT $2";
-        let pattern = format!("{}/%", pool.as_str());
+        let tail =
+            "WHERE t.budget_id LIKE $1 ESCAPE '!' AND t.released_at IS NULL ORDER BY t.taken_at LIMIT $2";
+        let pattern = format!("{}/%", plain(pool.as_str()));
         self.db.rows(&table::HOLDS, tail, &[Bind::Text(&pattern), Bind::Int(limit)]).await
     }
 

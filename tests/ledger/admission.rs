@@ -6,7 +6,10 @@ use sluicegate::{
     ledger::{Command, Fence, Reply},
 };
 
-use crate::ledger::world::{HOUR, Order, World, on_both_stores, order, reviewed};
+use crate::ledger::{
+    orders::{HOUR, Order, order, reviewed},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     an_admitted_job_holds_everything_it_asked_for,

@@ -2,7 +2,10 @@
 
 use sluicegate::job::{Event, JobId, RemoteState};
 
-use crate::ledger::world::{World, on_both_stores, order, reviewed};
+use crate::ledger::{
+    orders::{order, reviewed},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     a_lost_job_shows,

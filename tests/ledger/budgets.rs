@@ -6,7 +6,10 @@ use sluicegate::{
     ledger::{BudgetChange, Command, Reply},
 };
 
-use crate::ledger::world::{HOUR, World, by, on_both_stores, order, reviewed};
+use crate::ledger::{
+    orders::{HOUR, order, reviewed},
+    world::{World, by, on_both_stores},
+};
 
 on_both_stores![
     a_closed_gate_lets_nothing_through_until_it_is_opened,
@@ -17,6 +20,7 @@ on_both_stores![
     a_demand_above_the_limit_is_told_as_such,
     window_holds_end_with_their_period_and_make_room,
     a_change_of_a_budget_that_is_repeated_is_written_once,
+    who_holds_a_budget_is_told,
     nobody_available_is_told_with_the_time_of_the_first_return,
 ];
 
@@ -99,7 +103,7 @@ async fn a_limit_of_a_budget_that_is_not_configured_is_a_conflict(world: &World)
 }
 
 async fn a_demand_above_the_limit_is_told_as_such(world: &World) {
-    let costly = crate::ledger::world::Order { estimate: 101, ..order(&["a"]) };
+    let costly = crate::ledger::orders::Order { estimate: 101, ..order(&["a"]) };
     let jobs = world.submit(costly).await;
     let Reply::Refused(refusal) = world.admit(jobs[0]).await else { panic!() };
     assert_eq!((refusal.kind, refusal.key.as_str()), (RefusalKind::OverLimit, "credits/team/platform"));
@@ -156,4 +160,21 @@ async fn nobody_available_is_told_with_the_time_of_the_first_return(world: &Worl
     world.pass(HOUR);
     world.admitted(jobs[0]).await;
     assert_eq!(world.job(jobs[0]).await.reviewer.as_deref(), Some("zoe"));
+}
+
+async fn who_holds_a_budget_is_told(world: &World) {
+    let jobs = world.submit(reviewed(&["a", "b"])).await;
+    for job in &jobs {
+        world.running(*job).await;
+    }
+    let holders = |rows: Vec<sluicegate::ledger::rows::HoldRow>| {
+        rows.iter().map(|hold| hold.job_id).collect::<Vec<_>>()
+    };
+    assert_eq!(holders(world.ledger.holders(&Key::new("slots/global"), 10).await.unwrap()), jobs);
+    assert_eq!(
+        holders(world.ledger.holders(&Key::new("slots/repository/acme/b"), 10).await.unwrap()),
+        jobs[1..]
+    );
+    assert_eq!(holders(world.ledger.pool_holders(&Key::pool("reviewers"), 10).await.unwrap()), jobs);
+    assert!(world.ledger.pool_holders(&Key::pool("review_rs"), 10).await.unwrap().is_empty());
 }

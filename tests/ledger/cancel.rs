@@ -5,7 +5,10 @@ use sluicegate::{
     ledger::{Command, Reply, rows::Phase},
 };
 
-use crate::ledger::world::{World, costly, on_both_stores, order, reviewed, task};
+use crate::ledger::{
+    orders::{costly, order, reviewed, task},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     a_job_that_waits_is_cancelled_at_once,

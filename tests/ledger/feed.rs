@@ -8,7 +8,10 @@ use sluicegate::{
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::ledger::world::{World, on_both_stores, order, reviewed};
+use crate::ledger::{
+    orders::{order, reviewed},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     what_is_told_is_what_was_changed,
@@ -122,14 +125,14 @@ async fn a_commit_whose_answer_is_lost_is_told_and_repeating_doubles_nothing(wor
         else {
             panic!()
         };
-        let task = Box::new(crate::ledger::world::task(&attempt, RemoteState::Queued));
+        let task = Box::new(crate::ledger::orders::task(&attempt, RemoteState::Queued));
         let (job, id, fence) = (*job, attempt.id, world.worker);
         let started = Command::Started { job, attempt: id, fence, task, found: false };
         assert!(matches!(persist(world, started).await, Reply::Done));
-        let task = crate::ledger::world::task(&attempt, RemoteState::WaitingForUser);
+        let task = crate::ledger::orders::task(&attempt, RemoteState::WaitingForUser);
         persist(world, world.sighting(&attempt, task, Some(Event::NeedsUser))).await;
         persist(world, Command::Act { job, event: Event::Cancelled, by: crate::ledger::world::by() }).await;
-        let task = crate::ledger::world::task(&attempt, RemoteState::Completed);
+        let task = crate::ledger::orders::task(&attempt, RemoteState::Completed);
         persist(world, world.sighting(&attempt, task, None)).await;
     }
     world.ledger.lose_every_nth_answer(0);
@@ -156,7 +159,7 @@ async fn text_with_a_nul_is_kept_without_it(world: &World) {
         world.write(Command::Act { job: jobs[0], event: Event::Cancelled, by }).await,
         Reply::Done
     ));
-    let mut task = crate::ledger::world::task(&attempt, RemoteState::InProgress);
+    let mut task = crate::ledger::orders::task(&attempt, RemoteState::InProgress);
     task.html_url = Some("https://example.test/\0".into());
     assert!(matches!(world.write(world.sighting(&attempt, task, None)).await, Reply::Done));
     assert_eq!(world.attempt(&attempt).await.task_url.as_deref(), Some("https://example.test/\u{fffd}"));

@@ -2,7 +2,10 @@
 
 use sluicegate::job::{Event, RemoteState};
 
-use crate::ledger::world::{World, on_both_stores, order};
+use crate::ledger::{
+    orders::order,
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     entries_cannot_be_changed_removed_or_replaced,

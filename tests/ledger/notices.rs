@@ -5,7 +5,10 @@ use sluicegate::{
     ledger::{Command, Reply, rows::NoticeRow},
 };
 
-use crate::ledger::world::{HOUR, World, on_both_stores, order};
+use crate::ledger::{
+    orders::{HOUR, order},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     each_waiting_episode_is_told_once,

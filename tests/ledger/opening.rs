@@ -8,7 +8,10 @@ use sluicegate::{
     ledger::{Command, Ledger, LedgerError},
 };
 
-use crate::ledger::world::{World, location, on_both_stores, open, order, rules};
+use crate::ledger::{
+    orders::{order, rules},
+    world::{World, location, on_both_stores, open},
+};
 
 on_both_stores![
     what_was_written_is_there_after_it_is_opened_again,

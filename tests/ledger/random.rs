@@ -16,7 +16,10 @@ use sluicegate::{
     },
 };
 
-use crate::ledger::world::{Order, World, by, costly, order, reviewed, rules, task};
+use crate::ledger::{
+    orders::{Order, costly, order, reviewed, rules, task},
+    world::{World, by},
+};
 
 /// One step: what, on which, and how. Numbers are taken modulo what there is.
 type Move = (u8, usize, usize);

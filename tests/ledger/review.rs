@@ -3,12 +3,15 @@
 use sluicegate::{
     job::{Event, JobId, Pull, RemoteState, State},
     ledger::{
-        Command, Reply,
+        By, Command, Reply,
         rows::{AttemptRow, Phase},
     },
 };
 
-use crate::ledger::world::{World, by, on_both_stores, order, reviewed, step};
+use crate::ledger::{
+    orders::{order, reviewed},
+    world::{World, by, on_both_stores, step},
+};
 
 on_both_stores![
     a_merge_frees_the_reviewer_and_the_blast_radius,
@@ -17,6 +20,7 @@ on_both_stores![
     an_illegal_step_changes_nothing,
     a_quarantined_result_keeps_its_reviewer_until_somebody_looks,
     each_quarantine_is_told,
+    nobody_lets_their_own_result_pass,
     a_dead_letter_is_replayed_once_and_stays_as_it_is,
     only_a_dead_letter_that_was_not_discarded_is_replayed,
     a_discarded_dead_letter_stays_in_the_ledger,
@@ -131,6 +135,18 @@ async fn each_quarantine_is_told(world: &World) {
     }
     assert_eq!(world.state(job).await, State::Verifying);
     assert_eq!(world.ledger.notices_of(job).await.unwrap().len(), 2);
+}
+
+async fn nobody_lets_their_own_result_pass(world: &World) {
+    let (job, _) = in_review(world, "a").await;
+    world.step(job, Event::Quarantined).await;
+    let own = By { actor: "Olga".into(), reason: "fine by me".into() };
+    let Reply::Conflict(why) = world.write(Command::Act { job, event: Event::Released, by: own }).await
+    else {
+        panic!()
+    };
+    assert!(why.contains("somebody else must"), "{why}");
+    assert!(matches!(world.act(job, Event::Released).await, Reply::Done));
 }
 
 async fn a_dead_letter_is_replayed_once_and_stays_as_it_is(world: &World) {

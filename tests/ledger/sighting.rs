@@ -6,7 +6,10 @@ use sluicegate::{
     ledger::{Command, Reply, Seen, rows::Phase},
 };
 
-use crate::ledger::world::{HOUR, World, costly, on_both_stores, order, reviewed, task};
+use crate::ledger::{
+    orders::{HOUR, costly, order, reviewed, task},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     each_remote_state_takes_the_job_where_it_belongs,

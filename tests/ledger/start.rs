@@ -9,7 +9,10 @@ use sluicegate::{
     },
 };
 
-use crate::ledger::world::{HOUR, World, on_both_stores, order, reviewed, task};
+use crate::ledger::{
+    orders::{HOUR, order, reviewed, task},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     a_started_job_runs_and_names_its_task,

@@ -2,7 +2,10 @@
 
 use sluicegate::{job::State, ledger::Reply};
 
-use crate::ledger::world::{Order, World, on_both_stores, order};
+use crate::ledger::{
+    orders::{Order, order},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     a_request_and_its_jobs_are_in_the_ledger_when_the_answer_is,
@@ -12,6 +15,7 @@ on_both_stores![
     a_request_without_a_key_that_is_repeated_makes_one_request,
     a_template_that_changed_after_its_first_use_is_a_conflict,
     ten_thousand_jobs_are_accepted_in_order,
+    a_job_is_found_by_the_end_of_its_id_and_by_no_pattern,
 ];
 
 async fn a_request_and_its_jobs_are_in_the_ledger_when_the_answer_is(world: &World) {
@@ -81,4 +85,17 @@ async fn ten_thousand_jobs_are_accepted_in_order(world: &World) {
     }
     let found: Vec<_> = found.into_iter().map(|(_, id)| id).collect();
     assert_eq!(found, [jobs, later].concat());
+}
+
+async fn a_job_is_found_by_the_end_of_its_id_and_by_no_pattern(world: &World) {
+    let jobs = world.submit(order(&["api", "web"])).await;
+    let row = world.job(jobs[1]).await;
+    let end = &jobs[1].to_string()[14..];
+    let found = world.ledger.jobs_ending(end).await.unwrap();
+    assert_eq!(found.iter().map(|job| job.id).collect::<Vec<_>>(), [jobs[1]]);
+    assert_eq!(world.ledger.requests_ending(&row.request_id.to_string()).await.unwrap().len(), 1);
+    for pattern in ["%", "_", "!"] {
+        assert!(world.ledger.jobs_ending(pattern).await.unwrap().is_empty(), "{pattern}");
+        assert!(world.ledger.requests_ending(pattern).await.unwrap().is_empty(), "{pattern}");
+    }
 }

@@ -5,7 +5,10 @@ use sluicegate::{
     ledger::{Command, Fence, Ledger, Reply},
 };
 
-use crate::ledger::world::{Order, World, order, rules, step, task};
+use crate::ledger::{
+    orders::{Order, order, rules, task},
+    world::{World, step},
+};
 
 /// Takes jobs until none is left; returns how many it brought to their end.
 async fn work(world: &World, ledger: &Ledger, fence: Fence, jobs: &[JobId]) -> usize {

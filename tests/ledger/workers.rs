@@ -5,7 +5,10 @@ use sluicegate::{
     ledger::{Command, Fence, Reply},
 };
 
-use crate::ledger::world::{World, on_both_stores, order, task};
+use crate::ledger::{
+    orders::{order, task},
+    world::{World, on_both_stores},
+};
 
 on_both_stores![
     each_life_gets_a_higher_token_and_keeps_it,

@@ -2,7 +2,6 @@
 //! commands. It must not look behind the ledger's public face, except where a test tampers on purpose.
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -11,12 +10,9 @@ use std::{
 };
 
 use sluicegate::{
-    budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
+    budget::{Amount, Key, Rules},
     clock::{Clock as _, Entropy, ManualClock},
-    job::{
-        AttemptId, Event, JobId, Millis, RemoteState, RequestId, Session, State, Task, TaskId, Timestamp,
-        WorkerId, remote::Usage,
-    },
+    job::{AttemptId, Event, JobId, Millis, RemoteState, RequestId, State, Task, Timestamp, WorkerId},
     ledger::{
         By, Command, Fence, Ledger, LedgerError, Location, NewJob, Reply, Seen,
         rows::{AttemptRow, JobRow, RequestRow, RequestSpec},
@@ -25,10 +21,10 @@ use sluicegate::{
 use sqlx::Connection as _;
 use tempfile::TempDir;
 
-use crate::support::Postgres;
-
-pub const HOUR: Millis = Millis::hours(1);
-const START: &str = "2026-11-20T10:00:00Z";
+use crate::{
+    ledger::orders::{Order, START, costly, rules, task},
+    support::Postgres,
+};
 
 /// Runs each scenario on both stores and ends with the invariants.
 macro_rules! on_both_stores {
@@ -64,67 +60,6 @@ pub struct World {
     /// Rows were changed behind the ledger's back, or the ledger was closed: there is nothing to check at the end.
     unchecked: AtomicBool,
     directory: Option<TempDir>,
-}
-
-/// What is asked for; the rest is the same for all.
-#[derive(Clone, Debug)]
-pub struct Order {
-    pub key: Option<&'static str>,
-    pub body: &'static str,
-    pub template: &'static str,
-    pub template_digest: &'static str,
-    pub requester: &'static str,
-    pub pool: Option<&'static str>,
-    pub estimate: u32,
-    pub repositories: Vec<String>,
-}
-
-/// An order for these repositories of `acme`, reviewed by nobody and free of charge.
-pub fn order(names: &[&str]) -> Order {
-    Order {
-        key: None,
-        body: "body",
-        template: "upgrade",
-        template_digest: "digest",
-        requester: "olga",
-        pool: None,
-        estimate: 0,
-        repositories: names.iter().map(|name| format!("acme/{name}")).collect(),
-    }
-}
-
-/// The same, reviewed by a person, and 10 credits a try.
-pub fn reviewed(names: &[&str]) -> Order {
-    Order { pool: Some("reviewers"), estimate: 10, ..order(names) }
-}
-
-fn budget(name: &str, kind: Kind, per: Scope, limit: u32, period: Period) -> BudgetRule {
-    BudgetRule { name: name.into(), kind, per, matching: None, limit: Amount::from(limit), period }
-}
-
-/// Three agents at once, one per repository; four changes under way; ten starts an hour; a hundred credits a
-/// day; ana and ben review two each, and zoe is away for an hour.
-pub fn rules() -> Rules {
-    let from = Timestamp::parse(START).unwrap();
-    let member = |login: &str, away| Member { login: login.into(), limit: Amount::from(2), away };
-    let pool = Pool {
-        name: "reviewers".into(),
-        members: vec![
-            member("ana", Vec::new()),
-            member("ben", Vec::new()),
-            member("zoe", vec![(from, from.plus(HOUR))]),
-        ],
-    };
-    Rules {
-        budgets: vec![
-            budget("slots", Kind::Slots, Scope::Global, 3, Period::Lifetime),
-            budget("slots", Kind::Slots, Scope::Repository, 1, Period::Lifetime),
-            budget("unproven", Kind::Change, Scope::Template, 4, Period::Lifetime),
-            budget("starts", Kind::Window, Scope::Global, 10, Period::Rolling(HOUR)),
-            budget("credits", Kind::Spend, Scope::Team, 100, Period::Day),
-        ],
-        pools: BTreeMap::from([("reviewers".to_owned(), pool)]),
-    }
 }
 
 impl World {
@@ -202,6 +137,19 @@ impl World {
             sqlx::raw_sql(statements).execute(&mut connection).await?;
             connection.close().await
         }
+    }
+
+    /// The one text column that a query gives.
+    pub async fn texts(&self, query: &'static str) -> Vec<String> {
+        let rows: Result<Vec<(String,)>, sqlx::Error> = if let Some(path) = self.sqlite_path() {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+            sqlx::query_as(query).fetch_all(&mut connection).await
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.location.url).await.unwrap();
+            sqlx::query_as(query).fetch_all(&mut connection).await
+        };
+        rows.unwrap().into_iter().map(|(text,)| text).collect()
     }
 
     /// Takes away what keeps the history from being changed.
@@ -429,34 +377,4 @@ pub fn by() -> By {
 
 pub fn step(job: JobId, event: Event) -> Command {
     Command::Step { job, event, pull: None, failure: None, note: None, due_at: None }
-}
-
-/// The attempt's task as it is seen.
-pub fn task(attempt: &AttemptRow, state: RemoteState) -> Task {
-    Task {
-        id: TaskId(format!("task-of-{}", attempt.id)),
-        state,
-        name: None,
-        html_url: Some("https://example.test/task".into()),
-        created_at: attempt.intent_at,
-        updated_at: None,
-        session_count: Some(1),
-        artifacts: Vec::new(),
-        sessions: None,
-    }
-}
-
-pub fn costly(mut task: Task, credits: u64) -> Task {
-    let session = Session {
-        id: "session".into(),
-        state: task.state.clone(),
-        prompt: None,
-        model: Some("model-1".into()),
-        head_ref: Some("agent/fix".into()),
-        base_ref: Some("main".into()),
-        usage: Some(Usage::AiNanoCredits(credits)),
-        error: None,
-    };
-    task.sessions = Some(vec![session]);
-    task
 }
