@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod notify;
 pub mod pipeline;
 pub mod policy;
+pub mod redis_link;
 pub mod simulator;
 pub mod telemetry;
 pub mod worker;

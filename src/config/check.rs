@@ -80,5 +80,5 @@ pub fn no_identity(loaded: &Loaded) -> Problem {
 fn secrets(settings: &Settings) -> Vec<&SecretRef> {
     let identities = settings.identities.iter().map(|identity| &identity.token);
     let webhook = settings.notices.webhook.iter().map(|webhook| &webhook.secret);
-    settings.ledger.password.iter().chain(identities).chain(webhook).collect()
+    settings.ledger.password.iter().chain(&settings.gate.password).chain(identities).chain(webhook).collect()
 }

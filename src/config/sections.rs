@@ -79,8 +79,12 @@ pub enum Synchronous {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gate {
-    /// `memory`.
+    /// `memory`, or `redis://HOST:PORT/DATABASE` (`rediss://` with TLS) for several processes on one ledger.
     pub url: String,
+    /// Of the Redis user.
+    pub password: Option<SecretRef>,
+    /// Names the fleet of workers: several fleets may share one Redis, each with a ledger of its own.
+    pub fleet: String,
 }
 
 /// The local endpoint that commands talk to.
@@ -258,7 +262,7 @@ impl Default for Ledger {
 }
 impl Default for Gate {
     fn default() -> Self {
-        Self { url: "memory".to_owned() }
+        Self { url: "memory".to_owned(), password: None, fleet: "main".to_owned() }
     }
 }
 impl Default for Http {

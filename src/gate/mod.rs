@@ -9,7 +9,10 @@ use async_trait::async_trait;
 
 use crate::{
     budget::{Class, Refusal, Truth},
-    job::{id::JobId, time::Timestamp},
+    job::{
+        id::JobId,
+        time::{Millis, Timestamp},
+    },
 };
 
 /// A waiting job, as far as ordering it needs.
@@ -96,6 +99,19 @@ pub struct Counts {
     pub dirty_budgets: u64,
 }
 
+/// Whether a gate can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Open,
+    /// It must be rebuilt from the ledger: it is new, was emptied, or went back in time. Why, in words for people.
+    Lost(String),
+    /// A process rebuilds it.
+    Rebuilding,
+}
+
+/// How long a process that rebuilds may be silent before another one begins anew.
+pub const REBUILD_LAPSES: Millis = Millis::seconds(30);
+
 /// The gate cannot be used; nothing starts until it can.
 #[derive(Debug, thiserror::Error)]
 #[error("the gate is closed: {0}")]
@@ -128,4 +144,26 @@ pub trait Gate: Send + Sync + 'static {
     async fn counts(&self) -> Result<Counts, GateClosed>;
     /// Every job in line, for the sweep that compares with the ledger and for tests; unordered.
     async fn jobs(&self) -> Result<Vec<JobId>, GateClosed>;
+
+    /// Whether the gate can be used as it is. Cheap; to be asked at each sweep and after `GateClosed`.
+    async fn standing(&self, now: Timestamp) -> Result<Standing, GateClosed> {
+        let _ = now;
+        Ok(Standing::Open)
+    }
+    /// Empties the gate for a rebuild, or renews the caller's right to it: only one process rebuilds at a time, and the
+    /// right lapses `REBUILD_LAPSES` after the last call. Until `open` nothing is proposed, while offers, withdrawals and
+    /// figures of all processes are taken. False: another process is rebuilding.
+    async fn rebuild(&self, now: Timestamp) -> Result<bool, GateClosed> {
+        let _ = now;
+        Ok(false)
+    }
+    /// Ends the caller's rebuild; false if the right to it had lapsed and another process has it.
+    async fn open(&self, now: Timestamp) -> Result<bool, GateClosed> {
+        let _ = now;
+        Ok(true)
+    }
+    /// Returns when another process may have brought something that can be proposed. Waits for ever where there is none.
+    async fn woken(&self) {
+        std::future::pending::<()>().await;
+    }
 }

@@ -40,17 +40,20 @@ pub const ENVIRONMENT_READERS: &[(&str, &str)] = &[(
 pub fn may_import(layer: &str) -> Option<Vec<&'static str>> {
     let services: &[&str] = &["clock", "telemetry"];
     let lists: &[&[&'static str]] = match layer {
-        "job" | "simulator" | "lib" => &[],
+        // `redis_link` is the one connection to Redis: it knows no key of anyone.
+        "job" | "simulator" | "lib" | "redis_link" => &[],
         "budget" => &[&["job"]],
         "policy" => &[&["job", "budget"]],
         "clock" | "telemetry" | "config" => &[PURE],
-        "gate" | "ledger" | "agent" | "notify" | "worker" => &[PURE, services],
-        "pipeline" => &[PURE, services, &["config", "gate", "ledger", "agent", "notify", "worker"]],
-        "intake" | "http" | "cli" => &[PURE, &["pipeline", "telemetry", "config"]],
+        "gate" | "news" => &[PURE, services, &["redis_link"]],
+        "ledger" | "agent" | "notify" | "worker" => &[PURE, services],
+        "pipeline" => &[PURE, services, &["config", "gate", "ledger", "agent", "news", "notify", "worker"]],
+        "intake" => &[PURE, &["clock", "pipeline", "telemetry", "config", "redis_link"]],
+        "http" | "cli" => &[PURE, &["pipeline", "telemetry", "config"]],
         "boot" => &[
             PURE,
             services,
-            &["config", "gate", "ledger", "agent", "notify", "worker"],
+            &["config", "gate", "ledger", "agent", "news", "notify", "redis_link", "worker"],
             &["pipeline", "intake", "http", "cli", "simulator"],
         ],
         "main" => &[&["boot", "cli", "telemetry"]],
