@@ -8,11 +8,13 @@ mod client;
 mod completions;
 mod dead;
 mod demo;
+mod drain;
 mod endpoint;
 pub mod exit;
 mod follow;
 mod gates;
 mod jobs;
+mod kill_switch;
 mod limit;
 pub mod local;
 mod requests;
@@ -104,6 +106,12 @@ pub enum Command {
     Pause(gates::PauseArgs),
     /// Allow starts again
     Resume(gates::ResumeArgs),
+    /// Stop new starts, then wait for what the agent works on
+    Drain(drain::DrainArgs),
+    /// Stop every start and every other write at the provider
+    KillSwitch(kill_switch::KillSwitchArgs),
+    /// List what is closed, by whom and why
+    Gates,
     /// Withdraw a job; a task that runs already is not stopped, but its result is not used
     Cancel(act::ActArgs),
     /// Let a held job go on
@@ -192,6 +200,9 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Limit(args) => limit::run(args, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
         Command::Resume(args) => gates::resume(args, session).await,
+        Command::Drain(args) => drain::run(args, session).await,
+        Command::KillSwitch(args) => kill_switch::run(args, session).await,
+        Command::Gates => gates::list(session).await,
         Command::Cancel(args) => act::run(Act::Cancel, args, session).await,
         Command::Approve(args) => act::run(Act::Approve, args, session).await,
         Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
