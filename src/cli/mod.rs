@@ -32,7 +32,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::{
     audit::AuditVerifyArgs,
     exit::{CliError, Exit},
-    local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, ServeArgs, SimulateArgs},
+    local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs},
     screen::Color,
 };
 use self::{
@@ -127,6 +127,8 @@ pub enum Command {
     Audit(audit::AuditCommand),
     /// Check configuration, ledger, gate, token and clock
     Doctor(DoctorArgs),
+    /// Tell whether a worker of this machine is alive, for health checks
+    Health(HealthArgs),
     /// The configuration: check
     #[command(subcommand)]
     Config(local::ConfigCommand),
@@ -155,6 +157,7 @@ impl Cli {
             Command::Serve(args) => args.shared = shared,
             Command::Simulate(args) => args.shared = shared,
             Command::Doctor(args) => args.shared = shared,
+            Command::Health(args) => args.shared = shared,
             Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
             Command::Bench(args) => args.shared = shared,
             Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
@@ -211,6 +214,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Audit(audit::AuditCommand::Verify(_)) => audit::verify(session).await,
         Command::Serve(_)
         | Command::Doctor(_)
+        | Command::Health(_)
         | Command::Config(_)
         | Command::Simulate(_)
         | Command::Demo(_)

@@ -27,6 +27,7 @@ fn help_tells_every_command_and_every_exit_code() {
         "release",
         "audit",
         "doctor",
+        "health",
         "config",
         "simulate",
         "demo",

@@ -70,8 +70,10 @@ fn a_daemon_that_is_told_to_stop_answers_for_every_start_and_goes_on_after_the_r
     stage.open();
     stage.submit("bump", &NAMES, &json!({}));
     eventually("starts on their way", || (created_ms(&stage).len() >= 2).then_some(()));
+    assert_eq!(stage.sluice(&["health"]).code, 0);
     assert!(stage.close().success());
     let stopped = SystemClock.now().0;
+    assert_eq!(stage.sluice(&["health"]).code, 1, "its life is over");
     let created = created_ms(&stage);
     assert!(created.iter().all(|at| *at <= stopped) && created.len() < NAMES.len(), "{created:?}");
     stage.open();
