@@ -23,6 +23,7 @@ async fn here(cli: &Cli) -> Option<anyhow::Result<u8>> {
         Command::Serve(args) => boot::serve(args).await,
         Command::Simulate(args) => boot::simulate(args).await,
         Command::Doctor(args) => boot::doctor(args).await,
+        Command::Health(args) => boot::health::run(args).await,
         Command::Config(ConfigCommand::Check(args)) => boot::config_check(args).await,
         Command::Bench(args) => boot::bench(args).await,
         Command::Audit(command) => boot::audit_verify_offline(command.offline()?).await,

@@ -401,3 +401,18 @@ fn what_is_allowed_and_looks_unintended_is_warned_about() {
         assert!(warnings.contains(part), "{part}: {warnings}");
     }
 }
+
+#[test]
+fn plain_http_to_another_machine_needs_its_own_word() {
+    for base in ["http://127.0.0.1:4300", "http://localhost", "http://[::1]:80/x"] {
+        assert!(load(format!("[github]\nbase_url = \"{base}\"\n"), &[]).is_ok(), "{base}");
+    }
+    // Begins like this machine and is another.
+    let said = wrong("[github]\nbase_url = \"http://localhost.example:80/\"\n", &[]);
+    assert!(said.contains("2:12: the token would travel") && said.contains("plain_http = true"), "{said}");
+    let asked = "[github]\nbase_url = \"http://simulator:4300\"\nplain_http = true\n";
+    assert!(load(asked, &[]).is_ok());
+    let variables =
+        [("SLUICE_GITHUB__BASE_URL", "http://simulator:4300"), ("SLUICE_GITHUB__PLAIN_HTTP", "true")];
+    assert!(load("", &variables).is_ok());
+}

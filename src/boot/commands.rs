@@ -25,7 +25,7 @@ pub(super) fn say(line: &str) -> anyhow::Result<()> {
     }
 }
 
-fn load(shared: &crate::cli::Shared) -> Result<Loaded, ConfigError> {
+pub(super) fn load(shared: &crate::cli::Shared) -> Result<Loaded, ConfigError> {
     Settings::load(shared.config.as_deref(), &config::environment())
 }
 
@@ -85,7 +85,7 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
 }
 
 /// A ledger that cannot be used is refused input, not a broken program.
-fn readable(error: anyhow::Error) -> anyhow::Error {
+pub(super) fn readable(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<ledger::LedgerError>() {
         Some(known) => {
             let hint = known.advice().map(str::to_owned);

@@ -7,10 +7,11 @@ use serde::Serialize;
 use crate::{
     agent::Forge as _,
     boot::wire,
+    budget::Closure,
     clock::{Clock, SystemClock},
     config::{self, ConfigError, Loaded, Settings},
     job::time::Millis,
-    ledger::{Ledger, LedgerError},
+    ledger::{Ledger, LedgerError, rows::BudgetRow},
 };
 
 /// How a finding is.
@@ -76,7 +77,10 @@ pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec
         }
     }
     let Ok(loaded) = Settings::load(path, env) else { return findings };
-    findings.push(ledger(&loaded, env).await);
+    let (ledger, kill_switch) = ledger(&loaded, env).await;
+    // Before everything: it explains whatever stands still.
+    findings.splice(0..0, kill_switch);
+    findings.push(ledger);
     findings.push(Finding::new(
         "gate",
         State::Good,
@@ -86,26 +90,39 @@ pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec
     findings
 }
 
-async fn ledger(loaded: &Loaded, env: &BTreeMap<String, String>) -> Finding {
+/// The ledger, and the kill switch if it is on.
+async fn ledger(loaded: &Loaded, env: &BTreeMap<String, String>) -> (Finding, Option<Finding>) {
     let url = &loaded.settings.ledger.url;
     let location = match wire::location(loaded, env) {
         Ok(location) => location,
-        Err(error) => return Finding::new("ledger", State::Bad, error.to_string()),
+        Err(error) => return (Finding::new("ledger", State::Bad, error.to_string()), None),
     };
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     if url.starts_with("sqlite:") && !Path::new(path).exists() {
-        return Finding::new("ledger", State::Good, format!("{url}: not there yet, made at the first start"));
+        let text = format!("{url}: not there yet, made at the first start");
+        return (Finding::new("ledger", State::Good, text), None);
     }
     match verified(&location, loaded).await {
-        Ok(text) => Finding::new("ledger", State::Good, format!("{url}: {text}")),
-        Err(error) => Finding {
-            advice: error.advice().map(str::to_owned),
-            ..Finding::new("ledger", State::Bad, format!("{url}: {error}"))
-        },
+        Ok((text, closure)) => {
+            let kill_switch = closure.map(|closure| {
+                let text =
+                    format!("on since {}, thrown by {}: {}", closure.since, closure.actor, closure.reason);
+                Finding::new("kill-switch", State::Warn, text)
+                    .advice("nothing is started or written at the provider until `sluice kill-switch off`")
+            });
+            (Finding::new("ledger", State::Good, format!("{url}: {text}")), kill_switch)
+        }
+        Err(error) => {
+            let advice = error.advice().map(str::to_owned);
+            (Finding { advice, ..Finding::new("ledger", State::Bad, format!("{url}: {error}")) }, None)
+        }
     }
 }
 
-async fn verified(location: &crate::ledger::Location, loaded: &Loaded) -> Result<String, LedgerError> {
+async fn verified(
+    location: &crate::ledger::Location,
+    loaded: &Loaded,
+) -> Result<(String, Option<Closure>), LedgerError> {
     let ledger = Ledger::open_read_only(location, Arc::new(loaded.settings.rules.clone())).await?;
     let head = ledger.head().await?;
     let now = SystemClock.now();
@@ -113,13 +130,14 @@ async fn verified(location: &crate::ledger::Location, loaded: &Loaded) -> Result
         return Err(LedgerError::ClockBehind { now, last: head.at });
     }
     let broken = ledger.broken_invariants().await?;
+    let budgets = ledger.budgets().await?;
     ledger.close().await;
-    match broken.first() {
-        Some(first) => Err(LedgerError::Corrupt(
-            format!("{} broken invariants, the first: {first}", broken.len()).into(),
-        )),
-        None => Ok(format!("{} entries, history whole, every invariant holds", head.seq)),
+    if let Some(first) = broken.first() {
+        let text = format!("{} broken invariants, the first: {first}", broken.len());
+        return Err(LedgerError::Corrupt(text.into()));
     }
+    let kill_switch = budgets.iter().find(|row| row.id.is_kill_switch()).and_then(BudgetRow::closure);
+    Ok((format!("{} entries, history whole, every invariant holds", head.seq), kill_switch))
 }
 
 async fn identities(loaded: &Loaded, env: &BTreeMap<String, String>) -> Vec<Finding> {

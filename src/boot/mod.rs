@@ -4,6 +4,7 @@ pub mod bench;
 mod commands;
 pub mod daemon;
 pub mod doctor;
+pub mod health;
 pub mod token;
 pub mod wire;
 

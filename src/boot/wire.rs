@@ -91,6 +91,11 @@ fn tuning(loaded: &Loaded) -> Tuning {
     }
 }
 
+/// Names this machine or container; the workers of one begin with it.
+pub fn host(env: &Env) -> String {
+    env.get("HOSTNAME").cloned().unwrap_or_else(|| "sluice".to_owned())
+}
+
 /// Everything a worker process is made of.
 pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let settings = &loaded.settings;
@@ -106,7 +111,6 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rules = Arc::new(settings.rules.clone());
     let github = github(loaded, env, Arc::clone(&clock))?;
-    let name = env.get("HOSTNAME").cloned().unwrap_or_else(|| "sluice".to_owned());
     Ok(Parts {
         location: location(loaded, env)?,
         policy: Policy {
@@ -123,7 +127,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         sink: sink(loaded, env, Arc::clone(&clock))?,
         clock,
         entropy: Arc::new(Entropy::from_system()),
-        name: format!("{name}:{}", std::process::id()),
+        name: format!("{}:{}", host(env), std::process::id()),
         drain: DRAIN,
     })
 }

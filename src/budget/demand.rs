@@ -100,6 +100,12 @@ impl Subject {
             Scope::Repository => self.repository.full_name(),
         }
     }
+
+    /// The gates that it must find open: the kill switch, then one of each scope, coarse to fine.
+    pub fn gates(&self) -> impl Iterator<Item = Key> + '_ {
+        let scoped = Scope::ALL.into_iter().map(|scope| Key::gate(scope, self.value(scope)));
+        std::iter::once(Key::kill_switch()).chain(scoped)
+    }
 }
 
 /// Names a class: equal for equal demand lists.

@@ -9,6 +9,8 @@ use crate::budget::rules::Scope;
 
 /// First part of every gate's key: gates hold nothing, they are open or closed.
 pub const GATE: &str = "gate";
+/// No scope is called so: opening the gate of everything does not touch it.
+const KILL_SWITCH: &str = "gate/kill-switch";
 /// First part of the key of a pool and of its members.
 pub const POOL: &str = "pool";
 
@@ -30,6 +32,13 @@ impl Key {
     }
     pub fn gate(scope: Scope, value: &str) -> Self {
         Self::scoped(GATE, scope, value)
+    }
+    /// The gate before everything, above the pause of all: it also stops what is written at the provider.
+    pub fn kill_switch() -> Self {
+        Self(KILL_SWITCH.into())
+    }
+    pub fn is_kill_switch(&self) -> bool {
+        &*self.0 == KILL_SWITCH
     }
     pub fn pool(pool: &str) -> Self {
         Self(format!("{POOL}/{pool}").into())
@@ -94,5 +103,12 @@ mod tests {
         let ana = Key::member("reviewers", "ana");
         assert_eq!((ana.pool_of_member(), ana.member_login()), (Some(Key::pool("reviewers")), Some("ana")));
         assert_eq!(Key::pool("reviewers").pool_of_member(), None);
+    }
+
+    #[test]
+    fn the_kill_switch_is_a_gate_of_no_scope() {
+        let key = Key::kill_switch();
+        assert!(key.is_gate() && key.is_kill_switch() && key.scope().is_none());
+        assert!(Scope::ALL.into_iter().all(|scope| Key::gate(scope, "kill-switch") != key));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     budget::{
         amount::Amount,
         demand::{Demand, Expiry, Release, Subject},
-        key::{GATE, Key, POOL},
+        key::{Key, POOL},
     },
     job::time::{Millis, Timestamp},
 };
@@ -199,10 +199,7 @@ impl Rules {
     /// Everything that a job of this subject takes, coarse to fine: its gates, then each budget whose
     /// rule covers it, then the pool.
     pub fn demands(&self, subject: &Subject) -> Vec<Demand> {
-        let mut demands: Vec<Demand> = Vec::new();
-        for scope in Scope::ALL {
-            demands.push(Demand::gate(Key::scoped(GATE, scope, subject.value(scope))));
-        }
+        let mut demands: Vec<Demand> = subject.gates().map(Demand::gate).collect();
         for scope in Scope::ALL {
             let value = subject.value(scope);
             let mut names: Vec<&str> =

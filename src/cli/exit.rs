@@ -15,6 +15,7 @@ pub enum Exit {
     Unreachable = 6,
     EndedBadly = 7,
     Unauthorised = 8,
+    TimedOut = 9,
 }
 
 impl Exit {
@@ -33,6 +34,7 @@ impl Exit {
             Self::Unreachable => "unreachable",
             Self::EndedBadly => "ended-badly",
             Self::Unauthorised => "unauthorised",
+            Self::TimedOut => "timed-out",
         }
     }
 }
@@ -48,7 +50,8 @@ Exit codes:
   5  not found
   6  the daemon cannot be reached
   7  jobs ended badly (submit --wait)
-  8  not authorised: the token is missing, wrong or may not do this";
+  8  not authorised: the token is missing, wrong or may not do this
+  9  not done in the time given; what was begun stays (drain --timeout)";
 
 /// A command that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,6 +140,7 @@ mod tests {
             Exit::Unreachable,
             Exit::EndedBadly,
             Exit::Unauthorised,
+            Exit::TimedOut,
         ] {
             assert!(EXIT_CODES.contains(&format!("\n  {}  ", exit.code())), "{exit:?}");
         }

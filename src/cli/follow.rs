@@ -1,15 +1,53 @@
-//! Shows what changes: rewrites a block of lines on a terminal, and says only what changed anywhere else.
+//! Shows what changes: rewrites a block of lines on a terminal, and says only what changed anywhere else. A daemon that is
+//! away for a moment is waited for.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::{
-    cli::{exit::CliError, jobs::last_word, screen::Screen, words},
+    cli::{
+        client::{Answer, Client},
+        exit::{CliError, Exit},
+        jobs::last_word,
+        screen::{Screen, complain},
+        words,
+    },
     job::{id::JobId, state::State},
     pipeline::view::JobView,
 };
 
 /// The most characters of a reason in a line of changes.
 const TOLD_MAX: usize = 140;
+
+/// Between two tries to reach a daemon.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+/// A daemon that is away for longer is given up.
+const AWAY_MAX: Duration = Duration::from_mins(1);
+
+/// Asks until the daemon answers, for a while. `hint`: what to do when it does not.
+pub async fn patiently(
+    client: &Client,
+    path: &[&str],
+    query: &[(&str, Option<String>)],
+    hint: &str,
+) -> Result<Answer, CliError> {
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        match client.get(path, query).await {
+            Err(error) if error.exit == Exit::Unreachable && start.elapsed() < AWAY_MAX => {
+                if !told {
+                    complain(&format!("{error}; it is asked again for {} s", AWAY_MAX.as_secs()));
+                    told = true;
+                }
+                tokio::time::sleep(TRY_EVERY).await;
+            }
+            Err(error) if error.exit == Exit::Unreachable => return Err(error.hint(hint)),
+            answer => return answer,
+        }
+    }
+}
 
 /// What was shown last.
 #[derive(Debug, Default)]

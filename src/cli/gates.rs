@@ -1,6 +1,8 @@
-//! `sluice pause|resume SCOPE [VALUE]`: when `pause` returns, nothing behind the gate is started any more.
+//! `sluice pause|resume SCOPE [VALUE]`: when `pause` returns, nothing behind the gate is started any more. `sluice gates`
+//! lists what is closed.
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
@@ -8,8 +10,10 @@ use crate::{
     cli::{
         Session,
         act::By,
-        client::Body,
+        client::{Answer, Body},
         exit::{CliError, Exit},
+        screen::Tone,
+        table::{Cell, Table},
         words,
     },
     job::time::{Millis, Timestamp},
@@ -18,12 +22,27 @@ use crate::{
 
 /// What a gate stands before.
 #[derive(Args, Clone, Debug)]
-struct Before {
+pub struct Before {
     /// global, organisation, team, identity, template, model, request or repository
     scope: Scope,
     /// Which one, such as acme/api or dependency-upgrade; nothing for global
     #[arg(default_value = "", hide_default_value = true)]
     value: String,
+}
+
+impl Before {
+    pub fn query(&self) -> [(&'static str, Option<String>); 2] {
+        let value = Some(self.value.clone()).filter(|value| !value.is_empty());
+        [("scope", Some(self.scope.to_string())), ("value", value)]
+    }
+}
+
+/// As it is written behind a command.
+impl std::fmt::Display for Before {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.scope)?;
+        if self.value.is_empty() { Ok(()) } else { write!(f, " {}", words::clean(&self.value)) }
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -45,9 +64,39 @@ pub struct ResumeArgs {
     by: By,
 }
 
+/// So long: 90s, 30m, 2h, 1d.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Millis);
+
+impl Span {
+    pub const fn as_duration(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.0.0)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let unit = text.chars().last()?;
+        let each: u64 = match unit {
+            's' => 1_000,
+            'm' => 60_000,
+            'h' => 3_600_000,
+            'd' => 86_400_000,
+            _ => return None,
+        };
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        (1..=1_000_000).contains(&number).then(|| Self(Millis(number.saturating_mul(each))))
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::read(text).ok_or_else(|| format!("`{text}` is not a span (90s, 30m, 2h, 1d)"))
+    }
+}
+
 /// An instant, or so long from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Until {
+pub enum Until {
     At(Timestamp),
     In(Millis),
 }
@@ -55,38 +104,34 @@ enum Until {
 impl std::str::FromStr for Until {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(at) = Timestamp::parse(text) {
-            return Ok(Self::At(at));
-        }
-        let wrong =
-            || format!("`{text}` is neither a time (2026-12-01T08:00:00Z) nor a span (90s, 30m, 2h, 1d)");
-        let unit = text.chars().last().ok_or_else(wrong)?;
-        let each: u64 = match unit {
-            's' => 1_000,
-            'm' => 60_000,
-            'h' => 3_600_000,
-            'd' => 86_400_000,
-            _ => return Err(wrong()),
-        };
-        let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
-        if !(1..=1_000_000).contains(&number) {
-            return Err(wrong());
-        }
-        Ok(Self::In(Millis(number.saturating_mul(each))))
+        let at = Timestamp::parse(text).map(Self::At);
+        at.or_else(|| Span::read(text).map(|span| Self::In(span.0))).ok_or_else(|| {
+            format!("`{text}` is neither a time (2026-12-01T08:00:00Z) nor a span (90s, 30m, 2h, 1d)")
+        })
     }
 }
 
-pub async fn pause(args: &PauseArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let until = match args.until {
+/// Closes a gate; answers when no start behind it is on its way any more.
+pub async fn close(
+    before: &Before,
+    by: &By,
+    until: Option<Until>,
+    session: &Session,
+) -> Result<Answer, CliError> {
+    let until = match until {
         None => None,
         Some(Until::At(at)) => Some(at),
         Some(Until::In(span)) => Some(daemon_now(session).await?.plus(span)),
     };
     let body = json!({
-        "scope": args.before.scope, "value": args.before.value, "reason": args.by.reason, "actor": args.by.actor,
+        "scope": before.scope, "value": before.value, "reason": by.reason, "actor": by.actor,
         "until": until.map(|at| at.to_string()),
     });
-    let answer = session.client.post(&["v1", "gates", "close"], Body::json(&body)?).await?;
+    session.client.post(&["v1", "gates", "close"], Body::json(&body)?).await
+}
+
+pub async fn pause(args: &PauseArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let answer = close(&args.before, &args.by, args.until, session).await?;
     let screen = &mut session.screen;
     if screen.json {
         screen.answer(&answer)?;
@@ -114,6 +159,46 @@ pub async fn resume(args: &ResumeArgs, session: &mut Session) -> Result<Exit, Cl
     }
     let gate: GateView = answer.read()?;
     screen.line(format!("{} is open", gate.key))?;
+    Ok(Exit::Ok)
+}
+
+#[derive(Deserialize)]
+struct Closed {
+    gates: Vec<GateView>,
+}
+
+/// What is closed, by whom and why.
+pub async fn list(session: &mut Session) -> Result<Exit, CliError> {
+    let answer = session.client.get(&["v1", "gates"], &[]).await?;
+    let screen = &mut session.screen;
+    if screen.json {
+        screen.answer(&answer)?;
+        return Ok(Exit::Ok);
+    }
+    let closed: Closed = answer.read()?;
+    if closed.gates.is_empty() {
+        screen.line("every gate is open")?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["gate", "closed", "by", "opens", "why"]);
+    for gate in &closed.gates {
+        let Some(closure) = &gate.closure else { continue };
+        let opens = match closure.opens_at {
+            Some(at) => words::moment_and_age(at, answer.at),
+            None if gate.key.is_kill_switch() => "by `sluice kill-switch off`".to_owned(),
+            None => "by `sluice resume`".to_owned(),
+        };
+        let tone = if gate.key.is_kill_switch() { Tone::Bad } else { Tone::Attention };
+        table.row([
+            Cell::toned(gate.key.as_str(), tone),
+            Cell::new(words::moment_and_age(closure.since, answer.at)),
+            Cell::new(&closure.actor),
+            Cell::new(opens),
+            Cell::new(&closure.reason),
+        ]);
+    }
+    let paint = screen.paint;
+    screen.lines(table.lines(paint))?;
     Ok(Exit::Ok)
 }
 

@@ -6,12 +6,14 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::{
+    budget::Closure,
     cli::{
         Session,
         client::{Answer, Client},
         dead,
         exit::{CliError, Exit},
         follow::Board,
+        kill_switch,
         screen::{Screen, Tone},
         table::{Cell, Table},
         words,
@@ -50,6 +52,8 @@ pub struct JobsArgs {
 pub struct Page {
     pub jobs: Vec<JobView>,
     pub next: Option<i64>,
+    #[serde(default)]
+    pub kill_switch: Option<Closure>,
 }
 
 pub async fn run(args: &JobsArgs, session: &mut Session) -> Result<Exit, CliError> {
@@ -63,6 +67,8 @@ pub async fn run(args: &JobsArgs, session: &mut Session) -> Result<Exit, CliErro
         return Ok(Exit::Ok);
     }
     let page: Page = answer.read()?;
+    let banner = kill_switch::banner(page.kill_switch.as_ref(), answer.at, screen);
+    screen.lines(banner)?;
     if page.jobs.is_empty() {
         screen.line("no such jobs")?;
         return Ok(Exit::Ok);
@@ -111,7 +117,9 @@ async fn watch(args: &JobsArgs, session: &mut Session) -> Result<Exit, CliError>
 fn draw(board: &mut Board, answer: &Answer, screen: &mut Screen) -> Result<(), CliError> {
     let page: Page = answer.read()?;
     if screen.is_terminal {
-        let mut lines = table(&page.jobs, answer).lines(screen.paint);
+        let banner = kill_switch::banner(page.kill_switch.as_ref(), answer.at, screen);
+        let mut lines: Vec<String> =
+            banner.into_iter().chain(table(&page.jobs, answer).lines(screen.paint)).collect();
         if page.next.is_some() {
             lines.push("and more".to_owned());
         }

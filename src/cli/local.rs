@@ -39,6 +39,13 @@ pub struct DoctorArgs {
     pub shared: Shared,
 }
 
+/// `sluice health`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct HealthArgs {
+    #[arg(skip)]
+    pub shared: Shared,
+}
+
 /// `sluice config`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {

@@ -8,11 +8,13 @@ mod client;
 mod completions;
 mod dead;
 mod demo;
+mod drain;
 mod endpoint;
 pub mod exit;
 mod follow;
 mod gates;
 mod jobs;
+mod kill_switch;
 mod limit;
 pub mod local;
 mod requests;
@@ -30,7 +32,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::{
     audit::AuditVerifyArgs,
     exit::{CliError, Exit},
-    local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, ServeArgs, SimulateArgs},
+    local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs},
     screen::Color,
 };
 use self::{
@@ -104,6 +106,12 @@ pub enum Command {
     Pause(gates::PauseArgs),
     /// Allow starts again
     Resume(gates::ResumeArgs),
+    /// Stop new starts, then wait for what the agent works on
+    Drain(drain::DrainArgs),
+    /// Stop every start and every other write at the provider
+    KillSwitch(kill_switch::KillSwitchArgs),
+    /// List what is closed, by whom and why
+    Gates,
     /// Withdraw a job; a task that runs already is not stopped, but its result is not used
     Cancel(act::ActArgs),
     /// Let a held job go on
@@ -119,6 +127,8 @@ pub enum Command {
     Audit(audit::AuditCommand),
     /// Check configuration, ledger, gate, token and clock
     Doctor(DoctorArgs),
+    /// Tell whether a worker of this machine is alive, for health checks
+    Health(HealthArgs),
     /// The configuration: check
     #[command(subcommand)]
     Config(local::ConfigCommand),
@@ -147,6 +157,7 @@ impl Cli {
             Command::Serve(args) => args.shared = shared,
             Command::Simulate(args) => args.shared = shared,
             Command::Doctor(args) => args.shared = shared,
+            Command::Health(args) => args.shared = shared,
             Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
             Command::Bench(args) => args.shared = shared,
             Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
@@ -192,6 +203,9 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Limit(args) => limit::run(args, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
         Command::Resume(args) => gates::resume(args, session).await,
+        Command::Drain(args) => drain::run(args, session).await,
+        Command::KillSwitch(args) => kill_switch::run(args, session).await,
+        Command::Gates => gates::list(session).await,
         Command::Cancel(args) => act::run(Act::Cancel, args, session).await,
         Command::Approve(args) => act::run(Act::Approve, args, session).await,
         Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
@@ -200,6 +214,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Audit(audit::AuditCommand::Verify(_)) => audit::verify(session).await,
         Command::Serve(_)
         | Command::Doctor(_)
+        | Command::Health(_)
         | Command::Config(_)
         | Command::Simulate(_)
         | Command::Demo(_)

@@ -76,11 +76,11 @@ impl Faults<'_> {
             self.add(&["http", "listen"], what, hint);
         }
         let base = &settings.github.base_url;
-        let local =
-            ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|at| base.starts_with(at));
-        if !base.starts_with("https://") && !local {
-            let hint =
-                "write \"https://...\"; plain http only for this machine, such as http://127.0.0.1:8080";
+        let plain =
+            base.strip_prefix("http://").is_some_and(|rest| settings.github.plain_http || is_local(rest));
+        if !base.starts_with("https://") && !plain {
+            let hint = "write \"https://...\"; plain http only for this machine, such as http://127.0.0.1:8080, \
+                or with `plain_http = true` for a stand-in on a private network";
             self.add(&["github", "base_url"], "the token would travel without encryption", hint);
         }
         let webhook = settings.notices.webhook.as_ref().map(|webhook| webhook.url.as_str());
@@ -153,4 +153,13 @@ impl Faults<'_> {
             self.told(&["policy", "identity"], problem);
         }
     }
+}
+
+/// What follows `http://` is this machine.
+fn is_local(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = |rest: &str| {
+        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+    };
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| authority.strip_prefix(host).is_some_and(port))
 }

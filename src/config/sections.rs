@@ -101,6 +101,8 @@ pub struct Http {
 #[serde(deny_unknown_fields, default)]
 pub struct Github {
     pub base_url: String,
+    /// Allows `http://` to another machine, where the token travels without encryption: for a stand-in on a private network.
+    pub plain_http: bool,
     /// 100 to 120,000.
     #[serde(deserialize_with = "within::<_, u64, 100, 120_000>")]
     pub request_timeout_ms: u64,
@@ -277,6 +279,7 @@ impl Default for Github {
     fn default() -> Self {
         Self {
             base_url: "https://api.github.com".to_owned(),
+            plain_http: false,
             request_timeout_ms: 12_000,
             requests_per_hour_reserve_for_starts: 500,
             min_write_gap_ms: 1_000,

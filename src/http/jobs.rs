@@ -10,6 +10,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    budget::Closure,
     http::{
         fault::{Code, Fault},
         read::{Act, Answer, Body, Filter, Reason, limit, ok},
@@ -49,13 +50,16 @@ pub struct Page {
     jobs: Vec<JobView>,
     /// None: these were the last ones.
     next: Option<i64>,
+    /// Left out unless the kill switch is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kill_switch: Option<Closure>,
 }
 
 impl Page {
     pub fn new(jobs: Vec<JobView>, limit: u32) -> Self {
         let full = u32::try_from(jobs.len()).is_ok_and(|found| found >= limit);
         let next = if full { jobs.last().map(|job| job.position) } else { None };
-        Self { jobs, next }
+        Self { jobs, next, kill_switch: None }
     }
 }
 
@@ -72,7 +76,8 @@ async fn list(State(context): State<Arc<Context>>, Filter(query): Filter<Query>)
         after: query.after,
         limit: Some(limit),
     };
-    Ok(ok(Page::new(context.list_jobs(&filter).await?, limit)))
+    let page = Page::new(context.list_jobs(&filter).await?, limit);
+    Ok(ok(Page { kill_switch: context.closures.kill_switch(), ..page }))
 }
 
 async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {

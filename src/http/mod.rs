@@ -5,6 +5,7 @@ mod access;
 mod budgets;
 mod dead;
 mod fault;
+mod gates;
 mod jobs;
 mod limits;
 mod read;
@@ -39,6 +40,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(jobs::routes())
         .merge(dead::routes())
         .merge(budgets::routes())
+        .merge(gates::routes())
         .merge(reports::routes())
         .with_state(context);
     routes

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent::{Agent, Forge},
-    budget::{Closure, Key, Rules, Scope, Truth},
+    budget::{Closure, Key, Rules, Truth},
     clock::{Clock, Entropy},
     gate::Gate,
     job::{
@@ -252,17 +252,23 @@ impl Closures {
             return None;
         }
         let subject = work.job.subject(&shared.request, &shared.spec);
-        Scope::ALL.into_iter().map(|scope| Key::gate(scope, subject.value(scope))).find_map(|key| {
+        subject.gates().find_map(|key| {
             let closure = known.get(&key)?.1.as_ref()?;
             closure.opens_at.is_none_or(|opens| now < opens).then(|| (key.clone(), closure.clone()))
         })
+    }
+
+    /// Who threw the kill switch and why, while it is on.
+    pub fn kill_switch(&self) -> Option<Closure> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&Key::kill_switch())?.1.clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::Amount;
+    use crate::budget::{Amount, Scope};
 
     #[test]
     fn news_that_comes_late_does_not_open_a_gate_that_was_closed_after_it() {

@@ -11,7 +11,8 @@ use crate::{
     },
     pipeline::{
         context::Context,
-        view::{BudgetView, GateView, Holder, JobDetail, JobView, Overview, RequestView, Wait, Why},
+        gates,
+        view::{BudgetView, Holder, JobDetail, JobView, Overview, RequestView, Wait, Why},
     },
     policy::credits::refusal_in_credits,
 };
@@ -159,7 +160,10 @@ impl Context {
             .unwrap_or_default();
         Some(match job.state {
             State::Held => of("approval", "awaits an approval".to_owned(), job.deadline_at),
-            State::Queued => self.in_its_unit(queued(job, place, self.now())),
+            State::Queued => match self.closures.kill_switch() {
+                Some(closure) => gates::killed(&closure),
+                None => self.in_its_unit(queued(job, place, self.now())),
+            },
             State::Starting => of("start", "its start is being sent".to_owned(), None),
             State::StartUnknown => {
                 let text = "the answer to its start was lost: its task is being looked for by marker";
@@ -167,7 +171,13 @@ impl Context {
             }
             State::Running => of("agent", format!("the agent works{link}"), None),
             State::WaitingForUser => of("person", format!("the agent waits for a person{link}"), None),
-            State::Verifying => of("verification", "the result is being found and checked".to_owned(), None),
+            State::Verifying => {
+                let text = match self.closures.kill_switch() {
+                    None => "the result is being found and checked".to_owned(),
+                    Some(closure) => gates::not_handed_over(&closure),
+                };
+                of("verification", text, None)
+            }
             State::InReview => {
                 let reviewer = job.reviewer.as_deref().unwrap_or("a reviewer");
                 let url = job
@@ -258,11 +268,7 @@ impl Context {
                 .into_iter()
                 .filter(|worker| worker.stopped_at.is_none())
                 .collect(),
-            closed: budgets
-                .into_iter()
-                .filter(|budget| budget.closed.is_some())
-                .map(|budget| GateView { key: budget.key, closure: budget.closed })
-                .collect(),
+            closed: gates::closed(budgets),
         })
     }
 }

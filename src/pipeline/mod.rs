@@ -6,6 +6,7 @@ pub mod context;
 pub mod deliver;
 pub mod feed;
 pub mod find;
+pub mod gates;
 pub mod inspect;
 pub mod operate;
 pub mod recover;

@@ -35,7 +35,12 @@ pub async fn run(context: Arc<Context>, work: Work) {
             failpoint::hit("settle.recorded");
         }
         Ok(None) => {
-            let wait = Millis((context.tuning.result_within.0 / LOOKS).max(1));
+            let wait = if context.closures.kill_switch().is_some() {
+                context.tuning.cadence.review_ms
+            } else {
+                context.tuning.result_within.0 / LOOKS
+            };
+            let wait = Millis(wait.max(1));
             context.queues.settle.push(work.job.id, context.now().plus(wait), work);
         }
         Err(error) => {
@@ -49,7 +54,7 @@ pub async fn run(context: Arc<Context>, work: Work) {
     }
 }
 
-/// What the result means; None: not there yet.
+/// What the result means; None: not there yet, or the kill switch keeps it from being handed over.
 async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, AgentError> {
     let Ok(shared) = context.spec(work.job.request_id).await else { return Ok(None) };
     let identity = &work.attempt.identity;
@@ -99,13 +104,13 @@ async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, Agent
     if let Verdict::OutOfScope(offences) = scope::check(&shared.scope, &paths) {
         let Ok(released) = released(context, work, &pull).await else { return Ok(None) };
         if released {
-            let pull = hand_over(context, work, &shared, pull).await?;
+            let Some(pull) = hand_over(context, work, &shared, pull).await? else { return Ok(None) };
             return Ok(step(Event::ReviewRequested, Some(pull), Some("released from quarantine".to_owned())));
         }
         let said: Vec<String> = offences.iter().take(5).map(|(path, why)| format!("{path}: {why}")).collect();
         return Ok(step(Event::Quarantined, Some(pull), Some(format!("out of scope: {}", said.join("; ")))));
     }
-    let pull = hand_over(context, work, &shared, pull).await?;
+    let Some(pull) = hand_over(context, work, &shared, pull).await? else { return Ok(None) };
     Ok(step(Event::ReviewRequested, Some(pull), None))
 }
 
@@ -142,13 +147,18 @@ fn moved_on(context: &Context, work: &Work, task: &crate::job::Task) -> Option<C
     })
 }
 
-/// Labels and the reviewer: both may be asked for twice without harm.
+/// Labels and the reviewer: both may be asked for twice without harm. None: the kill switch is on, nothing was written.
 async fn hand_over(
     context: &Context,
     work: &Work,
     shared: &SharedSpec,
     mut pull: Pull,
-) -> Result<Pull, AgentError> {
+) -> Result<Option<Pull>, AgentError> {
+    // Whoever throws the kill switch waits until these writes have been answered, or this sees it.
+    let _passing = context.closures.pass().await;
+    if context.closures.kill_switch().is_some() {
+        return Ok(None);
+    }
     let (identity, repository) = (&work.attempt.identity, &work.job.repository);
     let missing: Vec<String> =
         shared.spec.labels.iter().filter(|label| !pull.labels.contains(label)).cloned().collect();
@@ -157,7 +167,7 @@ async fn hand_over(
         pull.labels.extend(missing);
     }
     failpoint::hit("settle.labelled");
-    let Some(reviewer) = &work.job.reviewer else { return Ok(pull) };
+    let Some(reviewer) = &work.job.reviewer else { return Ok(Some(pull)) };
     if !pull.requested_reviewers.iter().any(|login| login.eq_ignore_ascii_case(reviewer)) {
         match context.forge.request_review(identity, repository, pull.number, reviewer).await {
             Ok(()) => pull.requested_reviewers.push(reviewer.clone()),
@@ -172,7 +182,7 @@ async fn hand_over(
         }
     }
     failpoint::hit("settle.requested");
-    Ok(pull)
+    Ok(Some(pull))
 }
 
 async fn keep(context: &Context, attempt: &AttemptRow, pull: &Pull, body: serde_json::Value) {

@@ -90,7 +90,7 @@ impl PlanView {
 /// Why a job does not move right now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// A stable word: `budget`, `closed`, `turn`, `time`, `ledger`, `approval`, `start`, `lost_start`, `agent`, `person`,
+    /// A stable word: `kill_switch`, `budget`, `closed`, `turn`, `time`, `ledger`, `approval`, `start`, `lost_start`, `agent`, `person`,
     /// `verification`, `review`, `quarantine`.
     pub reason: String,
     /// The reason as a sentence.
@@ -200,6 +200,19 @@ pub struct RequestView {
 pub struct GateView {
     pub key: Key,
     pub closure: Option<Closure>,
+}
+
+/// What is still worked on behind a gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    pub key: Key,
+    /// None: the gate is open, so more may come.
+    pub closure: Option<Closure>,
+    /// Jobs whose start is on its way or being looked for, whose task the agent works on (also one that was cancelled), or
+    /// whose result is being checked; in order of acceptance.
+    pub working: Vec<JobView>,
+    /// Jobs whose task waits for a person. It works again when somebody answers it.
+    pub waiting_for_people: u64,
 }
 
 /// The daemon in one look.

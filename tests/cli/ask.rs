@@ -1,6 +1,10 @@
 //! What commands ask of a daemon, and what they make of its answers.
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
 
 use serde_json::{Value, json};
 
@@ -213,4 +217,102 @@ fn a_limit_of_credits_is_sent_in_nano_credits() {
     }
     assert_eq!(daemon.run(&["limit", "slots/global", "2.5", "--reason", "x"]).code, Some(2));
     assert_eq!(daemon.run(&["limit", "nothing/global", "2", "--reason", "x"]).code, Some(5));
+}
+
+fn behind(working: &str, closed: bool) -> String {
+    let closure =
+        if closed { r#"{"reason":"drain: x","actor":"ana","since":0,"opens_at":null}"# } else { "null" };
+    format!(
+        "{{\"key\":\"gate/global\",\"closure\":{closure},\"working\":[{working}],\"waiting_for_people\":2}}"
+    )
+}
+
+#[test]
+fn a_drain_ends_by_what_is_left_behind_the_gate() {
+    let closed = r#"{"key":"gate/global","closure":null}"#.to_owned();
+    for (working, is_closed, more, code, said) in [
+        ("", true, &[][..], 0, "drained: nothing behind gate/global"),
+        (&*job("running"), true, &["--timeout", "1s"], 9, "not drained in time: 1 job still worked on"),
+        (&*job("running"), true, &["--no-wait"], 0, "not waited for; gate/global stays closed"),
+        (&*job("running"), false, &[], 4, "gate/global was opened while it was drained"),
+    ] {
+        let daemon = Daemon::start(vec![
+            ("POST /v1/gates/close", 200, closed.clone()),
+            ("GET /v1/gates/behind?scope=global", 200, behind(working, is_closed)),
+        ]);
+        let line = [&["drain", "global", "--reason", "x", "--actor", "ana"], more].concat();
+        let left = daemon.run(&line);
+        assert_eq!(left.code, Some(code), "{left:?}");
+        let everything = format!("{}{}", left.out, left.err);
+        assert!(everything.contains(said) && everything.contains("2 jobs not waited for"), "{everything}");
+        let sent: Value = serde_json::from_str(&daemon.asked()[0].body).unwrap();
+        assert_eq!((&sent["reason"], &sent["until"]), (&json!("drain: x"), &Value::Null));
+    }
+}
+
+#[test]
+fn an_interrupted_drain_says_that_the_gate_stays_closed() {
+    let daemon = Daemon::start(vec![
+        ("POST /v1/gates/close", 200, r#"{"key":"gate/global","closure":null}"#.to_owned()),
+        ("GET /v1/gates/behind", 200, behind(&job("running"), true)),
+    ]);
+    let mut child = daemon
+        .command(&["drain", "global", "--reason", "x"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It says what it waits for before it looks again.
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("not waited for") {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "it ended");
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("stopped waiting: 1 job still worked on; gate/global stays closed"), "{said}");
+}
+
+#[test]
+fn the_kill_switch_is_turned_with_who_and_why_and_told_before_the_jobs() {
+    let gate = r#"{"key":"gate/kill-switch","closure":null}"#.to_owned();
+    let list = format!(
+        "{{\"jobs\":[{}],\"next\":null,\"kill_switch\":{{\"reason\":\"wild\",\"actor\":\"ben\",\"since\":0,\"opens_at\":null}}}}",
+        job("queued")
+    );
+    let daemon = Daemon::start(vec![("POST /v1/kill-switch/", 200, gate), ("GET /v1/jobs", 200, list)]);
+    for (turn, said) in
+        [("on", "nothing is started and nothing is written"), ("off", "the kill switch is off")]
+    {
+        let left = daemon.run(&["kill-switch", turn, "--reason", "wild", "--actor", "ben"]);
+        assert!(left.code == Some(0) && left.out.contains(said), "{left:?}");
+        assert_eq!(daemon.last().line, format!("POST /v1/kill-switch/{turn}"));
+        assert_eq!(
+            serde_json::from_str::<Value>(&daemon.last().body).unwrap(),
+            json!({"actor": "ben", "reason": "wild"})
+        );
+    }
+    let jobs = daemon.run(&["jobs"]);
+    assert!(jobs.out.starts_with("THE KILL SWITCH IS ON: wild (thrown by ben"), "{jobs:?}");
+}
+
+#[test]
+fn closed_gates_are_listed_with_who_and_why() {
+    let closure =
+        |until: Value| json!({"reason": "x\u{1b}[2J", "actor": "ana", "since": 0, "opens_at": until});
+    let list = json!({"gates": [
+        {"key": "gate/kill-switch", "closure": closure(Value::Null)},
+        {"key": "gate/global", "closure": closure(Value::Null)},
+        {"key": "gate/team/core", "closure": closure(json!(1_795_168_800_000_i64))},
+    ]});
+    let left = Daemon::start(vec![("GET /v1/gates", 200, list.to_string())]).run(&["gates"]);
+    for word in ["by `sluice kill-switch off`", "by `sluice resume`", "2026-11-20", "x\u{fffd}[2J", "ana"] {
+        assert!(left.out.contains(word), "{word}: {}", left.out);
+    }
+    let none = Daemon::start(vec![("GET /v1/gates", 200, r#"{"gates":[]}"#.to_owned())]).run(&["gates"]);
+    assert_eq!(none.out.trim_end(), "every gate is open");
 }

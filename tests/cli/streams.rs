@@ -22,6 +22,7 @@ fn json_is_the_daemons_own_answer() {
         &["dead", "list"],
         &["dead", "show", "8a11"],
         &["budgets"],
+        &["gates"],
         &["budgets", "--holders", "slots/global"],
     ] {
         let left = daemon.run(&[command, &["--json"]].concat());

@@ -18,12 +18,16 @@ fn help_tells_every_command_and_every_exit_code() {
         "limit",
         "pause",
         "resume",
+        "drain",
+        "kill-switch",
+        "gates",
         "cancel",
         "approve",
         "refuse",
         "release",
         "audit",
         "doctor",
+        "health",
         "config",
         "simulate",
         "demo",
@@ -37,7 +41,7 @@ fn help_tells_every_command_and_every_exit_code() {
     ] {
         assert!(help.out.contains(&format!("  {word}")), "{word}:\n{}", help.out);
     }
-    for code in 0..=8 {
+    for code in 0..=9 {
         assert!(help.out.contains(&format!("\n  {code}  ")), "{code}");
     }
     for command in
@@ -66,6 +70,10 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
         (&["submit", "--template", "x"], "--requester"),
         (&["pause", "everything", "--reason", "x"], "`everything` is not a scope"),
         (&["pause", "global", "--reason", "x", "--until", "soon"], "`soon` is neither a time"),
+        (&["drain", "global", "--reason", "x", "--timeout", "soon"], "`soon` is not a span"),
+        (&["drain", "global", "--reason", "x", "--timeout", "1m", "--no-wait"], "--no-wait"),
+        (&["kill-switch", "on"], "--reason"),
+        (&["kill-switch", "up", "--reason", "x"], "up"),
         (&["bench", "everything"], "everything"),
         (&["completions", "cmd"], "cmd"),
         (&["jobs", "--server", "127.0.0.1:1", "--token-file", "token"], "is not the address of a daemon"),

@@ -7,7 +7,7 @@ use crate::{
     aftermath::assert_sound,
     oracle::created_ms,
     stage::{Settings, Stage, eventually, id},
-    world::{create_fault, scenario, slow_creates},
+    world::{create_fault, scenario, slow_creates, story},
 };
 
 /// So many that some are on their way whenever somebody intervenes.
@@ -70,8 +70,10 @@ fn a_daemon_that_is_told_to_stop_answers_for_every_start_and_goes_on_after_the_r
     stage.open();
     stage.submit("bump", &NAMES, &json!({}));
     eventually("starts on their way", || (created_ms(&stage).len() >= 2).then_some(()));
+    assert_eq!(stage.sluice(&["health"]).code, 0);
     assert!(stage.close().success());
     let stopped = SystemClock.now().0;
+    assert_eq!(stage.sluice(&["health"]).code, 1, "its life is over");
     let created = created_ms(&stage);
     assert!(created.iter().all(|at| *at <= stopped) && created.len() < NAMES.len(), "{created:?}");
     stage.open();
@@ -136,4 +138,67 @@ fn a_refused_token_closes_the_gate_of_its_identity_until_it_is_renewed() {
     assert!(!stage.everything_said().contains("ghp_PlantedAndRefused"));
     let books = assert_sound(stage, &Settings::default(), &[]);
     assert_eq!(books.notices.iter().filter(|notice| notice.kind == "identity.refused").count(), 1);
+}
+
+#[test]
+fn under_the_kill_switch_nothing_is_written_at_the_provider_and_what_runs_is_still_followed() {
+    let settings = wide_open();
+    // Long enough that the switch is thrown while the agent works.
+    let mut stage = Stage::set(&scenario(&story("*", "run_ms = [1500, 1600]")), &settings);
+    stage.open();
+    stage.submit("bump", &["api", "web", "pay"], &json!({}));
+    eventually("work", || (in_state(&stage, "running").len() == 3).then_some(()));
+    stage.json(&["kill-switch", "on", "--reason", "runs wild", "--actor", "ben"]);
+    stage.submit("bump", &["late"], &json!({}));
+    eventually("results that are not handed over", || {
+        let told =
+            |job: &Value| job["wait"]["text"].as_str().is_some_and(|text| text.contains("not handed over"));
+        let held = in_state(&stage, "verifying");
+        (held.len() == 3 && held.iter().all(told)).then_some(())
+    });
+    // The pause of everything is another gate: opening it lifts nothing.
+    stage.json(&["resume", "global", "--reason", "a mistake"]);
+    let late = stage.job("late");
+    assert_eq!(late["wait"]["reason"], "kill_switch", "{late}");
+    assert!(stage.sluice(&["jobs"]).out.contains("THE KILL SWITCH IS ON: runs wild (thrown by ben"));
+    let doctor = stage.sluice(&["doctor"]);
+    assert!(doctor.out.starts_with("warn  kill-switch on since"), "{}", doctor.out);
+    let calls = stage.control("requests")["counts"].clone();
+    let writes =
+        |call: &&Value| call["method"] != "GET" && !call["route"].as_str().unwrap().ends_with("/tasks");
+    let written: Vec<&Value> = calls.as_array().unwrap().iter().filter(writes).collect();
+    assert!(written.is_empty(), "{written:?}");
+    assert_eq!(created_ms(&stage).len(), 3);
+    stage.json(&["kill-switch", "off", "--reason", "mended"]);
+    let jobs = stage.ends();
+    assert!(jobs.iter().all(|job| job["state"] == "succeeded"), "{jobs:?}");
+    assert_sound(stage, &settings, &[]);
+}
+
+#[test]
+fn a_drain_waits_for_what_the_agent_works_on_and_leaves_the_gate_closed() {
+    let settings = wide_open();
+    let mut stage = Stage::set(&scenario(&story("long", "run_ms = [4000, 4100]")), &settings);
+    stage.open();
+    stage.submit("bump", &["long", "other"], &json!({}));
+    eventually("work", || (!in_state(&stage, "running").is_empty()).then_some(()));
+    let line = ["drain", "global", "--reason", "upgrade"];
+    let left = stage.sluice(&[&line[..], &["--no-wait", "--json"]].concat());
+    assert_eq!(left.code, 0, "{}", left.err);
+    let seen: Value = serde_json::from_str(&left.out).unwrap();
+    assert_eq!((&seen["drained"], &seen["closure"]["reason"]), (&json!(false), &json!("drain: upgrade")));
+    let late = stage.sluice(&[&line[..], &["--timeout", "1s"]].concat());
+    assert_eq!(late.code, 9, "{}{}", late.out, late.err);
+    assert!(late.err.contains("stays closed; `sluice resume global --reason TEXT`"), "{}", late.err);
+    stage.submit("bump", &["late"], &json!({}));
+    let done = stage.sluice(&line);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    assert!(done.out.contains("acme/long  running") && done.out.contains("drained: nothing"), "{}", done.out);
+    let moving = ["starting", "start_unknown", "running", "verifying"];
+    assert!(stage.jobs().iter().all(|job| moving.iter().all(|state| job["state"] != *state)));
+    assert_eq!(stage.job("late")["wait"]["reason"], "closed");
+    assert!(stage.sluice(&["gates"]).out.contains("drain: upgrade"));
+    stage.json(&["resume", "global", "--reason", "upgraded"]);
+    stage.ends();
+    assert_sound(stage, &settings, &[]);
 }

@@ -3,17 +3,15 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::{
     cli::{
         Session,
-        client::{Answer, Client},
+        client::Answer,
         exit::{CliError, Exit},
-        follow::Board,
+        follow::{Board, patiently},
         jobs::{Page, last_word},
         requests::states,
-        screen::{Tone, complain},
+        screen::Tone,
         table::{Cell, Table},
         words,
     },
@@ -23,8 +21,6 @@ use crate::{
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A daemon that is away for longer is given up.
-const AWAY_MAX: Duration = Duration::from_mins(1);
 /// Jobs that did not succeed and are told one by one.
 const TOLD_MAX: &str = "1000";
 
@@ -33,7 +29,8 @@ pub async fn until_ended(accepted: &Accepted, session: &mut Session) -> Result<E
     let mut board = Board::default();
     let mut shown = String::new();
     loop {
-        let answer = patiently(&session.client, &["v1", "requests", &id]).await?;
+        let hint = "the request is safe in the ledger: start the daemon, then look with `sluice jobs`";
+        let answer = patiently(&session.client, &["v1", "requests", &id], &[], hint).await?;
         let view: RequestView = answer.read()?;
         let line = states(&view);
         if session.screen.json {
@@ -55,29 +52,6 @@ pub async fn until_ended(accepted: &Accepted, session: &mut Session) -> Result<E
                 return Err(CliError::new(Exit::Failure, what)
                     .hint(format!("follow it with: sluice jobs --request {} --watch", accepted.request.short())));
             }
-        }
-    }
-}
-
-/// Asks until the daemon answers, for a while.
-async fn patiently(client: &Client, path: &[&str]) -> Result<Answer, CliError> {
-    let start = Instant::now();
-    let mut told = false;
-    loop {
-        match client.get(path, &[]).await {
-            Err(error) if error.exit == Exit::Unreachable && start.elapsed() < AWAY_MAX => {
-                if !told {
-                    complain(&format!("{error}; it is asked again for {} s", AWAY_MAX.as_secs()));
-                    told = true;
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-            Err(error) if error.exit == Exit::Unreachable => {
-                return Err(error.hint(
-                    "the request is safe in the ledger: start the daemon, then look with `sluice jobs`",
-                ));
-            }
-            answer => return answer,
         }
     }
 }

@@ -1,0 +1,211 @@
+//! Gates that answer only when nothing is on its way any more, the kill switch, and what is worked on behind a gate.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use serde_json::{Value, json};
+use sluicegate::{
+    job::{Event, State},
+    ledger::Command,
+    pipeline::start,
+};
+
+use crate::house::{House, by, task};
+
+#[tokio::test]
+async fn a_pause_is_acknowledged_when_no_start_is_on_its_way_any_more() {
+    let house = Arc::new(House::new().await);
+    let (_, jobs) = house.submit(&["acme/api", "acme/web"], false).await;
+    let work = house.admit(jobs[0]).await;
+    let starting = tokio::spawn(start::run(Arc::clone(&house.context), work));
+    house.actor.asked.acquire().await.unwrap().forget();
+
+    let body = json!({ "scope": "organisation", "value": "Acme", "actor": "ana", "reason": "freeze" });
+    let asked = Arc::clone(&house);
+    let mut closing = tokio::spawn(async move { asked.post("/v1/gates/close", &body).await });
+    // The closing is recorded, and still there is no answer.
+    loop {
+        tokio::task::yield_now().await;
+        let list = house.context.list_budgets().await.unwrap();
+        if list.iter().any(|view| view.closed.is_some()) {
+            break;
+        }
+    }
+    assert!((&mut closing).now_or_never().is_none());
+    house.actor.leave.add_permits(1);
+    let closed = closing.await.unwrap().ok();
+    assert_eq!(closed["key"], "gate/organisation/acme");
+    assert_eq!((&closed["closure"]["actor"], &closed["closure"]["opens_at"]), (&json!("ana"), &Value::Null));
+    starting.await.unwrap();
+    assert_eq!(house.context.find_job(&jobs[0].to_string()).await.unwrap().state, State::Running);
+    assert_eq!(house.get("/v1/overview").await.ok()["closed"][0]["key"], "gate/organisation/acme");
+}
+
+#[tokio::test]
+async fn after_an_acknowledged_pause_an_admitted_job_is_not_started() {
+    let house = House::new().await;
+    let (_, jobs) = house.submit(&["acme/api"], false).await;
+    let work = house.admit(jobs[0]).await;
+    let body = json!({ "scope": "global", "actor": "ana", "reason": "incident" });
+    house.post("/v1/gates/close", &body).await.ok();
+    house.actor.leave.add_permits(1);
+    start::run(Arc::clone(&house.context), work).await;
+    assert_eq!(house.actor.asked.available_permits(), 0);
+    house.catch_up().await;
+    house.context.gate.propose(8, house.context.now()).await.unwrap();
+    let why = house.get(&format!("/v1/jobs/{}/why", jobs[0])).await.ok();
+    assert_eq!((&why["state"], &why["wait"]["reason"]), (&json!("queued"), &json!("closed")), "{why}");
+    assert!(why["wait"]["text"].as_str().unwrap().contains("incident"), "{why}");
+
+    let opened = house.post("/v1/gates/open", &json!({ "scope": "global", "actor": "ana" })).await.ok();
+    assert_eq!(opened, json!({ "key": "gate/global", "closure": null }));
+    assert_eq!(house.get("/v1/overview").await.ok()["closed"], json!([]));
+    house.admit(jobs[0]).await;
+}
+
+#[tokio::test]
+async fn a_gate_closes_until_a_time_to_come() {
+    let house = House::new().await;
+    let close = async |until: &str| {
+        let body =
+            json!({ "scope": "template", "value": "bump", "actor": "ana", "reason": "x", "until": until });
+        house.post("/v1/gates/close", &body).await
+    };
+    let closed = close("2026-11-20T11:00:00Z").await.ok();
+    assert_eq!(
+        closed["closure"]["opens_at"],
+        house.clock.cell().load(std::sync::atomic::Ordering::SeqCst) + 3_600_000
+    );
+    for until in ["2026-11-20T10:00:00Z", "tomorrow", ""] {
+        let answer = close(until).await;
+        assert_eq!(answer.error(), (422, "invalid-request"), "{until}");
+        assert_eq!(answer.places(), ["until"]);
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_would_close_nothing_is_refused() {
+    let house = House::new().await;
+    for (scope, value) in [
+        ("global", "all"),
+        ("repository", "api"),
+        ("template", "bump@1"),
+        ("organisation", ""),
+        ("request", "abcd"),
+        ("planet", "earth"),
+    ] {
+        for path in ["/v1/gates/close", "/v1/gates/open"] {
+            let body = json!({ "scope": scope, "value": value, "actor": "ana", "reason": "x" });
+            assert_eq!(house.post(path, &body).await.error(), (422, "invalid-request"), "{scope} {value}");
+        }
+    }
+    let silent = json!({ "scope": "global", "actor": "ana", "reason": "" });
+    assert_eq!(house.post("/v1/gates/close", &silent).await.places(), ["reason"]);
+    assert_eq!(house.get("/v1/overview").await.ok()["closed"], json!([]));
+}
+
+#[tokio::test]
+async fn the_kill_switch_is_lifted_by_nothing_but_itself_and_is_told_first() {
+    let house = House::new().await;
+    let (_, jobs) = house.submit(&["acme/api"], false).await;
+    house
+        .post("/v1/gates/close", &json!({ "scope": "global", "actor": "ana", "reason": "incident" }))
+        .await
+        .ok();
+    let thrown = house.post("/v1/kill-switch/on", &by("ben", "the agent runs wild")).await.ok();
+    assert_eq!(thrown["key"], "gate/kill-switch");
+    assert_eq!(thrown["closure"]["actor"], "ben");
+    let gates = house.get("/v1/gates").await.ok();
+    let keys: Vec<&Value> = gates["gates"].as_array().unwrap().iter().map(|gate| &gate["key"]).collect();
+    assert_eq!(keys, ["gate/kill-switch", "gate/global"]);
+
+    house.post("/v1/gates/open", &json!({ "scope": "global", "actor": "ana" })).await.ok();
+    assert_eq!(house.context.gate.propose(8, house.context.now()).await.unwrap().list.len(), 0);
+    let why = house.get(&format!("/v1/jobs/{}/why", jobs[0])).await.ok();
+    assert_eq!(why["wait"]["reason"], "kill_switch", "{why}");
+    assert!(why["wait"]["text"].as_str().unwrap().contains("the agent runs wild"), "{why}");
+    assert_eq!(house.get("/v1/jobs").await.ok()["kill_switch"]["actor"], "ben");
+
+    assert_eq!(house.post("/v1/kill-switch/off", &by("ben", "")).await.places(), ["reason"]);
+    let off = house.post("/v1/kill-switch/off", &by("ana", "stopped it")).await.ok();
+    assert_eq!(off, json!({ "key": "gate/kill-switch", "closure": null }));
+    assert_eq!(house.get("/v1/gates").await.ok()["gates"], json!([]));
+    assert_eq!(house.get("/v1/jobs").await.ok().get("kill_switch"), None);
+    house.admit(jobs[0]).await;
+
+    let acts: Vec<(String, String)> = house
+        .context
+        .ledger
+        .entries_after(0, 1_000)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|entry| entry.body_json.contains("gate/kill-switch"))
+        .map(|entry| (entry.kind, entry.actor))
+        .collect();
+    let wanted = [("budget.closed", "ben"), ("budget.opened", "ana")];
+    assert_eq!(acts, wanted.map(|(kind, actor)| (kind.to_owned(), actor.to_owned())));
+}
+
+#[tokio::test]
+async fn under_the_kill_switch_an_admitted_job_is_handed_back() {
+    let house = House::new().await;
+    let (_, jobs) = house.submit(&["acme/api"], false).await;
+    let work = house.admit(jobs[0]).await;
+    house.post("/v1/kill-switch/on", &by("ben", "stop")).await.ok();
+    house.actor.leave.add_permits(1);
+    start::run(Arc::clone(&house.context), work).await;
+    assert_eq!(house.actor.asked.available_permits(), 0);
+    let job = house.context.find_job(&jobs[0].to_string()).await.unwrap();
+    assert_eq!((job.state, job.attempts), (State::Queued, 0));
+}
+
+#[tokio::test]
+async fn what_is_worked_on_behind_a_gate_is_told_with_what_waits_for_people() {
+    let house = House::new().await;
+    let raise = json!({ "key": "slots/global", "limit": 9, "actor": "ana", "reason": "room" });
+    house.post("/v1/budgets/limit", &raise).await.ok();
+    let (request, jobs) = house.submit(&["acme/a", "acme/b", "acme/c", "acme/d", "acme/e"], false).await;
+    for (job, events) in [
+        (jobs[0], &[][..]),
+        (jobs[1], &[Event::NeedsUser][..]),
+        (jobs[2], &[Event::Completed][..]),
+        (jobs[3], &[Event::Cancelled][..]),
+    ] {
+        let attempt = house.admit(job).await.attempt.id;
+        let (fence, task) = (house.context.fence, Box::new(task(&format!("task-of-{job}"))));
+        house.write(Command::Started { job, attempt, fence, task, found: false }).await;
+        for event in events {
+            if *event == Event::Cancelled {
+                house.post(&format!("/v1/jobs/{job}/cancel"), &by("ana", "no")).await.ok();
+            } else {
+                house.step(job, *event).await;
+            }
+        }
+    }
+    let behind = |query: String| {
+        let house = &house;
+        async move { house.get(&format!("/v1/gates/behind?{query}")).await.ok() }
+    };
+    let all = behind("scope=global".to_owned()).await;
+    let states: Vec<&Value> = all["working"].as_array().unwrap().iter().map(|job| &job["state"]).collect();
+    assert_eq!(states, ["running", "verifying", "cancelled"], "{all}");
+    assert_eq!((&all["waiting_for_people"], &all["closure"]), (&json!(1), &Value::Null));
+    let one = behind("scope=repository&value=Acme/A".to_owned()).await;
+    assert_eq!(
+        (&one["key"], one["working"].as_array().unwrap().len()),
+        (&json!("gate/repository/acme/a"), 1)
+    );
+    assert_eq!(
+        behind(format!("scope=request&value={request}")).await["working"].as_array().unwrap().len(),
+        3
+    );
+    assert_eq!(behind("scope=template&value=other".to_owned()).await["working"], json!([]));
+    for query in ["", "?scope=planet", "?scope=repository&value=api"] {
+        assert_eq!(
+            house.get(&format!("/v1/gates/behind{query}")).await.error(),
+            (400, "bad-filter"),
+            "{query}"
+        );
+    }
+}
