@@ -4,6 +4,7 @@ pub mod bench;
 mod commands;
 pub mod daemon;
 pub mod doctor;
+pub mod streams;
 pub mod token;
 pub mod wire;
 
