@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    boot::{self, Daemon, token, wire},
+    boot::{self, Daemon, streams::Streams, token, wire},
     cli::{
         AuditVerifyArgs, CliError, Exit,
         local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, ServeArgs, SimulateArgs},
@@ -63,6 +63,7 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let token = token::load_or_make(token_file, &Entropy::from_system())?;
     let mut daemon = Daemon::start(wire::parts(&loaded, &env)?).await.map_err(readable)?;
     let endpoint = http::router(Arc::clone(&daemon.context), token);
+    let streams = Streams::open(&loaded, &env, &daemon.context)?;
     let http = tokio::spawn(http::serve(listener, endpoint, daemon.context.shutdown.clone()));
     std::fs::write(token_file.with_extension("url"), format!("http://{address}\n"))
         .with_context(|| format!("writing the address beside {}", token_file.display()))?;
@@ -77,6 +78,7 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     // Requests that are being answered still need the ledger.
     daemon.context.shutdown.cancel();
     let answered = http.await?.context("the local endpoint");
+    streams.ended().await;
     let stopped = daemon.stop().await;
     answered?;
     ended.and(stopped)?;

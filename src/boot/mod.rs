@@ -5,6 +5,7 @@ mod commands;
 pub mod daemon;
 pub mod doctor;
 pub mod health;
+pub mod streams;
 pub mod token;
 pub mod wire;
 

@@ -80,5 +80,6 @@ pub fn no_identity(loaded: &Loaded) -> Problem {
 fn secrets(settings: &Settings) -> Vec<&SecretRef> {
     let identities = settings.identities.iter().map(|identity| &identity.token);
     let webhook = settings.notices.webhook.iter().map(|webhook| &webhook.secret);
-    settings.ledger.password.iter().chain(&settings.gate.password).chain(identities).chain(webhook).collect()
+    let stores = [&settings.ledger.password, &settings.gate.password, &settings.streams.password];
+    stores.into_iter().flatten().chain(identities).chain(webhook).collect()
 }

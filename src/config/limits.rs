@@ -67,6 +67,11 @@ impl Faults<'_> {
                 hint,
             );
         }
+        let streams = settings.streams.url.as_deref();
+        if streams.is_some_and(|url| !["redis://", "rediss://"].iter().any(|at| url.starts_with(at))) {
+            self.add(&["streams", "url"], "not an address of Redis", "write \"redis://host:6379\"");
+        }
+        self.name(&["streams", "prefix"], &settings.streams.prefix);
         if settings.gate.url != "memory" {
             self.add(&["gate", "url"], "there is no such gate", "write \"memory\"");
         }

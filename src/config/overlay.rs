@@ -15,8 +15,10 @@ use crate::{
 };
 
 const PREFIX: &str = "SLUICE_";
-const SECTIONS: [&str; 10] =
-    ["ledger", "gate", "http", "github", "policy", "tracking", "recovery", "notices", "worker", "log"];
+const SECTIONS: [&str; 11] = [
+    "ledger", "gate", "streams", "http", "github", "policy", "tracking", "recovery", "notices", "worker",
+    "log",
+];
 
 /// `written` is what `text` says.
 pub(super) fn apply(

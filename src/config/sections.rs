@@ -21,6 +21,7 @@ use crate::{
 pub struct Settings {
     pub ledger: Ledger,
     pub gate: Gate,
+    pub streams: Streams,
     pub http: Http,
     pub github: Github,
     /// Named credentials.
@@ -85,6 +86,40 @@ pub struct Gate {
     pub password: Option<SecretRef>,
     /// Names the fleet of workers: several fleets may share one Redis, each with a ledger of its own.
     pub fleet: String,
+}
+
+/// Redis streams for producers and consumers. They are on when an address is known.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Streams {
+    /// `redis://HOST:PORT/DATABASE` or `rediss://...`; left out: the gate's, if the gate is on Redis.
+    pub url: Option<String>,
+    /// Of the Redis user; left out: the gate's, if the address is the gate's.
+    pub password: Option<SecretRef>,
+    /// Begins the streams' names, as in `sluice:requests`. One ledger per prefix and Redis.
+    pub prefix: String,
+    /// Take requests from the stream.
+    pub intake: bool,
+    /// Write events, dead letters and notices.
+    pub publish: bool,
+    /// Requests that are read and written together; 1 to 5,000.
+    #[serde(deserialize_with = "within::<_, usize, 1, 5_000>")]
+    pub batch_max: usize,
+    /// Of one request, in bytes; 1,024 to 67,108,864.
+    #[serde(deserialize_with = "within::<_, usize, 1_024, 67_108_864>")]
+    pub request_bytes_max: usize,
+    /// A request that a silent worker has read is taken over after this time; 100 to 3,600,000.
+    #[serde(deserialize_with = "within::<_, u64, 100, 3_600_000>")]
+    pub claim_after_ms: u64,
+    /// A request that was read so often and never settled is rejected; 1 to 100.
+    #[serde(deserialize_with = "within::<_, u64, 1, 100>")]
+    pub deliveries_max: u64,
+    /// Events kept, about; 1,000 to 10,000,000.
+    #[serde(deserialize_with = "within::<_, i64, 1_000, 10_000_000>")]
+    pub events_max: i64,
+    /// Rejected requests kept, about; 100 to 1,000,000.
+    #[serde(deserialize_with = "within::<_, usize, 100, 1_000_000>")]
+    pub rejected_max: usize,
 }
 
 /// The local endpoint that commands talk to.
@@ -265,6 +300,23 @@ impl Default for Ledger {
 impl Default for Gate {
     fn default() -> Self {
         Self { url: "memory".to_owned(), password: None, fleet: "main".to_owned() }
+    }
+}
+impl Default for Streams {
+    fn default() -> Self {
+        Self {
+            url: None,
+            password: None,
+            prefix: "sluice".to_owned(),
+            intake: true,
+            publish: true,
+            batch_max: 500,
+            request_bytes_max: 1_048_576,
+            claim_after_ms: 60_000,
+            deliveries_max: 5,
+            events_max: 100_000,
+            rejected_max: 10_000,
+        }
     }
 }
 impl Default for Http {

@@ -24,7 +24,7 @@ pub mod view;
 pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;
 pub use operate::OperateError;
-pub use submit::SubmitError;
+pub use submit::{Draft, SubmitError};
 
 /// Who does something and why, as the callers of the pipeline say it.
 pub type By = crate::ledger::By;

@@ -29,6 +29,19 @@ pub enum SubmitError {
     Ledger(#[from] LedgerError),
 }
 
+/// A request that was planned and can be written. Nothing of it is kept yet.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    row: RequestRow,
+    jobs: Vec<NewJob>,
+}
+
+impl Draft {
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.row.idempotency_key.as_deref()
+    }
+}
+
 impl Context {
     /// What would be done, with nothing kept.
     pub fn plan(&self, request: &Request) -> Result<Plan, Vec<Problem>> {
@@ -55,26 +68,48 @@ impl Context {
     /// Accepts a request once: the same idempotency key with the same body gives the first answer again.
     pub async fn submit(&self, request: Request) -> Result<Accepted, SubmitError> {
         failpoint::hit("submit.received");
-        let body_digest = request.body_digest();
-        if let Some(key) = &request.idempotency_key
-            && let Some(known) = self.ledger.request_by_idempotency_key(key).await?
-            && known.body_digest == body_digest
-        {
-            return Ok(Accepted::of(&known, true));
+        if let Some(known) = self.accepted_before(&request).await? {
+            return Ok(known);
         }
-        let id = RequestId::new(self.now(), self.entropy.draw_wide());
-        let plan = self.plan_as(&request, id).map_err(SubmitError::Invalid)?;
-        let row = self.request_row(id, &plan, body_digest)?;
-        let jobs = self.job_rows(id, &plan);
-        let reply = self.ledger.write(Command::Submit { request: Box::new(row), jobs }).await?;
+        let draft = self.draft(&request)?;
+        let answer = self.record_drafts(std::slice::from_ref(&draft)).await.pop();
         failpoint::hit("submit.recorded");
-        match reply {
+        answer.unwrap_or_else(|| Err(LedgerError::Corrupt("a request was not answered".into()).into()))
+    }
+
+    /// The first answer to this idempotency key, if it was given for the same body.
+    pub async fn accepted_before(&self, request: &Request) -> Result<Option<Accepted>, LedgerError> {
+        let Some(key) = &request.idempotency_key else { return Ok(None) };
+        let known = self.ledger.request_by_idempotency_key(key).await?;
+        let same = known.filter(|known| known.body_digest == request.body_digest());
+        Ok(same.map(|known| Accepted::of(&known, true)))
+    }
+
+    /// Plans a request into what can be written. It costs processor time in proportion to the repositories, and waits
+    /// for nobody.
+    pub fn draft(&self, request: &Request) -> Result<Draft, SubmitError> {
+        let id = RequestId::new(self.now(), self.entropy.draw_wide());
+        let plan = self.plan_as(request, id).map_err(SubmitError::Invalid)?;
+        let row = self.request_row(id, &plan, request.body_digest())?;
+        Ok(Draft { jobs: self.job_rows(id, &plan), row })
+    }
+
+    /// Writes drafts, as a rule all in one transaction; one answer each, in their order. The same draft may be written
+    /// again after `Unavailable`: if it was committed, its first answer comes back.
+    pub async fn record_drafts(&self, drafts: &[Draft]) -> Vec<Result<Accepted, SubmitError>> {
+        let command = |draft: &Draft| Command::Submit {
+            request: Box::new(draft.row.clone()),
+            jobs: draft.jobs.clone(),
+        };
+        let replies = self.ledger.write_all(drafts.iter().map(command).collect()).await;
+        let answer = |reply: Result<(Reply, _), LedgerError>| match reply?.0 {
             Reply::Submitted { request, replayed } => Ok(Accepted::of(&request, replayed)),
             Reply::Conflict(why) => Err(SubmitError::Conflict(why)),
             reply => {
                 Err(LedgerError::Corrupt(format!("a request was answered with {reply:?}").into()).into())
             }
-        }
+        };
+        replies.into_iter().map(answer).collect()
     }
 
     fn request_row(

@@ -1,7 +1,12 @@
 //! What a producer submits, as it arrives. Only what can be told without templates is checked here.
 
+use std::fmt;
+
 use ring::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use crate::policy::{
@@ -27,7 +32,7 @@ pub struct Request {
     pub template: String,
     /// `owner/name` each.
     pub repositories: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     pub inputs: Map<String, Value>,
     /// Login of the person who asks; never chosen as the reviewer.
     pub requester: String,
@@ -58,6 +63,11 @@ impl Request {
 
     /// `name` is the file's, for messages.
     pub fn parse_json_file(name: &str, bytes: &[u8]) -> Result<Self, Problem> {
+        // Read as a struct, a list of the fields' values would do as well.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            let what = "a request is an object, not a list";
+            return Err(Problem::new(Code::BadRequest, what).at(format!("{name}:1")));
+        }
         let request: Self = document::from_json(name, bytes, Code::BadRequest)?;
         request.checked()
     }
@@ -141,6 +151,28 @@ pub fn sha256(bytes: &[u8]) -> String {
         write!(hex, "{byte:02x}").ok();
         hex
     })
+}
+
+/// An object of which no name comes twice: which of the two was meant, nobody can tell.
+fn unique<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
+    struct Unique;
+    impl<'de> Visitor<'de> for Unique {
+        type Value = Map<String, Value>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+            let mut map = Map::new();
+            while let Some((name, value)) = fields.next_entry::<String, Value>()? {
+                if map.contains_key(&name) {
+                    return Err(A::Error::custom(format!("duplicate field `{}`", text::shorten(&name, 80))));
+                }
+                map.insert(name, value);
+            }
+            Ok(map)
+        }
+    }
+    from.deserialize_map(Unique)
 }
 
 /// The toml crate hands a bare date over as a map with one private key.

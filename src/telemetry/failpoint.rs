@@ -9,6 +9,9 @@
 pub const ALL: &[&str] = &[
     "submit.received",
     "submit.recorded",
+    "intake.read",
+    "intake.recorded",
+    "intake.rejected",
     "admit.proposed",
     "admit.recorded",
     "admit.settled",

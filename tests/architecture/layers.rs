@@ -48,12 +48,14 @@ pub fn may_import(layer: &str) -> Option<Vec<&'static str>> {
         "gate" | "news" => &[PURE, services, &["redis_link"]],
         "ledger" | "agent" | "notify" | "worker" => &[PURE, services],
         "pipeline" => &[PURE, services, &["config", "gate", "ledger", "agent", "news", "notify", "worker"]],
-        "intake" => &[PURE, &["clock", "pipeline", "telemetry", "config", "redis_link"]],
+        "intake" => &[PURE, services, &["pipeline", "config", "redis_link", "streams"]],
+        // A projection of the ledger, like the gate, for those who live on Redis.
+        "streams" => &[PURE, services, &["ledger", "redis_link"]],
         "http" | "cli" => &[PURE, &["pipeline", "telemetry", "config"]],
         "boot" => &[
             PURE,
             services,
-            &["config", "gate", "ledger", "agent", "news", "notify", "redis_link", "worker"],
+            &["config", "gate", "ledger", "agent", "news", "notify", "redis_link", "streams", "worker"],
             &["pipeline", "intake", "http", "cli", "simulator"],
         ],
         "main" => &[&["boot", "cli", "telemetry"]],

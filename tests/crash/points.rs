@@ -45,6 +45,8 @@ const LEDGER: &[&str] = &[
     "feed.received:3",
     "feed.received:8",
 ];
+/// Crashed at by the tests of the intake, which need Redis.
+const INTAKE: &[&str] = &["intake.read", "intake.recorded", "intake.rejected"];
 /// Has a test of its own.
 const POSTING: &str = "start.posting";
 
@@ -90,7 +92,7 @@ fn quick(points: &'static [&'static str]) -> impl Iterator<Item = (&'static str,
 
 #[test]
 fn every_named_point_is_crashed_at() {
-    let tables = [SUBMIT, ADMIT, START, TRACK, SETTLE, REVIEW, NOTICE, RECOVER, LEDGER, &[POSTING]];
+    let tables = [SUBMIT, INTAKE, ADMIT, START, TRACK, SETTLE, REVIEW, NOTICE, RECOVER, LEDGER, &[POSTING]];
     let crashed: BTreeSet<_> =
         tables.into_iter().flatten().map(|point| point.split(':').next().unwrap()).collect();
     assert_eq!(crashed, failpoint::ALL.iter().copied().collect());

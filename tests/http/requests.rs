@@ -97,7 +97,7 @@ async fn what_is_wrong_with_a_request_is_told_all_at_once_with_places() {
     for (text, what) in [
         (r#"{"template": "bump""#, "EOF"),
         (r#"{"tempalte": "bump"}"#, "tempalte"),
-        ("[]", "invalid"),
+        ("[]", "an object, not a list"),
         ("", "EOF"),
     ] {
         let answer = house.send("POST", "/v1/requests", &[JSON], text).await;
