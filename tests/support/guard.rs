@@ -32,7 +32,8 @@ server=$!
 watcher=$!
 wait "$server"
 kill "$watcher" 2>/dev/null
-rm -rf "$directory"
+# A server of another guard may still be writing into it.
+for _ in 1 2 3 4 5; do rm -rf "$directory" 2>/dev/null && break; sleep 0.2; done
 "#;
 
 /// A running server and its directory.
@@ -40,6 +41,8 @@ rm -rf "$directory"
 pub struct Guard {
     shell: Child,
     pub port: u16,
+    /// What it works in.
+    pub directory: PathBuf,
 }
 
 /// What a server needs to be told.
@@ -65,6 +68,17 @@ impl Guard {
         panic!("{} ended {START_TRIES_MAX} times before it answered", recipe.program.display())
     }
 
+    /// A directory of the servers' user that outlives each single server, but not this process.
+    pub fn home(prepare: &dyn Fn(&Path)) -> Self {
+        Self::start(&Recipe {
+            program: find(&["sleep"], "coreutils"),
+            arguments: &|_, _| vec!["infinity".into()],
+            prepare,
+            ready: &|_| true,
+            stop: "KILL",
+        })
+    }
+
     fn try_start(recipe: &Recipe<'_>) -> Option<Self> {
         let directory = directory();
         (recipe.prepare)(directory.path());
@@ -77,7 +91,7 @@ impl Guard {
         command.stdout(log.try_clone().unwrap()).stderr(log);
         // Its own group: Ctrl-C ends the tests, and the closing pipe ends the server.
         let shell = command.process_group(0).spawn().unwrap();
-        let mut guard = Self { shell, port };
+        let mut guard = Self { shell, port, directory: directory.path().to_path_buf() };
         for _ in 0..READY_TRIES_MAX {
             // Asked before and after: the answer could come from a stranger who took the port.
             let alive = |guard: &mut Self| guard.shell.try_wait().unwrap().is_none();

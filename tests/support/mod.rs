@@ -9,8 +9,10 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of this module")]
 
 mod guard;
+mod link;
 mod postgres;
 mod redis;
 
+pub use link::{Link, Weather};
 pub use postgres::Postgres;
 pub use redis::RedisServer;

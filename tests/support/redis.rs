@@ -1,6 +1,7 @@
 //! A Redis (or Valkey) server for tests: in memory only.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
     path::Path,
@@ -8,7 +9,14 @@ use std::{
     time::Duration,
 };
 
+use redis::{Connection, FromRedisValue};
+
 use super::guard::{Guard, Recipe, find};
+
+/// What it keeps of itself when it is told to.
+const DUMP: &str = "dump.rdb";
+/// Nobody waits longer for an answer of a server on this machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running server; stopped and removed on drop, and when the test process ends.
 #[derive(Debug)]
@@ -18,6 +26,15 @@ pub struct RedisServer {
 
 impl RedisServer {
     pub fn start() -> Self {
+        Self::serve(None)
+    }
+
+    /// A server that begins with what another one had in memory when its dump was taken.
+    pub fn restored(dump: &[u8]) -> Self {
+        Self::serve(Some(dump))
+    }
+
+    fn serve(dump: Option<&[u8]>) -> Self {
         let arguments = |directory: &Path, port: u16| {
             let mut line = vec!["--dir".into(), directory.into(), "--port".into(), port.to_string().into()];
             line.extend(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"].map(Into::into));
@@ -26,7 +43,11 @@ impl RedisServer {
         let guard = Guard::start(&Recipe {
             program: find(&["redis-server", "valkey-server"], "redis-server"),
             arguments: &arguments,
-            prepare: &|_| {},
+            prepare: &|directory| {
+                if let Some(dump) = dump {
+                    fs::write(directory.join(DUMP), dump).unwrap();
+                }
+            },
             ready: &|port| ping(port).is_some(),
             stop: "KILL",
         });
@@ -45,6 +66,35 @@ impl RedisServer {
 
     pub fn port(&self) -> u16 {
         self.guard.port
+    }
+
+    /// A connection of the test's own, past every link.
+    pub fn connection(&self) -> Connection {
+        let connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        connection
+    }
+
+    /// Says one command, which must succeed.
+    pub fn ask<T: FromRedisValue>(&self, line: &[&str]) -> T {
+        let mut words = line.iter();
+        let mut command = redis::cmd(words.next().expect("a command"));
+        command.arg(words.collect::<Vec<_>>());
+        let answer = command.query(&mut self.connection());
+        answer.unwrap_or_else(|error| panic!("{line:?}: {error}"))
+    }
+
+    /// Everything that it has in memory now.
+    pub fn dump(&self) -> Vec<u8> {
+        self.ask::<()>(&["SAVE"]);
+        fs::read(self.guard.directory.join(DUMP)).unwrap()
+    }
+
+    /// The name of every key, sorted.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.ask(&["KEYS", "*"]);
+        keys.sort();
+        keys
     }
 }
 

@@ -1,0 +1,134 @@
+//! One process of the fleet, with links of its own to everything that it talks to.
+
+use std::{fs, path::Path, process::ExitStatus};
+
+use serde_json::Value;
+
+use crate::{
+    plan::{Places, Plan},
+    stage::{HOOK_SECRET, Process, eventually, wire},
+    support::{Link, Weather},
+};
+
+/// A daemon or a worker, running or not.
+pub struct Member {
+    pub name: String,
+    /// None: it has its gate in memory.
+    pub redis: Option<Link>,
+    pub sql: Link,
+    pub github: Link,
+    /// None for the daemon; the roles of a worker, which are all if none is named.
+    roles: Option<&'static str>,
+    process: Option<Process>,
+    /// Each life has a log of its own.
+    lives: u32,
+}
+
+/// The ports of the servers.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub redis: Option<u16>,
+    pub sql: u16,
+    pub github: u16,
+}
+
+impl Member {
+    /// Its links and its configuration; it is not started.
+    pub fn new(
+        name: &str,
+        roles: Option<&'static str>,
+        plan: &Plan,
+        ports: Ports,
+        database: &str,
+        folder: &Path,
+    ) -> Self {
+        let (sql, github) = (Link::to(ports.sql), Link::to(ports.github));
+        let redis = ports.redis.map(Link::to);
+        let places = Places {
+            name: name.to_owned(),
+            ledger: format!("postgres://postgres@127.0.0.1:{}/{database}", sql.port()),
+            redis: redis.as_ref().map(Link::port),
+            github: github.port(),
+        };
+        fs::write(folder.join(format!("{name}.toml")), plan.configuration(&places)).unwrap();
+        Self { name: name.to_owned(), redis, sql, github, roles, process: None, lives: 0 }
+    }
+
+    /// Starts it and does not wait.
+    pub fn begin(&mut self, folder: &Path, env: &[(&str, &str)]) {
+        drop(fs::remove_file(self.address_file(folder)));
+        let config = format!("{}.toml", self.name);
+        let mut line = vec![if self.roles.is_some() { "work" } else { "serve" }, "--config", &config];
+        if let Some(roles) = self.roles.filter(|roles| !roles.is_empty()) {
+            line.extend(["--roles", roles]);
+        }
+        let line: Vec<String> = line.into_iter().map(str::to_owned).collect();
+        let env = [&[("SLUICE_TEST_HOOK", HOOK_SECRET), ("HOSTNAME", self.name.as_str())], env].concat();
+        self.lives += 1;
+        let log = format!("{}-{}", self.name, self.lives);
+        self.process = Some(Process::start(&log, folder, &line, &env));
+    }
+
+    /// Waits until it says that it is ready; false if it ended before.
+    pub fn is_ready(&mut self) -> bool {
+        let name = self.name.clone();
+        let process = self.process();
+        eventually(&format!("{name} is ready"), || {
+            if !process.is_running() {
+                return Some(false);
+            }
+            process.log().contains(" ready ").then_some(true)
+        })
+    }
+
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("it was not started")
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(Process::is_running)
+    }
+
+    /// True if it ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| !process.is_running())
+    }
+
+    /// SIGKILL, and nothing of it is left.
+    pub fn kill(&mut self) {
+        drop(self.process.take());
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it was not started");
+        process.signal("TERM");
+        process.wait()
+    }
+
+    /// Waits for its own end.
+    pub fn end(&mut self) -> ExitStatus {
+        self.process.take().expect("it was not started").wait()
+    }
+
+    /// The same weather on every link.
+    pub fn weather(&self, weather: Weather) {
+        for link in [Some(&self.sql), Some(&self.github), self.redis.as_ref()].into_iter().flatten() {
+            link.set(weather);
+        }
+    }
+
+    fn address_file(&self, folder: &Path) -> std::path::PathBuf {
+        folder.join(format!("{}.url", self.name))
+    }
+
+    /// One exchange with its endpoint; None: it does not answer.
+    pub fn exchange(&self, folder: &Path, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+        let address = fs::read_to_string(self.address_file(folder)).ok()?;
+        let token = fs::read_to_string(folder.join(format!("{}.token", self.name))).ok()?;
+        let bearer = format!("Bearer {}", token.trim());
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let (status, answer) = wire::exchange(address.trim(), method, path, &headers, body.as_bytes())?;
+        Some((status, serde_json::from_str(&answer).unwrap_or_default()))
+    }
+}
