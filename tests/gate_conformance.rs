@@ -1,8 +1,9 @@
-//! One suite for every gate. Each case is a sentence that must be true of any of them; the Redis gate will be one
-//! more line here.
+//! One suite for every gate. Each case is a sentence that must be true of any of them.
 
 #[cfg(test)]
 mod gate;
+#[cfg(test)]
+mod support;
 
 macro_rules! conformance {
     ($build:path; $($module:ident: $($case:ident),+ $(,)?;)+) => {
@@ -55,7 +56,8 @@ macro_rules! suite {
                 a_stale_or_unknown_token_changes_nothing,
                 tokens_grow_with_each_proposal,
                 a_batch_of_verdicts_is_judged_by_all_its_figures,
-                a_job_that_is_back_before_its_verdict_is_not_lost;
+                a_job_that_is_back_before_its_verdict_is_not_lost,
+                a_proposal_that_nobody_answers_lapses;
             reasons:
                 every_job_in_line_has_its_reason,
                 a_reason_keeps_up_with_the_figures,
@@ -88,6 +90,24 @@ mod memory {
 
     fn build(rules: Rules) -> BoxFuture<'static, Arc<dyn Gate>> {
         Box::pin(async move { Arc::new(MemoryGate::new(Arc::new(rules))) as Arc<dyn Gate> })
+    }
+
+    suite! { build }
+}
+
+#[cfg(test)]
+mod redis {
+    //! The gate in Redis: a fleet for each gate, all on one server.
+
+    use std::sync::Arc;
+
+    use futures::future::BoxFuture;
+    use sluicegate::{budget::Rules, gate::Gate};
+
+    use crate::gate::redis::{open_gate, own_fleet};
+
+    fn build(rules: Rules) -> BoxFuture<'static, Arc<dyn Gate>> {
+        Box::pin(async move { Arc::new(open_gate(&own_fleet(), rules).await) as Arc<dyn Gate> })
     }
 
     suite! { build }

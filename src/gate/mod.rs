@@ -2,13 +2,14 @@
 //! does) and may be lost at any time: it is rebuilt from the ledger. Payloads never come here.
 
 pub mod memory;
+pub mod redis;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::{
-    budget::{Class, Refusal, Truth},
+    budget::{Class, ClassId, Closure, Refusal, Truth},
     job::{
         id::JobId,
         time::{Millis, Timestamp},
@@ -39,7 +40,7 @@ pub struct Proposal {
     pub job: JobId,
     /// Fencing token: grows with each proposal of this gate.
     pub token: u64,
-    pub class: Arc<Class>,
+    pub class: ClassId,
 }
 
 /// The answer to `propose`.
@@ -109,8 +110,22 @@ pub enum Standing {
     Rebuilding,
 }
 
+/// A proposal without an answer counts as `Unanswered` after this time: its worker may have died, and the ledger refuses
+/// what that worker may still ask of it. A later verdict for it changes nothing but the figures.
+pub const PROPOSAL_LAPSES: Millis = Millis::seconds(30);
+
 /// How long a process that rebuilds may be silent before another one begins anew.
 pub const REBUILD_LAPSES: Millis = Millis::seconds(30);
+
+/// How a budget looks to everybody but the one for whom its room is kept.
+fn kept_room(since: Timestamp, until: Timestamp) -> Closure {
+    Closure {
+        reason: format!("what becomes free is kept for a larger job since {since}"),
+        actor: "gate".to_owned(),
+        since,
+        opens_at: Some(until),
+    }
+}
 
 /// The gate cannot be used; nothing starts until it can.
 #[derive(Debug, thiserror::Error)]

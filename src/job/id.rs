@@ -25,6 +25,14 @@ macro_rules! id {
             pub fn new(now: Timestamp, drawn: u128) -> Self {
                 Self(version_7(now, drawn))
             }
+            /// The 16 bytes, which sort as the id does.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+            /// The id with these bytes.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
             /// The last eight characters: what tables show and commands accept.
             pub fn short(&self) -> String {
                 let text = self.0.simple().to_string();

@@ -192,6 +192,11 @@ impl History {
         self.draw(n) == 0
     }
 
+    fn demands(&self, proposal: &Proposal) -> Arc<[Demand]> {
+        let class = self.classes.iter().find(|class| class.id == proposal.class).unwrap();
+        Arc::clone(&class.demands)
+    }
+
     async fn step(&mut self) -> Result<&'static str, String> {
         match self.draw(16) {
             0..3 => self.offer().await,
@@ -277,7 +282,7 @@ impl History {
             return Err(format!("token {} does not grow", proposal.token));
         }
         let takes = takes.clone();
-        self.model.propose(proposal, takes.clone());
+        self.model.propose(proposal, takes.clone(), self.now);
         for take in takes {
             let view = self.model.view(&take.key);
             if view.limit.is_some_and(|limit| view.used > limit) {
@@ -327,7 +332,7 @@ impl History {
             let verdict = match self.draw(10) {
                 0 => Verdict::Gone,
                 1 => Verdict::Unanswered,
-                _ => match decide(&self.ledger, &proposal.class.demands, self.now) {
+                _ => match decide(&self.ledger, &self.demands(&proposal), self.now) {
                     Decision::Admit(takes) => {
                         truths.extend(self.ledger.take(takes));
                         Verdict::Admitted

@@ -6,6 +6,7 @@ pub mod history;
 pub mod model;
 pub mod order;
 pub mod reasons;
+pub mod redis;
 pub mod reservations;
 pub mod rooms;
 pub mod verdicts;

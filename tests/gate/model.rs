@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sluicegate::{
     budget::{Amount, Books, ClassId, Decision, Key, MemberView, Refusal, Rules, Take, Truth, View, decide},
-    gate::{Offer, Proposal, Verdict, WaitReason, memory::STAND_OFF},
+    gate::{Offer, PROPOSAL_LAPSES, Proposal, Verdict, WaitReason, memory::STAND_OFF},
     job::{id::JobId, time::Timestamp},
 };
 
@@ -17,7 +17,7 @@ const DRIFT: u64 = 1 << 10;
 pub enum Stage {
     Waiting,
     Timed(Timestamp),
-    Proposed { token: u64, takes: Vec<Take> },
+    Proposed { token: u64, takes: Vec<Take>, since: Timestamp },
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Job {
         match self.stage {
             Stage::Waiting => true,
             Stage::Timed(at) => at <= now,
-            Stage::Proposed { .. } => false,
+            Stage::Proposed { since, .. } => since.plus(PROPOSAL_LAPSES) <= now,
         }
     }
 }
@@ -190,6 +190,7 @@ impl Model {
     pub fn pass_time(&mut self, now: Timestamp) {
         for job in self.jobs.iter_mut().filter(|job| job.waits_at(now)) {
             job.stage = Stage::Waiting;
+            job.again = None;
         }
         self.off.retain(|_, (until, _)| *until > now);
     }
@@ -224,12 +225,12 @@ impl Model {
         fitting.collect()
     }
 
-    pub fn propose(&mut self, proposal: &Proposal, takes: Vec<Take>) {
+    pub fn propose(&mut self, proposal: &Proposal, takes: Vec<Take>, now: Timestamp) {
         self.last_token = proposal.token;
         for job in self.jobs.iter_mut().filter(|job| job.offer.job == proposal.job) {
             let time = self.virtual_time.entry(job.offer.band).or_default();
             *time = (*time + DRIFT).max(job.tag);
-            job.stage = Stage::Proposed { token: proposal.token, takes: takes.clone() };
+            job.stage = Stage::Proposed { token: proposal.token, takes: takes.clone(), since: now };
         }
         self.forget_empty();
     }
@@ -261,7 +262,8 @@ impl Model {
     pub fn times(&self, now: Timestamp) -> Vec<Timestamp> {
         let due = self.jobs.iter().filter_map(|job| match job.stage {
             Stage::Timed(at) => Some(at),
-            Stage::Waiting | Stage::Proposed { .. } => None,
+            Stage::Proposed { since, .. } => Some(since.plus(PROPOSAL_LAPSES)),
+            Stage::Waiting => None,
         });
         let off = self.off.values().map(|(until, _)| *until);
         let opens = self.truths.values().filter_map(|truth| truth.closed.as_ref()?.opens_at);

@@ -1,6 +1,6 @@
 //! Conformance: who goes before whom.
 
-use sluicegate::job::time::Millis;
+use sluicegate::{gate::Verdict, job::time::Millis};
 
 use super::{Build, Hall, ask, at, class, jobs, offer, slots};
 
@@ -84,7 +84,9 @@ pub async fn a_job_is_not_proposed_before_it_is_due(build: Build) {
     let class = class(&[ask("slots/global", 1)]);
     let later = hall.offer_with(&class, |offer| offer.due_at = Some(at(60))).await;
     let now = hall.offer(&class, "f", 1).await;
-    assert_eq!(jobs(&hall.propose(10).await), now);
+    let open = hall.propose(10).await;
+    assert_eq!(jobs(&open), now);
+    hall.settle(&open[0], Verdict::Gone, &[]).await;
     assert_eq!(hall.gate.next_wake(hall.now).await.unwrap(), Some(at(60)));
     hall.now = at(60);
     assert_eq!(jobs(&hall.propose(10).await), [later]);
@@ -95,15 +97,15 @@ pub async fn a_withdrawn_job_leaves_from_wherever_it_is(build: Build) {
     let mut hall = Hall::new(build, slots(1)).await;
     let class = class(&[ask("slots/global", 1)]);
     let offered = hall.offer(&class, "f", 3).await;
-    let timed = hall.offer_with(&class, |offer| offer.due_at = Some(at(60))).await;
+    let timed = hall.offer_with(&class, |offer| offer.due_at = Some(at(20))).await;
     let stranger = hall.id();
     let proposed = hall.propose(10).await;
     assert_eq!(jobs(&proposed), offered[..1]);
     hall.gate.withdraw(&[offered[0], offered[1], timed, stranger]).await.unwrap();
     // The slot that its proposal had charged is free again, and its token is worth nothing.
     assert_eq!(jobs(&hall.propose(10).await), offered[2..]);
-    hall.settle(&proposed[0], sluicegate::gate::Verdict::Unanswered, &[]).await;
-    hall.pass(Millis::hours(1));
+    hall.settle(&proposed[0], Verdict::Unanswered, &[]).await;
+    hall.pass(Millis::seconds(25));
     assert_eq!(jobs(&hall.propose(10).await), []);
     assert_eq!(hall.gate.jobs().await.unwrap(), offered[2..]);
 }

@@ -90,6 +90,9 @@ pub async fn a_gate_that_waits_for_no_time_has_no_next_wake(build: Build) {
     assert_eq!(hall.gate.next_wake(hall.now).await.unwrap(), None);
     hall.offer(&class(&[ask("slots/global", 1)]), "f", 3).await;
     assert_eq!(hall.gate.next_wake(hall.now).await.unwrap(), Some(hall.now));
+    let open = hall.propose(9).await;
+    let truth = hall.truth("slots/global", 1, Some(1));
+    hall.settle(&open[0], Verdict::Admitted, &[truth]).await;
     hall.propose(9).await;
     assert_eq!(hall.gate.next_wake(hall.now).await.unwrap(), None);
 }

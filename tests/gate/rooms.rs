@@ -109,7 +109,11 @@ pub async fn a_gate_opens_at_its_time(build: Build) {
         (0, Some(at(60)))
     );
     hall.now = at(60);
-    assert_eq!(jobs(&hall.propose(9).await), offered);
+    let open = hall.propose(9).await;
+    assert_eq!(jobs(&open), offered);
+    for proposal in &open {
+        hall.settle(proposal, Verdict::Gone, &[]).await;
+    }
     assert_eq!(hall.gate.next_wake(hall.now).await.unwrap(), None);
 }
 
@@ -202,7 +206,10 @@ pub async fn a_returning_member_wakes_the_pool(build: Build) {
     let rules = with_pool(slots(9), vec![member("ana", 1, &[(0, 60), (60, 90)]), member("bob", 1, &[])]);
     let mut hall = Hall::new(build, rules).await;
     let offered = hall.offer(&class(&[ask_pool("kim")]), "f", 2).await;
-    assert_eq!(jobs(&hall.propose(9).await), offered[..1]);
+    let open = hall.propose(9).await;
+    assert_eq!(jobs(&open), offered[..1]);
+    let truth = hall.truth("pool/reviewers/bob", 1, Some(1));
+    hall.settle(&open[0], Verdict::Admitted, &[truth]).await;
     hall.now = at(60);
     assert_eq!(hall.propose(9).await.len(), 0);
     assert_eq!(hall.gate.next_wake(hall.now).await.unwrap(), Some(at(90)));

@@ -2,8 +2,8 @@
 
 use sluicegate::{
     budget::{Amount, Key, Refusal, RefusalKind},
-    gate::{Proposal, Verdict, WaitReason},
-    job::time::Millis,
+    gate::{PROPOSAL_LAPSES, Proposal, Verdict, WaitReason},
+    job::time::{Millis, Timestamp},
 };
 
 use super::{Build, Hall, ask, class, jobs, slots};
@@ -137,12 +137,32 @@ pub async fn a_batch_of_verdicts_is_judged_by_all_its_figures(build: Build) {
 /// A start that failed at once can bring the job back before the answer to its proposal has come here.
 pub async fn a_job_that_is_back_before_its_verdict_is_not_lost(build: Build) {
     let (mut hall, offered, proposal) = one_of_three(build).await;
-    let mut again = super::offer(proposal.job, &proposal.class, 1);
-    again.due_at = Some(super::at(60));
+    let mut again = super::offer(proposal.job, &class(&[ask("slots/global", 1)]), 1);
+    again.due_at = Some(super::at(20));
     assert_eq!(hall.gate.offer(vec![again], hall.now).await.unwrap(), 0);
     hall.settle(&proposal, Verdict::Admitted, &[]).await;
     assert_eq!(jobs(&hall.propose(1).await), offered[1..2]);
-    hall.now = super::at(60);
+    hall.now = super::at(20);
     hall.observe("slots/global", 0, None).await;
     assert_eq!(jobs(&hall.propose(9).await), [offered[2], offered[0]]);
+}
+
+/// Its worker died: what it had is proposed again, and its late answer changes nothing but the figures.
+pub async fn a_proposal_that_nobody_answers_lapses(build: Build) {
+    let (mut hall, offered, old) = one_of_three(build).await;
+    assert_eq!(hall.gate.next_wake(hall.now).await.unwrap(), Some(hall.now.plus(PROPOSAL_LAPSES)));
+    hall.pass(PROPOSAL_LAPSES);
+    hall.now = Timestamp(hall.now.0 - 1);
+    assert_eq!(hall.propose(9).await.len(), 0);
+    hall.pass(Millis(1));
+    let new = hall.propose(9).await;
+    assert_eq!(jobs(&new), offered[..1]);
+    assert!(new[0].token > old.token);
+    let truth = hall.truth("slots/global", 1, Some(2));
+    hall.settle(&old, Verdict::Admitted, &[truth]).await;
+    assert_eq!((hall.propose(9).await.len(), hall.gate.jobs().await.unwrap().len()), (0, 3));
+    hall.observe("slots/global", 1, Some(3)).await;
+    assert_eq!(jobs(&hall.propose(9).await), offered[1..2]);
+    let counts = hall.gate.counts().await.unwrap();
+    assert_eq!((counts.proposed, counts.waiting), (2, 1));
 }

@@ -52,13 +52,14 @@ impl Line {
         }
         let due = self.due.first().map(|(at, _)| *at);
         let stand_off = self.standing_off.first().map(|(at, _)| *at);
-        [due, stand_off, self.lot.next_alarm()].into_iter().flatten().min()
+        let lapse = self.lapses.first().map(|(at, _)| *at);
+        [due, stand_off, lapse, self.lot.next_alarm()].into_iter().flatten().min()
     }
 
     pub fn counts(&self) -> Counts {
         Counts {
-            waiting: self.jobs.len().saturating_sub(self.proposed + self.due.len()) as u64,
-            proposed: self.proposed as u64,
+            waiting: self.jobs.len().saturating_sub(self.lapses.len() + self.due.len()) as u64,
+            proposed: self.lapses.len() as u64,
             classes: self.classes.len() as u64,
             ready_classes: self.ready.len() as u64,
             parked_classes: self.classes.len().saturating_sub(self.ready.len()) as u64,

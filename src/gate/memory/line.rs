@@ -8,7 +8,7 @@ use std::{
 use crate::{
     budget::{Class, ClassId, Decision, Key, Refusal, Rules, Take, Truth},
     gate::{
-        Offer, Verdict,
+        Offer, PROPOSAL_LAPSES, Verdict,
         memory::{
             figures::Figures,
             flows::Flows,
@@ -42,11 +42,11 @@ pub(super) struct Line {
     /// Jobs that are not in their class yet.
     pub due: BTreeSet<(Timestamp, JobId)>,
     pub standing_off: BTreeSet<(Timestamp, ClassId)>,
+    /// Jobs with an open proposal, by when that lapses.
+    pub lapses: BTreeSet<(Timestamp, JobId)>,
     pub reserved: HashMap<Key, Reservation>,
     /// The last fencing token given.
     pub token: u64,
-    /// Jobs with an open proposal.
-    pub proposed: usize,
     pub work: Work,
     #[cfg(feature = "failpoints")]
     pub mutant: Option<crate::gate::memory::mutant::Mutant>,
@@ -89,9 +89,9 @@ impl Line {
             lot: Lot::default(),
             due: BTreeSet::new(),
             standing_off: BTreeSet::new(),
+            lapses: BTreeSet::new(),
             reserved: HashMap::new(),
             token: 0,
-            proposed: 0,
             work: Work::default(),
             #[cfg(feature = "failpoints")]
             mutant: None,
@@ -142,7 +142,7 @@ impl Line {
                 Stage::Timed(at) => {
                     self.due.remove(&(at, *id));
                 }
-                Stage::Proposed { takes, .. } => self.discharge(&takes),
+                Stage::Proposed { takes, since, .. } => self.discharge(*id, &takes, since),
             }
             self.forget(*id);
         }
@@ -195,22 +195,31 @@ impl Line {
     /// False for a token that is not the job's: nothing changes.
     fn close_proposal(&mut self, id: JobId, given: u64) -> bool {
         let Some(job) = self.jobs.get_mut(&id) else { return false };
-        let Stage::Proposed { token, takes, .. } = &mut job.stage else { return false };
+        let Stage::Proposed { token, takes, since } = &mut job.stage else { return false };
         let fenced = *token != given;
         #[cfg(feature = "failpoints")]
         let fenced = fenced && self.mutant != Some(crate::gate::memory::mutant::Mutant::UnfencedSettle);
         if fenced {
             return false;
         }
-        let takes = std::mem::take(takes);
+        let (takes, since) = (std::mem::take(takes), *since);
         job.stage = Stage::Waiting;
-        self.discharge(&takes);
+        self.discharge(id, &takes, since);
         true
     }
 
+    /// Nobody has answered to the job's proposal in time.
+    pub fn lapse(&mut self, id: JobId) {
+        let Some(Job { stage: Stage::Proposed { token, .. }, .. }) = self.jobs.get(&id) else { return };
+        let token = *token;
+        if self.close_proposal(id, token) {
+            self.enter_class(id);
+        }
+    }
+
     /// A proposal is closed: what it charged is given back.
-    fn discharge(&mut self, takes: &[Take]) {
-        self.proposed = self.proposed.saturating_sub(1);
+    fn discharge(&mut self, id: JobId, takes: &[Take], since: Timestamp) {
+        self.lapses.remove(&(since.plus(PROPOSAL_LAPSES), id));
         self.figures.discharge(takes);
         #[cfg(feature = "failpoints")]
         if self.is(crate::gate::memory::mutant::Mutant::LostReleaseMark) {

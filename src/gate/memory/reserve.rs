@@ -3,8 +3,11 @@
 //! other class takes of that budget, until the job fits. Others go on with other budgets.
 
 use crate::{
-    budget::{Books, Class, ClassId, Closure, Decision, Key, MemberView, RefusalKind, View, decide},
-    gate::memory::{line::Line, stand::Stand},
+    budget::{Books, Class, ClassId, Decision, Key, MemberView, RefusalKind, View, decide},
+    gate::{
+        kept_room,
+        memory::{line::Line, stand::Stand},
+    },
     job::time::{Millis, Timestamp},
 };
 
@@ -34,12 +37,7 @@ impl Books for SeenBy<'_> {
         let kept = self.line.reserved.get(key).filter(|kept| kept.class != self.class);
         // A closure whose time has passed is none.
         if let (None, Some(kept)) = (view.closed_at(self.now), kept) {
-            view.closed = Some(Closure {
-                reason: format!("what becomes free is kept for a larger job since {}", kept.since),
-                actor: "gate".to_owned(),
-                since: kept.since,
-                opens_at: Some(kept.until),
-            });
+            view.closed = Some(kept_room(kept.since, kept.until));
         }
         view
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::{
     budget::{ClassId, Decision, Key, Take, decide},
     gate::{
-        Proposal, Proposals,
+        PROPOSAL_LAPSES, Proposal, Proposals,
         memory::{
             line::{Line, Stage},
             need::Group,
@@ -48,6 +48,7 @@ impl Line {
         let passed = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         !self.ready.is_empty()
             || self.lot.dirty_count() > 0
+            || passed(self.lapses.first().map(|(at, _)| *at))
             || passed(self.due.first().map(|(at, _)| *at))
             || passed(self.standing_off.first().map(|(at, _)| *at))
             || passed(self.lot.next_alarm())
@@ -58,6 +59,10 @@ impl Line {
         self.work.steps += 1;
         if let Some(key) = self.lot.take_alarm(now) {
             self.ring(&key, now);
+        } else if let Some((at, job)) = self.lapses.first().copied()
+            && at <= now
+        {
+            self.lapse(job);
         } else if let Some((at, job)) = self.due.first().copied()
             && at <= now
         {
@@ -139,9 +144,9 @@ impl Line {
         }
         self.flows.pass(rank.band, rank.tag);
         self.token += 1;
-        self.proposed += 1;
+        self.lapses.insert((now.plus(PROPOSAL_LAPSES), rank.job));
         let job = self.jobs.get_mut(&rank.job)?;
         job.stage = Stage::Proposed { token: self.token, takes, since: now };
-        Some(Proposal { job: rank.job, token: self.token, class: Arc::clone(&job.class) })
+        Some(Proposal { job: rank.job, token: self.token, class: id })
     }
 }

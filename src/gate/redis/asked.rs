@@ -1,0 +1,174 @@
+//! What the scripts are asked, from the words of the port. A class is told as a template, which many classes share, and
+//! its own values: the request and the repository in its keys.
+
+use std::collections::HashMap;
+
+use crate::{
+    budget::{Amount, Class, ClassId, Demand, Key, Rules, Scope, Truth},
+    gate::{Offer, Verdict, redis::packed::Packer},
+    job::{id::JobId, time::Timestamp},
+};
+
+/// What a class asks for, in two parts.
+struct Definition {
+    template: Packer,
+    own: Vec<String>,
+}
+
+/// Every budget but those of one request or one repository: of these each class has its own.
+fn own_value(key: &Key) -> Option<&str> {
+    match key.scope() {
+        Some((Scope::Request | Scope::Repository, value)) => Some(value),
+        _ => None,
+    }
+}
+
+/// The members of the pool that must not be chosen, by name: others who are excluded change nothing.
+fn excluded<'a>(demand: &Demand, rules: &'a Rules) -> Vec<&'a str> {
+    let members = rules.pool(&demand.key).into_iter().flat_map(|pool| &pool.members);
+    let logins = members.map(|member| member.login.as_str());
+    logins.filter(|login| demand.exclude.iter().any(|other| other.eq_ignore_ascii_case(login))).collect()
+}
+
+/// 64-bit FNV-1a (Fowler, Noll, Vo).
+fn hash(bytes: &[u8]) -> [u8; 8] {
+    let step = |state: u64, byte: &u8| (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step).to_be_bytes()
+}
+
+fn define(class: &Class, rules: &Rules) -> Definition {
+    let mut own: Vec<String> = Vec::new();
+    let (mut demands, mut shared) = (Packer::default().list(class.demands.len()), Packer::default());
+    for demand in class.demands.iter() {
+        let key = demand.key.as_str();
+        let value = own_value(&demand.key);
+        let text = value.and_then(|value| key.strip_suffix(value)).unwrap_or(key);
+        let logins = excluded(demand, rules);
+        let ask = |packer: Packer| {
+            let packer = packer.bytes(text.as_bytes()).number(demand.amount.as_i64()).list(logins.len());
+            logins.iter().fold(packer, |packer, login| packer.bytes(login.as_bytes()))
+        };
+        let number = value.map(|value| {
+            own.iter().position(|known| known == value).unwrap_or_else(|| {
+                own.push(value.to_owned());
+                own.len() - 1
+            })
+        });
+        if number.is_none() {
+            shared = ask(shared);
+        }
+        let limit = rules.limit(&demand.key).map(Amount::as_i64);
+        let number = number.and_then(|number| i64::try_from(number + 1).ok());
+        demands = ask(demands.list(5)).number_or_false(limit).number_or_false(number);
+    }
+    let shape = hash(&shared.into_bytes());
+    Definition { template: Packer::default().list(2).bytes(&shape).packed(&demands), own }
+}
+
+/// Jobs with what their classes ask for, in order of acceptance.
+pub(super) fn offers(offers: &[Offer], rules: &Rules) -> Vec<u8> {
+    let mut templates: Vec<Vec<u8>> = Vec::new();
+    let mut numbers: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut classes: HashMap<ClassId, usize> = HashMap::new();
+    let (mut definitions, mut entries) = (Packer::default(), Packer::default().list(offers.len()));
+    for offer in offers {
+        let count = classes.len();
+        let class = *classes.entry(offer.class.id).or_insert_with(|| {
+            let Definition { template, own } = define(&offer.class, rules);
+            let code = template.into_bytes();
+            let number = *numbers.entry(code.clone()).or_insert_with(|| {
+                templates.push(code.clone());
+                templates.len()
+            });
+            let packer = std::mem::take(&mut definitions).list(4).bytes(&class_id(offer.class.id));
+            let packer = packer.bytes(&hash(&code)).list(own.len());
+            let packer = own.iter().fold(packer, |packer, value| packer.bytes(value.as_bytes()));
+            definitions = packer.number(size(number));
+            count + 1
+        });
+        entries = entries.list(7).bytes(offer.job.as_bytes()).number(size(class));
+        entries = entries.number(i64::from(offer.band)).bytes(offer.flow.as_bytes());
+        entries = entries.number(i64::from(offer.weight)).bytes(&order(offer.order));
+        entries = entries.number_or_false(offer.due_at.map(|at| at.0));
+    }
+    let codes =
+        templates.iter().fold(Packer::default().list(templates.len()), |packer, code| packer.bytes(code));
+    let classes = Packer::default().list(classes.len()).packed(&definitions);
+    Packer::default().list(3).packed(&codes).packed(&classes).packed(&entries).into_bytes()
+}
+
+fn size(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Sorts as the number does.
+fn order(order: i64) -> [u8; 8] {
+    (order.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+/// Sorts as the id does.
+pub(super) fn class_id(id: ClassId) -> [u8; 8] {
+    id.0.to_be_bytes()
+}
+
+pub(super) fn jobs(jobs: &[JobId]) -> Vec<u8> {
+    jobs.iter()
+        .fold(Packer::default().list(jobs.len()), |packer, job| packer.bytes(job.as_bytes()))
+        .into_bytes()
+}
+
+pub(super) fn truths(truths: &[Truth]) -> Packer {
+    truths.iter().fold(Packer::default().list(truths.len()), |packer, truth| {
+        let packer = packer.list(5).bytes(truth.key.as_str().as_bytes()).number(truth.used.as_i64());
+        let packer = packer.number_or_false(truth.limit.map(Amount::as_i64));
+        let packer = match &truth.closed {
+            Some(closed) => packer
+                .list(4)
+                .bytes(closed.reason.as_bytes())
+                .bytes(closed.actor.as_bytes())
+                .number(closed.since.0)
+                .number_or_false(closed.opens_at.map(|at| at.0)),
+            None => packer.flag(false),
+        };
+        packer.number(truth.version)
+    })
+}
+
+/// The ledger's answers; the words of a refusal travel as JSON.
+pub(super) fn verdicts(verdicts: &[(JobId, u64, Verdict)], told: &[Truth]) -> Vec<u8> {
+    let packer = Packer::default().list(2).list(verdicts.len());
+    let packer = verdicts.iter().fold(packer, |packer, (job, token, verdict)| {
+        let packer = packer.list(5).bytes(job.as_bytes());
+        let packer = packer.number(i64::try_from(*token).unwrap_or(i64::MAX));
+        let kind = match verdict {
+            Verdict::Admitted => 1,
+            Verdict::Refused(_) => 2,
+            Verdict::Gone => 3,
+            Verdict::Unanswered => 4,
+        };
+        match verdict {
+            Verdict::Refused(refusal) => {
+                let words = serde_json::to_vec(refusal).unwrap_or_default();
+                packer.number(kind).bytes(refusal.key.as_str().as_bytes()).bytes(&words)
+            }
+            _ => packer.number(kind).flag(false).flag(false),
+        }
+    });
+    packer.packed(&truths(told)).into_bytes()
+}
+
+/// The pools of the rules, each member with key, limit and absences.
+pub(super) fn pools(rules: &Rules) -> Vec<u8> {
+    let packer = Packer::default().list(rules.pools.len());
+    let packed = rules.pools.iter().fold(packer, |packer, (name, pool)| {
+        let packer = packer.list(2).bytes(Key::pool(name).as_str().as_bytes()).list(pool.members.len());
+        pool.members.iter().fold(packer, |packer, member| {
+            let key = Key::member(name, &member.login);
+            let packer = packer.list(4).bytes(member.login.as_bytes()).bytes(key.as_str().as_bytes());
+            let packer = packer.number(member.limit.as_i64()).list(2 * member.away.len());
+            let times = member.away.iter().flat_map(|(from, to)| [from, to]);
+            times.fold(packer, |packer, Timestamp(at)| packer.number(*at))
+        })
+    });
+    packed.into_bytes()
+}

@@ -1,0 +1,175 @@
+-- The budgets that this call has looked at: the ledger's figure, the charges of open proposals, and who is parked.
+
+local budgets, changed_budgets = {}, {}
+
+local function budget_of(key, raw)
+  local is_told, used, limit, closed, token, pending, assumed, groups, alarm, kept, heavy = false
+  if raw then
+    is_told, used, limit, closed, token, pending, assumed, groups, alarm, kept, heavy = unpack(read(raw))
+  end
+  local budget = {
+    key = key,
+    -- The version of the ledger's figure; false until it has spoken.
+    told = is_told,
+    used = used or 0,
+    limit = limit or false,
+    -- {reason, actor, since, opening time or false}
+    closed = closed or false,
+    -- The last token given before the figure was heard.
+    token = token or 0,
+    pending = pending or 0,
+    -- The limit until the ledger has spoken; nil: not known here, false: none.
+    assumed = assumed,
+    -- Groups of parked classes: {number, whether one of them carries the baton}.
+    groups = groups or {},
+    alarm = alarm or false,
+    -- Room kept: {class, since, until}.
+    kept = kept or false,
+    heavy = heavy or 0,
+    is_stored = raw and true or false,
+  }
+  budgets[key] = budget
+  return budget
+end
+
+local function budget(key, assumed)
+  local found = budgets[key] or budget_of(key, call('HGET', base .. 'budgets', key))
+  if assumed ~= nil and found.assumed == nil then found.assumed = assumed end
+  return found
+end
+
+-- Reads at once what will be looked at.
+local function load_budgets(keys)
+  local missing = {}
+  for _, key in ipairs(keys) do
+    if budgets[key] == nil then
+      budgets[key] = false
+      missing[#missing + 1] = key
+    end
+  end
+  for from = 1, #missing, 4000 do
+    local to = math.min(from + 3999, #missing)
+    local raws = call('HMGET', base .. 'budgets', unpack(missing, from, to))
+    for at = from, to do budget_of(missing[at], raws[at - from + 1]) end
+  end
+end
+
+local function has_waiters(found)
+  return next(found.groups) ~= nil
+end
+
+local function change(found)
+  changed_budgets[found.key] = found
+end
+
+local function write_budgets()
+  local kept, gone = {}, {}
+  for key, found in pairs(changed_budgets) do
+    if found.told or found.pending > 0 or found.kept or has_waiters(found) then
+      kept[#kept + 1] = key
+      kept[#kept + 1] = write({
+        found.told, found.used, found.limit, found.closed, found.token, found.pending, found.assumed or false,
+        found.groups, found.alarm, found.kept, found.heavy,
+      })
+    elseif found.is_stored then
+      gone[#gone + 1] = key
+    end
+  end
+  if #kept > 0 then call_many('HSET', base .. 'budgets', kept) end
+  if #gone > 0 then call_many('HDEL', base .. 'budgets', gone) end
+end
+
+local pools = {}
+
+local function is_pool_key(key)
+  return key == 'pool' or sub(key, 1, 5) == 'pool/'
+end
+
+-- The members: {login, key, limit, {from, to, from, to, ...}}; none for a key that is no pool.
+local function pool_members(key)
+  if not is_pool_key(key) then return {} end
+  local members = pools[key]
+  if not members then
+    local raw = call('HGET', base .. 'pools', key)
+    members = raw and read(raw) or {}
+    pools[key] = members
+    local keys = {}
+    for at, member in ipairs(members) do keys[at] = member[2] end
+    load_budgets(keys)
+    for _, member in ipairs(members) do budget(member[2], member[3]) end
+  end
+  return members
+end
+
+local function pool_of_member(key)
+  local pool = string.match(key, '^pool/([^/]*)/')
+  return pool and 'pool/' .. pool
+end
+
+local function limit_of(found)
+  if found.told then return found.limit end
+  return found.assumed or false
+end
+
+local function used_of(found)
+  return math.min(found.used + found.pending, MAX)
+end
+
+-- Takes over a figure of the ledger if it is newer; true if it was.
+-- {key, used, limit or false, closure or false, version}
+local function hear(truth)
+  local found = budget(truth[1])
+  if found.told and found.told >= truth[5] then return false end
+  found.used, found.limit, found.closed, found.told = truth[2], truth[3], truth[4], truth[5]
+  found.token = totals.token
+  change(found)
+  return true
+end
+
+-- Whether the ledger has spoken of the budget, or of a member of the pool, since the token was given.
+local function was_heard_since(key, token)
+  local function heard(one)
+    local found = budget(one)
+    return found.told and found.token >= token
+  end
+  if heard(key) then return true end
+  for _, member in ipairs(pool_members(key)) do
+    if heard(member[2]) then return true end
+  end
+  return false
+end
+
+-- Takes: {key, amount, key, amount, ...}
+local function charge(takes)
+  for at = 1, #takes, 2 do
+    local found = budget(takes[at])
+    found.pending = math.min(found.pending + takes[at + 1], MAX)
+    change(found)
+  end
+end
+
+local function uncharge(takes)
+  for at = 1, #takes, 2 do
+    local found = budget(takes[at])
+    found.pending = math.max(found.pending - takes[at + 1], 0)
+    change(found)
+  end
+end
+
+-- The next time at which an opening gate or a returning member may change what fits.
+local function next_change(key)
+  local first = false
+  local function note(at)
+    if at and at > now and (not first or at < first) then first = at end
+  end
+  local function note_opening(one)
+    local closed = budget(one).closed
+    if closed then note(closed[4]) end
+  end
+  note_opening(key)
+  for _, member in ipairs(pool_members(key)) do
+    for at = 2, #member[4], 2 do note(member[4][at]) end
+    note_opening(member[2])
+  end
+  return first
+end

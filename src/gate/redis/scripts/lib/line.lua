@@ -1,0 +1,126 @@
+-- Who is in line. Jobs come, leave, and return when the ledger did not take them. Nothing here chooses who is next.
+
+-- The job's turn can come.
+local function enter_class(found)
+  if found.due then
+    found.due = false
+    changed_jobs[found.id] = found
+  end
+  local queue = class(found.class)
+  if queue.stand == ABSENT then
+    queue.stand = READY
+    totals.lined = totals.lined + 1
+  end
+  roll_insert(queue, rank_of(found))
+  settle_head(queue)
+end
+
+-- Entry: {job, number of its class, band, flow, weight, order as eight bytes, due at or false}
+-- True if the job was not in line.
+local function offer_one(entry, definition)
+  local id, band = entry[1], entry[3]
+  local flow = flow_by_name(band, entry[4])
+  local tag = next_tag(flow, band)
+  local found = {
+    id = id, class = definition[1], turn = string.char(band) .. struct.pack('>I7', tag) .. entry[6],
+    flow = flow.number, offered = now, due = entry[7] and entry[7] > now and entry[7], is_reserved = false,
+  }
+  if call('HSETNX', bucket(id), id, job_record(found)) == 0 then
+    local open = open_of(id)
+    if open then
+      open.again = { entry, definition }
+      set_open(id, open)
+    end
+    return false
+  end
+  flow_enter(flow, band, entry[5], tag)
+  jobs[id] = found
+  totals.jobs = totals.jobs + 1
+  local queue = class(found.class) or new_class(definition)
+  queue.jobs = queue.jobs + 1
+  touch(queue)
+  if found.due then
+    times_add(due, found.due, id)
+    is_worth_waking = true
+  else
+    enter_class(found)
+  end
+  return true
+end
+
+-- The job leaves the gate.
+local function forget(found)
+  call('HDEL', bucket(found.id), found.id)
+  jobs[found.id] = false
+  totals.jobs = totals.jobs - 1
+  local queue = class(found.class)
+  queue.jobs = queue.jobs - 1
+  touch(queue)
+  flow_leave(byte(found.turn), found.flow)
+end
+
+-- A proposal is closed: what it charged is given back.
+local function discharge(id, open)
+  set_open(id, nil)
+  times_remove(lapses, id)
+  uncharge(open.takes)
+  for at = 1, #open.takes, 2 do
+    lot_mark(open.takes[at])
+    local pool = pool_of_member(open.takes[at])
+    if pool then lot_mark(pool) end
+  end
+end
+
+local function withdraw(ids)
+  load_opens(ids)
+  for _, id in ipairs(ids) do
+    local found = job(id)
+    if found then
+      local open = open_of(id)
+      if open then
+        discharge(id, open)
+      elseif found.due then
+        times_remove(due, id)
+      else
+        local queue = class(found.class)
+        roll_remove(queue, rank_of(found))
+        settle_head(queue)
+      end
+      forget(found)
+    end
+  end
+end
+
+local function observe(truths)
+  local keys = {}
+  for at, truth in ipairs(truths) do keys[at] = truth[1] end
+  load_budgets(keys)
+  for _, truth in ipairs(truths) do
+    if hear(truth) then mark(truth[1]) end
+  end
+end
+
+-- The ledger refused the job: it waits on, at the head of its class.
+local function take_back(found, token, refused_key, refusal)
+  enter_class(found)
+  local queue = class(found.class)
+  local is_ready = queue.stand == READY
+  local takes, key, is_full = decide(demands_of(queue), queue.id)
+  if not takes then
+    -- Parked by the gate's own figures, which are as new as the ledger's or newer. A class that is parked already
+    -- stays there.
+    if is_ready then park(queue, key, is_full) end
+  elseif not was_heard_since(refused_key, token) then
+    stand_off(queue, refusal)
+  end
+end
+
+local ADMITTED, REFUSED, GONE, UNANSWERED = 1, 2, 3, 4
+
+-- False for a token that is not the job's: nothing changes.
+local function close_proposal(id, token)
+  local open = open_of(id)
+  if not open or open.token ~= token then return false end
+  discharge(id, open)
+  return true, open.again
+end

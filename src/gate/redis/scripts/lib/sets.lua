@@ -1,0 +1,124 @@
+-- Ordered sets with what this call has changed in them, written back at its end.
+
+local PAGE = 32
+
+-- By bytes, all with the score 0.
+local function new_order(name, before)
+  return { key = base .. name, before = before, adds = {}, has = {}, gone = {}, page = nil, at = 1, is_full = false }
+end
+
+local function order_sync(set)
+  local gone = {}
+  for member in pairs(set.gone) do gone[#gone + 1] = member end
+  if #gone > 0 then call_many('ZREM', set.key, gone) end
+  local adds = {}
+  for _, member in ipairs(set.adds) do
+    adds[#adds + 1] = '0'
+    adds[#adds + 1] = member
+  end
+  if #adds > 0 then call_many('ZADD', set.key, adds) end
+  set.adds, set.has, set.gone = {}, {}, {}
+end
+
+-- Where in the sorted list a member stands or would stand.
+local function find(set, member)
+  local low, high = 1, #set.adds + 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if set.before(set.adds[middle], member) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+local function order_first(set)
+  while true do
+    if not set.page then
+      set.page = call('ZRANGE', set.key, 0, PAGE - 1)
+      set.at, set.is_full = 1, #set.page == PAGE
+    end
+    local member = set.page[set.at]
+    while member and set.gone[member] do
+      set.at = set.at + 1
+      member = set.page[set.at]
+    end
+    if member or not set.is_full then
+      local added = set.adds[1]
+      if added and (not member or set.before(added, member)) then return added end
+      return member
+    end
+    order_sync(set)
+    set.page = nil
+  end
+end
+
+local function order_add(set, member)
+  set.gone[member] = nil
+  if set.has[member] then return end
+  set.has[member] = true
+  table.insert(set.adds, find(set, member), member)
+  is_worth_waking = true
+end
+
+local function order_remove(set, member)
+  set.gone[member] = true
+  if set.has[member] then
+    set.has[member] = nil
+    table.remove(set.adds, find(set, member))
+  end
+end
+
+-- By time, then by bytes.
+local function new_times(name)
+  return { key = base .. name, adds = {}, gone = {}, is_known = false, at = nil, member = nil }
+end
+
+local function times_sync(times)
+  if #times.gone > 0 then call_many('ZREM', times.key, times.gone) end
+  if #times.adds > 0 then call_many('ZADD', times.key, times.adds) end
+  times.adds, times.gone = {}, {}
+end
+
+local function times_first(times)
+  if not times.is_known then
+    times_sync(times)
+    local first = call('ZRANGE', times.key, 0, 0, 'WITHSCORES')
+    times.member, times.at = first[1], first[2] and tonumber(first[2])
+    times.is_known = true
+  end
+  return times.at, times.member
+end
+
+local function times_add(times, at, member)
+  if #times.gone > 0 then times_sync(times) end
+  times.adds[#times.adds + 1] = text(at)
+  times.adds[#times.adds + 1] = member
+  if times.is_known then
+    local is_first = not times.at or at < times.at or (at == times.at and is_below(member, times.member))
+    if is_first then times.at, times.member = at, member end
+  end
+end
+
+local function times_remove(times, member)
+  if #times.adds > 0 then times_sync(times) end
+  times.gone[#times.gone + 1] = member
+  if times.is_known and times.member == member then times.is_known = false end
+end
+
+local ready = new_order('ready', is_earlier)
+local dirty = new_order('dirty', is_below)
+local alarms = new_times('alarms')
+local due = new_times('due')
+local standing_off = new_times('off')
+local lapses = new_times('lapses')
+
+-- The first whose time has come.
+local function has_passed(times)
+  local at, member = times_first(times)
+  return at and at <= now and member
+end
+
+-- Whether `propose` has something to look at.
+local function has_work()
+  return order_first(ready) or order_first(dirty) or has_passed(alarms) or has_passed(lapses) or has_passed(due)
+    or has_passed(standing_off) or false
+end
