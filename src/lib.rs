@@ -12,6 +12,7 @@ pub mod http;
 pub mod intake;
 pub mod job;
 pub mod ledger;
+pub mod news;
 pub mod notify;
 pub mod pipeline;
 pub mod policy;

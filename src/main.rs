@@ -21,6 +21,7 @@ async fn main() -> ExitCode {
 async fn here(cli: &Cli) -> Option<anyhow::Result<u8>> {
     Some(match &cli.command {
         Command::Serve(args) => boot::serve(args).await,
+        Command::Work(args) => boot::work(args).await,
         Command::Simulate(args) => boot::simulate(args).await,
         Command::Doctor(args) => boot::doctor(args).await,
         Command::Health(args) => boot::health::run(args).await,

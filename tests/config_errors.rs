@@ -101,7 +101,7 @@ fn a_wrong_file_is_told_with_line_column_text_and_hint() {
             "did you mean `full`?",
         ),
         (
-            "[gate]\nurl = \"redis://x\"\n".to_owned(),
+            "[gate]\nurl = \"http://x\"\n".to_owned(),
             "sluice.toml:2:7: there is no such gate",
             "redis",
             "write \"memory\"",
@@ -131,10 +131,10 @@ fn a_wrong_file_is_told_with_line_column_text_and_hint() {
             "add `token = ...`",
         ),
         (
-            "[recovery]\nsweep_seconds = 20\n".to_owned(),
-            "sluice.toml:2:17: leases would end",
-            "20",
-            "a third",
+            "[worker]\nroles = []\n".to_owned(),
+            "sluice.toml:2:9: a worker without a role does nothing",
+            "[]",
+            "admit, start, track, review, notify",
         ),
         (
             "[tracking]\nrunning_ms = 0\n".to_owned(),

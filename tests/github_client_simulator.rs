@@ -114,6 +114,7 @@ mod bench {
             create_pull_request: true,
             base_ref: Some("main".to_owned()),
             custom_agent: None,
+            send_before: sluicegate::job::Timestamp(i64::MAX),
         }
     }
 

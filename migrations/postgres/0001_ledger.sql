@@ -5,7 +5,9 @@ CREATE TABLE head (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     seq BIGINT NOT NULL,
     hash TEXT NOT NULL,
-    at BIGINT NOT NULL
+    at BIGINT NOT NULL,
+    -- Transactions that changed anything: whoever finds the number that it left knows that nobody else has written.
+    writes BIGINT NOT NULL
 );
 
 CREATE TABLE entries (
@@ -121,6 +123,7 @@ CREATE TABLE attempts (
 CREATE UNIQUE INDEX attempts_by_number ON attempts (job_id, number);
 CREATE UNIQUE INDEX attempts_by_task ON attempts (task_id) WHERE task_id IS NOT NULL;
 CREATE INDEX attempts_by_phase ON attempts (phase) WHERE phase <> 'ended';
+CREATE INDEX attempts_by_worker ON attempts (worker_id) WHERE phase <> 'ended';
 
 CREATE TABLE budgets (
     id TEXT PRIMARY KEY,
@@ -180,13 +183,24 @@ CREATE TABLE workers (
     id TEXT PRIMARY KEY,
     token BIGINT NOT NULL,
     name TEXT NOT NULL,
+    roles TEXT NOT NULL,
     started_at BIGINT NOT NULL,
     lease_until BIGINT NOT NULL,
+    -- Position of the history up to which it knows every closed gate and withdrawn job.
+    seen BIGINT NOT NULL,
     stopped_at BIGINT
 );
 CREATE UNIQUE INDEX workers_by_token ON workers (token);
+CREATE INDEX workers_by_life ON workers (id) WHERE stopped_at IS NULL;
 
-INSERT INTO head (id, seq, hash, at) VALUES (1, 0, 'genesis', 0);
+-- What one worker does alone. Held as long as the worker lives.
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    worker_id TEXT NOT NULL REFERENCES workers (id),
+    since BIGINT NOT NULL
+);
+
+INSERT INTO head (id, seq, hash, at, writes) VALUES (1, 0, 'genesis', 0, 0);
 
 -- History cannot be changed or removed, whoever asks.
 CREATE FUNCTION entries_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -38,6 +38,8 @@ pub struct StartOrder {
     pub create_pull_request: bool,
     pub base_ref: Option<String>,
     pub custom_agent: Option<String>,
+    /// A start that could not be sent before this is not sent at all.
+    pub send_before: Timestamp,
 }
 
 /// How a call failed, as far as the caller's next step depends on it.
@@ -55,6 +57,8 @@ pub enum FailKind {
     Invalid,
     /// The request never left: nothing took effect.
     Unreachable,
+    /// Its turn came too late, so it was not sent: nothing took effect.
+    Late,
     /// 5xx, time-out, cut connection, unreadable answer: a write may have taken effect.
     Ambiguous,
 }

@@ -1,19 +1,21 @@
-//! The commands that run in this process: serve, simulate, doctor, config check, audit verify offline, bench.
+//! The commands that run in this process and come to an end by themselves, and the stand-in: simulate, doctor, config check, audit verify offline, bench.
 
 use std::{io::Write as _, sync::Arc};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    boot::{self, Daemon, streams::Streams, token, wire},
+    boot::{
+        self,
+        service::{readable, told_to_stop},
+        wire,
+    },
     cli::{
         AuditVerifyArgs, CliError, Exit,
-        local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, ServeArgs, SimulateArgs},
+        local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, SimulateArgs},
     },
-    clock::Entropy,
-    config::{self, ConfigError, Loaded, Settings, sections},
-    http, job, ledger, simulator, telemetry,
+    config::{self, ConfigError, Loaded, Settings},
+    job, ledger, simulator,
 };
 
 /// One line for whoever reads standard output.
@@ -27,74 +29,6 @@ pub(super) fn say(line: &str) -> anyhow::Result<()> {
 
 pub(super) fn load(shared: &crate::cli::Shared) -> Result<Loaded, ConfigError> {
     Settings::load(shared.config.as_deref(), &config::environment())
-}
-
-/// Resolves at SIGTERM or SIGINT, also when one came before it was waited for.
-fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-/// Runs the daemon until it is told to stop.
-pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
-    let stop = told_to_stop()?;
-    let loaded = load(&args.shared)?;
-    let format = match loaded.settings.log.format {
-        sections::LogFormat::Text => telemetry::LogFormat::Text,
-        sections::LogFormat::Json => telemetry::LogFormat::Json,
-    };
-    telemetry::init(format, &loaded.settings.log.level)?;
-    for warning in &loaded.warnings {
-        tracing::warn!(warning, "configuration");
-    }
-    let env = config::environment();
-    let listen = loaded.settings.http.listen;
-    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
-        CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
-            .hint("another daemon may be running there: stop it, or change [http] listen")
-    })?;
-    let address = listener.local_addr()?;
-    let token_file = &loaded.settings.http.token_file;
-    let token = token::load_or_make(token_file, &Entropy::from_system())?;
-    let mut daemon = Daemon::start(wire::parts(&loaded, &env)?).await.map_err(readable)?;
-    let endpoint = http::router(Arc::clone(&daemon.context), token);
-    let streams = Streams::open(&loaded, &env, &daemon.context)?;
-    let http = tokio::spawn(http::serve(listener, endpoint, daemon.context.shutdown.clone()));
-    std::fs::write(token_file.with_extension("url"), format!("http://{address}\n"))
-        .with_context(|| format!("writing the address beside {}", token_file.display()))?;
-    tracing::info!(%address, token_file = %token_file.display(), ledger = %loaded.settings.ledger.url, "ready");
-    let ended = tokio::select! {
-        () = stop => {
-            tracing::info!("told to stop: no new starts, waiting for what is in flight");
-            Ok(())
-        }
-        ended = daemon.ended() => ended,
-    };
-    // Requests that are being answered still need the ledger.
-    daemon.context.shutdown.cancel();
-    let answered = http.await?.context("the local endpoint");
-    streams.ended().await;
-    let stopped = daemon.stop().await;
-    answered?;
-    ended.and(stopped)?;
-    tracing::info!("stopped");
-    Ok(Exit::Ok.code())
-}
-
-/// A ledger that cannot be used is refused input, not a broken program.
-pub(super) fn readable(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<ledger::LedgerError>() {
-        Some(known) => {
-            let hint = known.advice().map(str::to_owned);
-            CliError { hint, ..CliError::new(Exit::Failure, known.to_string()) }.into()
-        }
-        None => error,
-    }
 }
 
 /// Runs the stand-in for GitHub until it is told to stop.

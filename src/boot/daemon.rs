@@ -9,16 +9,24 @@ use crate::{
     agent::{Agent, Forge},
     clock::{Clock, Entropy},
     gate::Gate,
-    job::time::Millis,
-    ledger::{Ledger, Location},
+    job::{role::Roles, time::Millis},
+    ledger::{Ledger, LedgerError, Location},
+    news::News,
     notify::Sink,
-    pipeline::{Context, Policy, Queues, Tuning, context, feed, resume, run, tracker::Tracker},
+    pipeline::{
+        Context, Policy, Queues, Tuning, catch_up::History, context, feed, rebuild::Barrier, resume,
+        resume::Newcomer, run, tracker::Tracker,
+    },
     worker::{Statistics, WorkerError},
 };
 
 /// Everything a worker process is made of.
 pub struct Parts {
     pub location: Location,
+    /// The gate is shared, so that other processes may work on the same ledger.
+    pub fleet: bool,
+    pub roles: Roles,
+    pub news: Arc<dyn News>,
     pub policy: Policy,
     pub tuning: Tuning,
     pub gate: Arc<dyn Gate>,
@@ -40,24 +48,28 @@ pub struct Daemon {
     steps: JoinHandle<Result<(), WorkerError>>,
 }
 
+async fn open(parts: &Parts) -> Result<Ledger, LedgerError> {
+    let (rules, clock) = (Arc::clone(&parts.policy.rules), Arc::clone(&parts.clock));
+    let entropy = Arc::clone(&parts.entropy);
+    if parts.fleet {
+        Ledger::open_shared(&parts.location, rules, clock, entropy).await
+    } else {
+        Ledger::open(&parts.location, rules, clock, entropy).await
+    }
+}
+
 impl Daemon {
     /// Opens the ledger, resumes what earlier lives left, and starts every step.
     pub async fn start(parts: Parts) -> anyhow::Result<Self> {
         let drain = parts.drain;
         // A SQLite ledger is locked by its one process: earlier lives are known to be over.
-        let alone = parts.location.url.starts_with("sqlite:");
-        let ledger = Ledger::open(
-            &parts.location,
-            Arc::clone(&parts.policy.rules),
-            Arc::clone(&parts.clock),
-            Arc::clone(&parts.entropy),
-        )
-        .await?;
+        let alone = parts.location.url.starts_with("sqlite:") && !parts.fleet;
+        let ledger = open(&parts).await?;
         let commits = ledger.feed();
-        let lease = parts.tuning.lease;
-        let fence =
-            resume::register(&ledger, parts.clock.as_ref(), &parts.entropy, &parts.name, lease, alone)
-                .await?;
+        let newcomer = Newcomer { name: parts.name, roles: parts.roles, lease: parts.tuning.lease, alone };
+        // What others write from here on is read by the first heartbeat.
+        let position = ledger.head().await?.seq;
+        let life = resume::register(&ledger, parts.clock.as_ref(), &parts.entropy, newcomer).await?;
         let context = Arc::new(Context {
             ledger,
             gate: parts.gate,
@@ -69,7 +81,11 @@ impl Daemon {
             entropy: parts.entropy,
             policy: parts.policy,
             tuning: parts.tuning,
-            fence,
+            fence: life.fence,
+            life,
+            news: parts.news,
+            history: History::from(position),
+            barrier: Barrier::default(),
             shutdown: CancellationToken::new(),
             tracker: Tracker::default(),
             specs: context::Specs::default(),
@@ -80,8 +96,14 @@ impl Daemon {
         resume::resume(&context).await?;
         let supervisor = run::supervise(&context, drain);
         let statistics = supervisor.statistics();
-        let steps = tokio::spawn(run::run(Arc::clone(&context), supervisor, feed));
+        let beside = run::Beside::start(&context);
+        let steps = tokio::spawn(run::run(Arc::clone(&context), supervisor, feed, beside));
         Ok(Self { context, statistics, steps })
+    }
+
+    /// True if its life as a worker was ended by others, because it was silent for longer than its lease.
+    pub fn was_succeeded(&self) -> bool {
+        self.context.life.is_over()
     }
 
     /// Resolves when the steps have ended, in order or not.

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::{
     boot::{
-        commands::{load, readable, say},
+        commands::{load, say},
+        service::readable,
         wire,
     },
     cli::{CliError, Exit, local::HealthArgs},
@@ -27,7 +28,7 @@ pub async fn run(args: &HealthArgs) -> anyhow::Result<u8> {
     let workers = ledger.workers().await;
     ledger.close().await;
     let workers = workers.map_err(|error| readable(error.into()))?;
-    let host = wire::host(&env);
+    let host = wire::host(&loaded, &env);
     let now = SystemClock.now();
     let Some(alive) = newest_alive(&workers, &host, now) else {
         return Err(CliError::new(Exit::Failure, format!("no worker of {host} has a lease that lasts"))
@@ -53,7 +54,7 @@ fn newest_alive<'w>(workers: &'w [WorkerRow], host: &str, now: Timestamp) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::id::WorkerId;
+    use crate::job::{id::WorkerId, role::Roles};
 
     #[test]
     fn only_a_worker_of_this_host_whose_lease_lasts_is_alive() {
@@ -61,6 +62,8 @@ mod tests {
             id: WorkerId::new(Timestamp(0), 7),
             token,
             name: name.to_owned(),
+            roles: Roles::all(),
+            seen: 0,
             started_at: Timestamp(0),
             lease_until: Timestamp(lease),
             stopped_at: stopped.map(Timestamp),

@@ -5,9 +5,11 @@ mod commands;
 pub mod daemon;
 pub mod doctor;
 pub mod health;
+mod service;
 pub mod streams;
 pub mod token;
 pub mod wire;
 
-pub use commands::{audit_verify_offline, bench, config_check, doctor, serve, simulate};
+pub use commands::{audit_verify_offline, bench, config_check, doctor, simulate};
 pub use daemon::{Daemon, Parts};
+pub use service::{serve, work};

@@ -5,14 +5,17 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     agent::github::{GitHub, GitHubOptions, Identity},
     boot::Parts,
+    budget::Rules,
     clock::{Clock, Entropy, SystemClock},
     config::{ConfigError, Loaded, SecretRef, load_catalog, sections::Synchronous},
-    gate::memory::MemoryGate,
+    gate::{Gate, memory::MemoryGate},
     job::time::Millis,
     ledger::Location,
+    news::{News, RedisNews, Silence},
     notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning},
     policy::problem::{Code, Problem},
+    redis_link::{RedisLink, RedisLocation},
 };
 
 /// How long shutdown waits for what is in flight; a start may take the client's whole time-out.
@@ -91,9 +94,47 @@ fn tuning(loaded: &Loaded) -> Tuning {
     }
 }
 
-/// Names this machine or container; the workers of one begin with it.
-pub fn host(env: &Env) -> String {
+/// Names this machine or container, or what the settings say instead; the names of its workers begin with it.
+pub fn host(loaded: &Loaded, env: &Env) -> String {
+    if let Some(name) = &loaded.settings.worker.name {
+        return name.clone();
+    }
     env.get("HOSTNAME").cloned().unwrap_or_else(|| "sluice".to_owned())
+}
+
+/// What stands between the processes of a fleet.
+struct Between {
+    gate: Arc<dyn Gate>,
+    news: Arc<dyn News>,
+    /// Others may work on the same ledger.
+    fleet: bool,
+}
+
+fn between(loaded: &Loaded, env: &Env, rules: &Arc<Rules>, entropy: &Entropy) -> anyhow::Result<Between> {
+    let settings = &loaded.settings.gate;
+    let Some(link) = redis(loaded, env)? else {
+        let fleet = false;
+        return Ok(Between {
+            gate: Arc::new(MemoryGate::new(Arc::clone(rules))),
+            news: Arc::new(Silence),
+            fleet,
+        });
+    };
+    let own = format!("{:032x}", entropy.draw_wide());
+    let news = Arc::new(RedisNews::new(link.clone(), &settings.fleet, &own));
+    let problem = Problem::new(Code::BadConfig, "this version has only the gate in memory");
+    drop(news);
+    Err(ConfigError::from(problem.hint("write `url = \"memory\"`")).into())
+}
+
+/// The way to the gate's Redis; None: the gate is in memory.
+pub fn redis(loaded: &Loaded, env: &Env) -> anyhow::Result<Option<RedisLink>> {
+    let settings = &loaded.settings.gate;
+    if settings.url == "memory" {
+        return Ok(None);
+    }
+    let password = settings.password.as_ref().map(|reference| secret(reference, env, loaded)).transpose()?;
+    Ok(Some(RedisLink::new(&RedisLocation { url: settings.url.clone(), password })?))
 }
 
 /// Everything a worker process is made of.
@@ -101,18 +142,18 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let settings = &loaded.settings;
     let no_identity = || -> Problem { crate::config::check::no_identity(loaded) };
     let identity = settings.identity().ok_or_else(no_identity).map_err(ConfigError::from)?.name.clone();
-    if settings.gate.url != "memory" {
-        let problem = Problem::new(
-            Code::BadConfig,
-            format!("[gate] url is `{}`, and this version has only the gate in memory", settings.gate.url),
-        );
-        return Err(ConfigError::from(problem.hint("write `url = \"memory\"`")).into());
-    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rules = Arc::new(settings.rules.clone());
     let github = github(loaded, env, Arc::clone(&clock))?;
+    let pid = std::process::id();
+    let name = format!("{}:{pid}", host(loaded, env));
+    let entropy = Arc::new(Entropy::from_system());
+    let Between { gate, news, fleet } = between(loaded, env, &rules, &entropy)?;
     Ok(Parts {
         location: location(loaded, env)?,
+        fleet,
+        roles: settings.worker.roles.iter().copied().collect(),
+        news,
         policy: Policy {
             catalog: load_catalog(loaded)?,
             rules: Arc::clone(&rules),
@@ -121,13 +162,13 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
             default_model: settings.policy.default_model.clone(),
         },
         tuning: tuning(loaded),
-        gate: Arc::new(MemoryGate::new(rules)),
+        gate,
         agent: Arc::<GitHub>::clone(&github),
         forge: github,
         sink: sink(loaded, env, Arc::clone(&clock))?,
         clock,
-        entropy: Arc::new(Entropy::from_system()),
-        name: format!("{}:{}", host(env), std::process::id()),
+        entropy,
+        name,
         drain: DRAIN,
     })
 }

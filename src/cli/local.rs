@@ -4,11 +4,21 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::Shared;
+use crate::{cli::Shared, job::role::Role};
 
 /// `sluice serve`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeArgs {
+    #[arg(skip)]
+    pub shared: Shared,
+}
+
+/// `sluice work`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WorkArgs {
+    /// What this worker does: admit, start, track, review or notify; may be given several times [default: `roles` in the configuration]
+    #[arg(long = "role", value_name = "ROLE")]
+    pub roles: Vec<Role>,
     #[arg(skip)]
     pub shared: Shared,
 }

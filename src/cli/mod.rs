@@ -24,6 +24,7 @@ mod submit;
 mod table;
 mod why;
 mod words;
+mod workers;
 
 use std::path::PathBuf;
 
@@ -32,7 +33,9 @@ use clap::{Args, Parser, Subcommand};
 pub use self::{
     audit::AuditVerifyArgs,
     exit::{CliError, Exit},
-    local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs},
+    local::{
+        BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs, WorkArgs,
+    },
     screen::Color,
 };
 use self::{
@@ -85,6 +88,10 @@ pub struct Shared {
 pub enum Command {
     /// Run the daemon
     Serve(ServeArgs),
+    /// Run a worker without the HTTP endpoint, beside others on the same ledger
+    Work(WorkArgs),
+    /// List the workers and what each one does
+    Workers(workers::WorkersArgs),
     /// Hand in a request: a file, or a template with inputs
     Submit(submit::SubmitArgs),
     /// List jobs with their states and what they wait for
@@ -155,6 +162,7 @@ impl Cli {
         let shared = self.shared.clone();
         match &mut self.command {
             Command::Serve(args) => args.shared = shared,
+            Command::Work(args) => args.shared = shared,
             Command::Simulate(args) => args.shared = shared,
             Command::Doctor(args) => args.shared = shared,
             Command::Health(args) => args.shared = shared,
@@ -212,7 +220,9 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Release(args) => act::run(Act::Release, args, session).await,
         Command::DiscardResult(args) => act::run(Act::DiscardResult, args, session).await,
         Command::Audit(audit::AuditCommand::Verify(_)) => audit::verify(session).await,
+        Command::Workers(args) => workers::run(args, session).await,
         Command::Serve(_)
+        | Command::Work(_)
         | Command::Doctor(_)
         | Command::Health(_)
         | Command::Config(_)

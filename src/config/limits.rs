@@ -72,8 +72,10 @@ impl Faults<'_> {
             self.add(&["streams", "url"], "not an address of Redis", "write \"redis://host:6379\"");
         }
         self.name(&["streams", "prefix"], &settings.streams.prefix);
-        if settings.gate.url != "memory" {
-            self.add(&["gate", "url"], "there is no such gate", "write \"memory\"");
+        self.gate(settings);
+        if settings.worker.roles.is_empty() {
+            let hint = "leave it out for every role, or name some of admit, start, track, review, notify";
+            self.add(&["worker", "roles"], "a worker without a role does nothing", hint);
         }
         if !settings.http.listen.ip().is_loopback() {
             let what = "other machines could reach it, without encryption and with one token for everything";
@@ -105,13 +107,23 @@ impl Faults<'_> {
         }
     }
 
+    fn gate(&mut self, settings: &Settings) {
+        let url = &settings.gate.url;
+        let schemes = ["redis://", "rediss://", "redis+unix:///"];
+        if url != "memory" && !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            let hint = "write \"memory\" or \"redis://HOST:6379/0\"";
+            self.add(&["gate", "url"], "there is no such gate", hint);
+        }
+        let login = url.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
+        if login.is_some_and(|(user, _)| user.contains(':')) {
+            let hint = "leave it out of the address and write `password = \"env:NAME\"`";
+            self.add(&["gate", "url"], "the address of the gate holds a password", hint);
+        }
+        self.name(&["gate", "fleet"], &settings.gate.fleet);
+    }
+
     fn times(&mut self, settings: &Settings) {
         let recovery = &settings.recovery;
-        if recovery.sweep_seconds.saturating_mul(3) > recovery.lease_seconds {
-            let hint =
-                "make sweep_seconds at most a third of lease_seconds, so that a lease is renewed in time";
-            self.add(&["recovery", "sweep_seconds"], "leases would end before they are renewed", hint);
-        }
         if recovery.look_up_window_seconds < recovery.start_within_seconds {
             let hint = "make look_up_window_seconds the longer one";
             let what = "a start could still be sent after it was given up";

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
-    job::cadence::CadenceRule,
+    job::{cadence::CadenceRule, role::Role},
     policy::credits::Decimal,
 };
 
@@ -228,10 +228,10 @@ pub struct Recovery {
     /// A start that was not sent within this time of its intent is not sent; 1 to 600.
     #[serde(deserialize_with = "within::<_, u64, 1, 600>")]
     pub start_within_seconds: u64,
-    /// After this silence another worker takes a job over; 3 to 3,600.
+    /// After this silence a worker counts as gone, and others take over what it did; renewed three times as often; 3 to 3,600.
     #[serde(deserialize_with = "within::<_, u64, 3, 3_600>")]
     pub lease_seconds: u64,
-    /// How often leases are renewed and leftovers looked for; 1 to 600, at most a third of the lease.
+    /// How often it is looked for workers that are gone, and for leftovers; 1 to 600.
     #[serde(deserialize_with = "within::<_, u64, 1, 600>")]
     pub sweep_seconds: u64,
     /// How long a completed task may take to show what it left; 1 to 3,600.
@@ -266,6 +266,10 @@ pub struct Webhook {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Worker {
+    /// For people, instead of the host's name; the process id is added to it.
+    pub name: Option<String>,
+    /// What this process does of the way of a job: `admit`, `start`, `track`, `review`, `notify`; left out: everything.
+    pub roles: Vec<Role>,
     /// Starts on their way at once; 1 to 512.
     #[serde(deserialize_with = "within::<_, usize, 1, 512>")]
     pub starts_in_flight: usize,
@@ -355,7 +359,7 @@ impl Default for Recovery {
         Self {
             look_up_window_seconds: 180,
             start_within_seconds: 60,
-            lease_seconds: 30,
+            lease_seconds: 20,
             sweep_seconds: 10,
             result_within_seconds: 120,
         }
@@ -368,7 +372,7 @@ impl Default for Notices {
 }
 impl Default for Worker {
     fn default() -> Self {
-        Self { starts_in_flight: 16, admit_batch: 64 }
+        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 64 }
     }
 }
 impl Default for Log {

@@ -14,6 +14,7 @@ use crate::{
 pub fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/v1/overview", get(overview))
+        .route("/v1/workers", get(workers))
         .route("/v1/notices", get(notices))
         .route("/v1/audit/verify", get(verify))
         .route("/v1/invariants", get(invariants))
@@ -26,6 +27,17 @@ pub async fn health() -> Response {
 
 async fn overview(State(context): State<Arc<Context>>) -> Answer {
     Ok(ok(context.overview().await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    #[serde(default)]
+    all: bool,
+}
+
+async fn workers(State(context): State<Arc<Context>>, Filter(which): Filter<Which>) -> Answer {
+    Ok(ok(context.fleet(which.all).await?))
 }
 
 #[derive(Deserialize)]

@@ -49,6 +49,8 @@ const fn job_of(command: &Command) -> Option<JobId> {
         | Command::Register { .. }
         | Command::Renew { .. }
         | Command::Stop { .. }
+        | Command::Expire { .. }
+        | Command::Claim { .. }
         | Command::Evidence { .. }
         | Command::Delivered { .. }
         | Command::Undelivered { .. } => None,

@@ -7,13 +7,15 @@ use crate::{
         lifecycle::Event,
         pull::Pull,
         remote::{Task, TaskId},
+        role::{LeaseName, Roles},
         routing::Failure,
         time::Timestamp,
     },
     ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
 };
 
-/// Who writes: the fencing token of a worker's life. A write with a token below the attempt's is refused.
+/// Who writes, and with which fencing token. About an attempt: the token that the attempt had when the writer came to drive it; once it is
+/// driven by another worker it has a higher one, and the write is refused. About the worker itself: the token of its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fence {
     pub worker: WorkerId,
@@ -46,6 +48,17 @@ pub struct Seen {
     pub advice: Option<String>,
     /// Of a retry: not before.
     pub due_at: Option<Timestamp>,
+}
+
+/// By what right a worker takes a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warrant {
+    /// None is needed: time alone has brought it.
+    Free,
+    /// It drives the attempt that the step is about.
+    Driver(AttemptId, Fence),
+    /// It holds a lease, and looked at this attempt of the job.
+    Holder(AttemptId, WorkerId, LeaseName),
 }
 
 /// What is done with a budget.
@@ -121,6 +134,7 @@ pub enum Command {
         failure: Option<Failure>,
         note: Option<String>,
         due_at: Option<Timestamp>,
+        warrant: Warrant,
     },
     /// By a person: cancel, approve, refuse, release, discard.
     Act {
@@ -148,16 +162,28 @@ pub enum Command {
     Register {
         worker: WorkerId,
         name: String,
+        roles: Roles,
         lease_until: Timestamp,
     },
+    /// `seen`: position of the history up to which the worker knows every closed gate and withdrawn job.
     Renew {
         worker: WorkerId,
         lease_until: Timestamp,
+        seen: i64,
     },
     Stop {
         worker: WorkerId,
     },
-    /// Take over an attempt from a worker that is gone.
+    /// End the life of a worker whose lease is over. One that has renewed it meanwhile lives on.
+    Expire {
+        worker: WorkerId,
+    },
+    /// Take a lease that is free: nobody's yet, or that of a worker that is gone.
+    Claim {
+        name: LeaseName,
+        fence: Fence,
+    },
+    /// Take over an attempt from a worker that is gone, or, as the holder of the identity's lease, one whose task is to be followed.
     TakeOver {
         job: JobId,
         attempt: AttemptId,

@@ -1,6 +1,6 @@
 //! The ledger as the rest of the process sees it: open, write, be told, close.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,7 +13,8 @@ use crate::{
         command::{Command, Reply},
         db::Db,
         load::RequestCache,
-        open::{self, Location},
+        open::{self, Location, Use},
+        spans::Spans,
         writer::{Answer, Committed, Feed, Writer},
     },
 };
@@ -39,8 +40,16 @@ pub struct Ledger {
 pub(super) struct Shared {
     pub feed: Feed,
     pub fenced: std::sync::atomic::AtomicU64,
+    own: Mutex<Spans>,
     #[cfg(feature = "failpoints")]
     pub lost_answers: crate::ledger::fault::LostAnswers,
+}
+
+impl Shared {
+    pub fn written(&self, committed: &Committed) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.add(committed.after, committed.seq);
+    }
 }
 
 impl std::fmt::Debug for Ledger {
@@ -58,7 +67,27 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
     ) -> Result<Self, LedgerError> {
-        let mut ledger = Self::of(open::for_writing(location).await?, rules);
+        Self::start(open::for_writing(location, Use::Alone).await?, rules, clock, entropy).await
+    }
+
+    /// As `open`, for a ledger that several processes write: a SQLite file is shared with others of this machine that
+    /// open it in the same way.
+    pub async fn open_shared(
+        location: &Location,
+        rules: Arc<Rules>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> Result<Self, LedgerError> {
+        Self::start(open::for_writing(location, Use::Shared).await?, rules, clock, entropy).await
+    }
+
+    async fn start(
+        db: Db,
+        rules: Arc<Rules>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> Result<Self, LedgerError> {
+        let mut ledger = Self::of(db, rules);
         let head = ledger.head().await?;
         let now = clock.now();
         if now.plus(CLOCK_TOLERANCE) < head.at {
@@ -119,6 +148,11 @@ impl Ledger {
         let (answer, answered) = oneshot::channel();
         commands.send((command, answer)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// The parts of the history from `after` to `upto` that this process has not written: each follows the position named first.
+    pub(super) fn foreign(&self, after: i64, upto: i64) -> Vec<(i64, i64)> {
+        self.shared.own.lock().unwrap_or_else(PoisonError::into_inner).gaps(after, upto)
     }
 
     /// Writes refused since the start because their fencing token was an old one.

@@ -10,14 +10,16 @@ use crate::{
     job::{
         id::{JobId, NoticeId, RequestId, WorkerId},
         lifecycle::Event,
+        role::LeaseName,
         state::State,
     },
     ledger::{
         LedgerError,
-        command::{Command, Fence},
+        command::{Command, Fence, Warrant},
         db::{Bind, Tx},
         rows::{
-            AttemptRow, BudgetRow, HoldRow, JobRow, NoticeRow, PromptRow, RequestRow, TemplateRow, WorkerRow,
+            AttemptRow, BudgetRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, TemplateRow,
+            WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -62,6 +64,9 @@ struct Needs {
     awake: BTreeSet<JobId>,
     /// Jobs of which another worker wants an attempt.
     orphans: BTreeSet<JobId>,
+    /// Jobs of which a worker that holds the identity's lease may follow the task.
+    followed: BTreeSet<JobId>,
+    leases: BTreeSet<LeaseName>,
     replays: BTreeSet<JobId>,
     workers: BTreeSet<WorkerId>,
     notices: BTreeSet<NoticeId>,
@@ -98,13 +103,23 @@ impl Needs {
                 self.jobs.insert(*job);
                 self.keys.extend(close.iter().map(|(key, _)| key.clone()));
             }
-            Command::Started { job, .. }
-            | Command::StartLost { job, .. }
+            Command::Started { job, .. } => {
+                self.jobs.insert(*job);
+                self.followed.insert(*job);
+            }
+            Command::StartLost { job, .. }
             | Command::StartRejected { job, .. }
             | Command::Discard { job, .. } => {
                 self.jobs.insert(*job);
             }
-            Command::Step { job, event, .. } | Command::Act { job, event, .. } => {
+            Command::Step { job, event, warrant, .. } => {
+                self.jobs.insert(*job);
+                self.takers.extend((*event == Event::Resumed).then_some(*job));
+                if let Warrant::Holder(_, _, lease) = warrant {
+                    self.leases.insert(lease.clone());
+                }
+            }
+            Command::Act { job, event, .. } => {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
             }
@@ -120,6 +135,7 @@ impl Needs {
             Command::TakeOver { job, fence: Fence { worker, .. }, .. } => {
                 self.jobs.insert(*job);
                 self.orphans.insert(*job);
+                self.followed.insert(*job);
                 self.workers.insert(*worker);
             }
             Command::Replay { job, .. } => {
@@ -130,21 +146,43 @@ impl Needs {
                 self.keys.insert(key.clone());
             }
             Command::RollOver => self.roll_over = true,
-            Command::Register { worker, .. } => {
-                self.register = true;
-                self.workers.insert(*worker);
-            }
-            Command::Renew { worker, .. } | Command::Stop { worker } => {
-                self.workers.insert(*worker);
-            }
+            Command::Register { .. }
+            | Command::Renew { .. }
+            | Command::Stop { .. }
+            | Command::Expire { .. }
+            | Command::Claim { .. } => self.add_of_workers(command),
             Command::Evidence { .. } => {}
             Command::Notice { dedup, job, .. } => {
                 self.jobs.extend(job);
                 self.dedups.insert(dedup.clone());
             }
-            Command::Delivered { notice } | Command::Undelivered { notice, .. } => {
-                self.notices.insert(*notice);
+            Command::Delivered { .. } | Command::Undelivered { .. } => self.add_of_notices(command),
+        }
+    }
+
+    fn add_of_notices(&mut self, command: &Command) {
+        if let Command::Delivered { notice } | Command::Undelivered { notice, .. } = command {
+            self.notices.insert(*notice);
+        }
+    }
+}
+
+/// What the life of a worker needs.
+impl Needs {
+    fn add_of_workers(&mut self, command: &Command) {
+        match command {
+            Command::Register { worker, .. } => {
+                self.register = true;
+                self.workers.insert(*worker);
             }
+            Command::Renew { worker, .. } | Command::Stop { worker } | Command::Expire { worker } => {
+                self.workers.insert(*worker);
+            }
+            Command::Claim { name, fence } => {
+                self.leases.insert(name.clone());
+                self.workers.insert(fence.worker);
+            }
+            _ => {}
         }
     }
 }
@@ -241,6 +279,18 @@ async fn load_jobs(
     Ok(())
 }
 
+/// Loads the leases that are spoken of; gives their holders.
+async fn load_leases(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<Vec<WorkerId>, LedgerError> {
+    let followed = set.attempts.map.values().filter(|row| needs.followed.contains(&row.job_id));
+    let mut names: BTreeSet<LeaseName> = followed.map(|row| LeaseName::track(&row.identity)).collect();
+    names.extend(needs.leases.iter().cloned());
+    let missing = names.iter().filter(|name| !set.leases.has(name));
+    for row in tx.rows_in::<LeaseRow>(&table::LEASES, "name", &texts(missing), "").await? {
+        set.leases.load(row.name.clone(), row);
+    }
+    Ok(names.iter().filter_map(|name| set.leases.get(name)).map(|row| row.worker_id).collect())
+}
+
 async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(), LedgerError> {
     for row in tx
         .rows_in::<RequestRow>(&table::REQUESTS, "idempotency_key", &texts(&needs.idempotency_keys), "")
@@ -255,6 +305,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
         set.templates.load(row.id.clone(), row);
     }
     let mut workers = needs.workers.clone();
+    workers.extend(load_leases(tx, set, needs).await?);
     let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));
     workers.extend(driven.map(|row| row.worker_id));
     workers.retain(|worker| !set.workers.has(worker));

@@ -14,16 +14,18 @@ mod load;
 mod open;
 pub mod query;
 pub mod rows;
+mod spans;
 pub mod table;
 mod working_set;
 mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, NewJob, Reply, Seen};
+pub use command::{BudgetChange, By, Command, Fence, NewJob, Reply, Seen, Warrant};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;
+pub use working_set::Shared;
 pub use writer::Committed;
 
 /// The ledger could not do it. Nothing was written, unless said otherwise.

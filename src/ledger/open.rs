@@ -32,12 +32,25 @@ pub struct Location {
     pub full_durability: bool,
 }
 
+/// Who writes a SQLite ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// This process only.
+    Alone,
+    /// Several processes of this machine.
+    Shared,
+}
+
 const READERS_MAX: u32 = 4;
 /// Page cache of a SQLite connection, in KiB (a negative number, says SQLite). Filled as it is used.
 const CACHE_KIB: &str = "-32768";
 /// A checkpoint writes each changed page once and waits for the disk in the middle of a commit: the fewer, the more changes of
 /// one page are written together. 40 MiB of log are read again within a second after a crash.
 const CHECKPOINT_PAGES: &str = "10000";
+/// How long a writer waits for the others of a shared SQLite file; they hold it for a transaction at a time.
+const BUSY_MAX: Duration = Duration::from_secs(20);
+/// How long a process that shares a SQLite file waits for one that is opening it.
+const JOIN_MAX: Duration = Duration::from_secs(10);
 /// The newest migration that this program knows.
 const SCHEMA: i64 = 1;
 
@@ -64,13 +77,17 @@ fn store(location: &Location) -> Result<Store<'_>, LedgerError> {
 }
 
 /// Opens the store, creates the SQLite file when it is missing, and brings the tables up to date.
-pub async fn for_writing(location: &Location) -> Result<Db, LedgerError> {
+pub async fn for_writing(location: &Location, purpose: Use) -> Result<Db, LedgerError> {
     let (db, migrated) = match store(location)? {
         Store::Sqlite(path) => {
-            let db = sqlite(&path, location.full_durability).await?;
+            let db = sqlite(&path, location.full_durability, purpose).await?;
             let migrations = migrator(include_str!("../../migrations/sqlite/0001_ledger.sql"));
-            let Db::Sqlite { write, .. } = &db else { return Ok(db) };
+            let Db::Sqlite { write, lock, .. } = &db else { return Ok(db) };
             let migrated = migrations.run(write).await;
+            if purpose == Use::Shared {
+                lock.share()
+                    .map_err(|error| LedgerError::Unreadable(format!("{}: {error}", path.display())))?;
+            }
             (db, migrated)
         }
         Store::Postgres(url) => {
@@ -132,13 +149,16 @@ fn place(location: &Location) -> String {
     }
 }
 
-async fn sqlite(path: &Path, full_durability: bool) -> Result<Db, LedgerError> {
+async fn sqlite(path: &Path, full_durability: bool, purpose: Use) -> Result<Db, LedgerError> {
     let unreadable =
         |error: &dyn std::fmt::Display| LedgerError::Unreadable(format!("{}: {error}", path.display()));
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         tokio::fs::create_dir_all(parent).await.map_err(|error| unreadable(&error))?;
     }
-    let lock = Arc::new(Lock::take(path)?);
+    let lock = Arc::new(match purpose {
+        Use::Alone => Lock::take(path)?,
+        Use::Shared => Lock::join(path).await?,
+    });
     let synchronous = if full_durability { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -150,7 +170,10 @@ async fn sqlite(path: &Path, full_durability: bool) -> Result<Db, LedgerError> {
         .pragma("cache_size", CACHE_KIB)
         .pragma("temp_store", "memory")
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        .busy_timeout(Duration::from_secs(5));
+        .busy_timeout(match purpose {
+            Use::Alone => Duration::from_secs(5),
+            Use::Shared => BUSY_MAX,
+        });
     let pool =
         |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
     let write = pool(1).connect_with(options.clone()).await.map_err(|error| unreadable(&error))?;
@@ -185,25 +208,62 @@ async fn postgres(url: &str, location: &Location, read_only: &str) -> Result<Db,
     Ok(Db::Postgres(pool))
 }
 
-/// The right of one process to write a SQLite ledger: a lock on the file `<ledger>.lock` beside it. It is advisory and ends
+/// The right of one process, or of several that share, to write a SQLite ledger: a lock on the file `<ledger>.lock` beside it. It is advisory and ends
 /// with the process, so nothing is left to clean up after a crash.
 #[derive(Debug, Default)]
 pub struct Lock(Mutex<Option<File>>);
 
 impl Lock {
     fn take(ledger: &Path) -> Result<Self, LedgerError> {
-        let mut path = ledger.as_os_str().to_owned();
-        path.push(".lock");
-        let path = PathBuf::from(path);
-        let unreadable =
-            |error: std::io::Error| LedgerError::Unreadable(format!("{}: {error}", path.display()));
-        let file =
-            File::options().create(true).truncate(false).write(true).open(&path).map_err(unreadable)?;
+        let file = Self::file(ledger)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(Mutex::new(Some(file)))),
             Err(TryLockError::WouldBlock) => Err(LedgerError::Locked(ledger.display().to_string())),
-            Err(TryLockError::Error(error)) => Err(unreadable(error)),
+            Err(TryLockError::Error(error)) => Err(Self::unreadable(ledger, &error)),
         }
+    }
+
+    /// Alone, so that the tables may be made, until `share`; or beside others that have come so far. While another process opens
+    /// the ledger, and no longer than that, this waits.
+    async fn join(ledger: &Path) -> Result<Self, LedgerError> {
+        let file = Self::file(ledger)?;
+        let mut waited = Duration::ZERO;
+        loop {
+            for tried in [file.try_lock(), file.try_lock_shared()] {
+                match tried {
+                    Ok(()) => return Ok(Self(Mutex::new(Some(file)))),
+                    Err(TryLockError::WouldBlock) => {}
+                    Err(TryLockError::Error(error)) => return Err(Self::unreadable(ledger, &error)),
+                }
+            }
+            if waited >= JOIN_MAX {
+                return Err(LedgerError::Locked(ledger.display().to_string()));
+            }
+            let pause = Duration::from_millis(20);
+            tokio::time::sleep(pause).await;
+            waited = waited.saturating_add(pause);
+        }
+    }
+
+    /// Lets the others in.
+    fn share(&self) -> std::io::Result<()> {
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.as_ref().map_or(Ok(()), File::lock_shared)
+    }
+
+    fn file(ledger: &Path) -> Result<File, LedgerError> {
+        let opened = File::options().create(true).truncate(false).write(true).open(Self::path(ledger));
+        opened.map_err(|error| Self::unreadable(ledger, &error))
+    }
+
+    fn path(ledger: &Path) -> PathBuf {
+        let mut path = ledger.as_os_str().to_owned();
+        path.push(".lock");
+        PathBuf::from(path)
+    }
+
+    fn unreadable(ledger: &Path, error: &std::io::Error) -> LedgerError {
+        LedgerError::Unreadable(format!("{}: {error}", Self::path(ledger).display()))
     }
 
     /// For the next process. A second time changes nothing.

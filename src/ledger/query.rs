@@ -1,13 +1,13 @@
 //! Reading the ledger: what the pipeline resumes from, and what people ask.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     budget::{Key, Truth},
     job::{
-        id::{AttemptId, JobId, NoticeId, RequestId},
+        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         repository::Repository,
         state::State,
         time::Timestamp,
@@ -17,8 +17,8 @@ use crate::{
         db::Bind,
         load::share,
         rows::{
-            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, NoticeRow, Phase,
-            PromptRow, RequestRow, WorkerRow,
+            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow,
+            Phase, PromptRow, RequestRow, WorkerRow,
         },
         table,
         working_set::Shared,
@@ -36,6 +36,22 @@ pub struct JobFilter {
     pub after: Option<i64>,
     /// 1 to 10,000; 1,000 when not given.
     pub limit: Option<u32>,
+}
+
+/// That something happened to a job, or to nothing in particular.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Event {
+    pub kind: String,
+    pub job_id: Option<JobId>,
+}
+
+/// So many attempts of an identity that a worker drives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Driven {
+    pub worker: WorkerId,
+    pub phase: Phase,
+    pub identity: String,
+    pub attempts: u64,
 }
 
 /// So many jobs in a state.
@@ -127,6 +143,17 @@ impl Ledger {
         let shared = Arc::new(share(row)?);
         self.cache.put(id, Arc::clone(&shared));
         Ok(Some(shared))
+    }
+
+    /// Those of these requests that exist.
+    pub async fn requests_among(&self, ids: &[RequestId]) -> Result<Vec<Shared>, LedgerError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = serde_json::to_string(ids).map_err(LedgerError::encoding)?;
+        let rows: Vec<RequestRow> =
+            self.db.rows(&table::REQUESTS, "WHERE t.id IN {list}", &[Bind::Text(&list)]).await?;
+        rows.into_iter().map(share).collect()
     }
 
     /// Newest first.
@@ -269,6 +296,85 @@ impl Ledger {
     fn truth(&self, row: BudgetRow) -> Truth {
         let limit = row.limit_override.or_else(|| self.rules.limit(&row.id));
         Truth { closed: row.closure(), key: row.id, used: row.used, limit, version: row.version }
+    }
+
+    /// What others than this process have written to the history after one position and up to another, in order.
+    pub async fn events_of_others(&self, after: i64, upto: i64) -> Result<Vec<Event>, LedgerError> {
+        let row = match self.db.dialect() {
+            crate::ledger::Dialect::Sqlite => "json_object('kind', kind, 'job_id', job_id)",
+            crate::ledger::Dialect::Postgres => "json_build_object('kind', kind, 'job_id', job_id)::text",
+        };
+        let sql = format!("SELECT {row} FROM entries WHERE seq > $1 AND seq <= $2 ORDER BY seq");
+        let mut events = Vec::new();
+        for (after, upto) in self.foreign(after, upto) {
+            events.extend(self.db.json::<Event>(&sql, &[Bind::Int(after), Bind::Int(upto)]).await?);
+        }
+        Ok(events)
+    }
+
+    /// Jobs with the attempts that they go by; those without one are left out.
+    pub async fn with_attempts(&self, jobs: &[JobId]) -> Result<Vec<(JobRow, AttemptRow)>, LedgerError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = serde_json::to_string(jobs).map_err(LedgerError::encoding)?;
+        let jobs: Vec<JobRow> =
+            self.db.rows(&table::JOBS, "WHERE t.id IN {list}", &[Bind::Text(&list)]).await?;
+        let ids: Vec<AttemptId> = jobs.iter().filter_map(|job| job.attempt_id).collect();
+        let list = serde_json::to_string(&ids).map_err(LedgerError::encoding)?;
+        let rows: Vec<AttemptRow> =
+            self.db.rows(&table::ATTEMPTS, "WHERE t.id IN {list}", &[Bind::Text(&list)]).await?;
+        let mut rows: HashMap<AttemptId, AttemptRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+        let pair = |job: JobRow| job.attempt_id.and_then(|id| rows.remove(&id)).map(|row| (job, row));
+        Ok(jobs.into_iter().filter_map(pair).collect())
+    }
+
+    /// Attempts that need somebody and whose worker is none of these.
+    pub async fn orphans(&self, living: &[WorkerId]) -> Result<Vec<AttemptRow>, LedgerError> {
+        let list = serde_json::to_string(living).map_err(LedgerError::encoding)?;
+        let tail = "WHERE t.phase <> 'ended' AND t.worker_id NOT IN {list}";
+        self.db.rows(&table::ATTEMPTS, tail, &[Bind::Text(&list)]).await
+    }
+
+    /// Attempts with a task of an identity that another worker drives.
+    pub async fn strays(&self, identity: &str, worker: WorkerId) -> Result<Vec<AttemptRow>, LedgerError> {
+        let tail = "WHERE t.phase IN ('live', 'done') AND t.identity = $1 AND t.worker_id <> $2";
+        self.db.rows(&table::ATTEMPTS, tail, &[Bind::Text(identity), Bind::Text(&worker.to_string())]).await
+    }
+
+    /// Attempts that a worker drives, by phase.
+    pub async fn driven(&self) -> Result<Vec<Driven>, LedgerError> {
+        let row = match self.db.dialect() {
+            crate::ledger::Dialect::Sqlite => {
+                "json_object('worker', worker_id, 'phase', phase, 'identity', identity, 'attempts', COUNT(*))"
+            }
+            crate::ledger::Dialect::Postgres => {
+                "json_build_object('worker', worker_id, 'phase', phase, 'identity', identity, 'attempts', COUNT(*))::text"
+            }
+        };
+        let sql = format!(
+            "SELECT {row} FROM attempts WHERE phase <> 'ended' GROUP BY worker_id, phase, identity ORDER BY identity"
+        );
+        self.db.json(&sql, &[]).await
+    }
+
+    /// The gates that were ever closed, as they are now.
+    pub async fn gates(&self) -> Result<Vec<Truth>, LedgerError> {
+        let rows = self.db.rows(&table::BUDGETS, "WHERE t.id LIKE 'gate/%'", &[]).await?;
+        Ok(rows.into_iter().map(|row| self.truth(row)).collect())
+    }
+
+    pub async fn leases(&self) -> Result<Vec<LeaseRow>, LedgerError> {
+        self.db.rows(&table::LEASES, "ORDER BY t.name", &[]).await
+    }
+
+    /// Workers whose life has not ended, whether they are silent or not.
+    pub async fn workers_at_work(&self) -> Result<Vec<WorkerRow>, LedgerError> {
+        self.db.rows(&table::WORKERS, "WHERE t.stopped_at IS NULL ORDER BY t.token", &[]).await
+    }
+
+    pub async fn worker(&self, id: WorkerId) -> Result<Option<WorkerRow>, LedgerError> {
+        self.first(&table::WORKERS, "WHERE t.id = $1", &[Bind::Text(&id.to_string())]).await
     }
 
     pub async fn workers(&self) -> Result<Vec<WorkerRow>, LedgerError> {

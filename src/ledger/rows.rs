@@ -11,6 +11,7 @@ use crate::{
         remote::{RemoteState, TaskId},
         repository::Repository,
         retry::RetryRule,
+        role::{LeaseName, Roles},
         state::State,
         time::Timestamp,
     },
@@ -22,6 +23,8 @@ pub struct HeadRow {
     pub seq: i64,
     pub hash: String,
     pub at: Timestamp,
+    /// Transactions that changed anything, also those without an entry.
+    pub writes: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,7 +267,25 @@ pub struct WorkerRow {
     pub id: WorkerId,
     pub token: i64,
     pub name: String,
+    pub roles: Roles,
     pub started_at: Timestamp,
     pub lease_until: Timestamp,
+    /// Position of the history up to which it knows every closed gate and withdrawn job.
+    pub seen: i64,
     pub stopped_at: Option<Timestamp>,
+}
+
+impl WorkerRow {
+    /// Neither ended nor silent for longer than its lease.
+    pub fn lives(&self, now: Timestamp) -> bool {
+        self.stopped_at.is_none() && self.lease_until > now
+    }
+}
+
+/// Something that one worker does alone. Free once that worker is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRow {
+    pub name: LeaseName,
+    pub worker_id: WorkerId,
+    pub since: Timestamp,
 }

@@ -109,7 +109,7 @@ macro_rules! tables {
 }
 
 tables! {
-    HEAD = "head" by "id": id | seq hash at;
+    HEAD = "head" by "id": id | seq hash at writes;
     ENTRIES = "entries" by "seq": seq | at kind request_id job_id attempt_id actor body_json prev hash;
     TEMPLATES = "templates" by "id": id | digest first_used_at;
     REQUESTS = "requests" by "id": id | idempotency_key body_digest plan_digest template template_version template_digest
@@ -126,5 +126,6 @@ tables! {
     EVIDENCE = "evidence" by "id": id attempt_id job_id kind | at body_json;
     OUTBOX = "outbox" by "id": id dedup kind job_id request_id body_json created_at | tries next_at delivered_at dead_at
         last_error;
-    WORKERS = "workers" by "id": id token name started_at | lease_until stopped_at;
+    WORKERS = "workers" by "id": id token name roles started_at | lease_until seen stopped_at;
+    LEASES = "leases" by "name": name | worker_id since;
 }

@@ -13,14 +13,15 @@ use crate::{
     budget::{Amount, Books, Demand, Key, MemberView, Rules, Take, View},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
+        role::LeaseName,
         time::Timestamp,
     },
     ledger::{
         chain,
         command::Fence,
         rows::{
-            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, NoticeRow, PromptRow,
-            RequestRow, RequestSpec, TemplateRow, WorkerRow,
+            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow,
+            PromptRow, RequestRow, RequestSpec, TemplateRow, WorkerRow,
         },
     },
 };
@@ -110,6 +111,7 @@ pub struct WorkingSet {
     pub notices: Rows<NoticeId, NoticeRow>,
     pub dedups: BTreeSet<String>,
     pub workers: Rows<WorkerId, WorkerRow>,
+    pub leases: Rows<LeaseName, LeaseRow>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
@@ -152,6 +154,7 @@ impl WorkingSet {
             notices: Rows::new(),
             dedups: BTreeSet::new(),
             workers: Rows::new(),
+            leases: Rows::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
@@ -177,6 +180,7 @@ impl WorkingSet {
         self.budgets.clear_changes();
         self.templates.clear_changes();
         self.workers.clear_changes();
+        self.leases.clear_changes();
         Some(Self {
             notices: Rows::new(),
             by_idempotency_key: HashMap::new(),
@@ -210,7 +214,7 @@ impl WorkingSet {
             hash: String::new(),
         };
         entry.hash = chain::hash(&entry);
-        self.head = HeadRow { id: 1, seq, hash: entry.hash.clone(), at: self.now };
+        self.head = HeadRow { id: 1, seq, hash: entry.hash.clone(), at: self.now, writes: self.head.writes };
         self.entries.push(entry);
     }
 
@@ -247,6 +251,12 @@ impl WorkingSet {
             Some(worker) if worker.token == fence.token && worker.stopped_at.is_none() => Ok(()),
             _ => Err(format!("worker {} is not registered with token {}", fence.worker, fence.token)),
         }
+    }
+
+    /// The worker that holds a lease and lives.
+    pub fn holder(&self, lease: &LeaseName) -> Option<&WorkerRow> {
+        let worker = self.workers.get(&self.leases.get(lease)?.worker_id)?;
+        worker.lives(self.now).then_some(worker)
     }
 
     /// The number of the job's newest attempt; 0 when it has none.
@@ -376,6 +386,7 @@ impl WorkingSet {
             || !self.jobs.changed.is_empty()
             || !self.attempts.changed.is_empty()
             || !self.workers.changed.is_empty()
+            || !self.leases.changed.is_empty()
             || !self.notices.changed.is_empty()
             || !self.new_evidence.is_empty()
     }

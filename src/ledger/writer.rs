@@ -29,6 +29,8 @@ const BATCH_MAX: usize = 512;
 /// What a transaction changed, told to the rest of the process after the commit.
 #[derive(Debug, Default)]
 pub struct Committed {
+    /// Position of the history before it.
+    pub after: i64,
     pub seq: i64,
     pub truths: Vec<Truth>,
     pub jobs: Vec<JobRow>,
@@ -123,6 +125,7 @@ impl Writer {
     fn tell(&self, committed: Committed) -> Arc<Committed> {
         let committed = Arc::new(committed);
         failpoint::hit("ledger.after_commit");
+        self.shared.written(&committed);
         if let Some(feed) = self.shared.feed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             drop(feed.send(Arc::clone(&committed)));
         }
@@ -141,6 +144,7 @@ impl Writer {
         self.settle_doubts(&mut tx).await?;
         let now = self.clock.now();
         let kept = self.kept.take().and_then(|kept| kept.again(now, &head));
+        let after = head.seq;
         let mut set = kept.unwrap_or_else(|| WorkingSet::new(now, Arc::clone(&self.rules), head));
         load::load(&mut tx, &mut set, &self.cache, commands).await?;
         set.drawn = (0..commands.len().saturating_mul(2)).map(|_| self.entropy.draw_wide()).collect();
@@ -148,15 +152,16 @@ impl Writer {
         self.shared.fenced.fetch_add(set.fenced, Ordering::Relaxed);
         if !set.has_changes() {
             tx.rollback().await?;
-            let committed = committed(&set);
+            let committed = committed(&set, after);
             self.kept = Some(set);
             return Ok((replies, committed));
         }
         stamp(&mut set);
+        set.head.writes = set.head.writes.saturating_add(1);
         flush(&mut tx, &set).await?;
         failpoint::hit("ledger.before_commit");
         if let Err(error) = self.commit_answered(tx).await {
-            self.doubts.push(Doubt { hash: set.head.hash.clone(), committed: committed(&set) });
+            self.doubts.push(Doubt { hash: set.head.hash.clone(), committed: committed(&set, after) });
             return Err(error);
         }
         for request in &set.new_requests {
@@ -164,7 +169,7 @@ impl Writer {
                 self.cache.put(request.id, Arc::clone(shared));
             }
         }
-        let committed = committed(&set);
+        let committed = committed(&set, after);
         self.kept = Some(set);
         Ok((replies, committed))
     }
@@ -194,8 +199,9 @@ impl Writer {
     }
 }
 
-fn committed(set: &WorkingSet) -> Committed {
+fn committed(set: &WorkingSet, after: i64) -> Committed {
     Committed {
+        after,
         seq: set.head.seq,
         truths: truths(set),
         jobs: set.jobs.changed_rows().into_iter().cloned().collect(),
@@ -243,7 +249,8 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::BUDGETS, &set.budgets.changed_rows()).await?;
     tx.put(&table::EVIDENCE, &set.new_evidence).await?;
     put(tx, &table::OUTBOX, &set.notices).await?;
-    put(tx, &table::WORKERS, &set.workers).await
+    put(tx, &table::WORKERS, &set.workers).await?;
+    tx.put(&table::LEASES, &set.leases.changed_rows()).await
 }
 
 async fn put<K, R>(tx: &mut Tx, table: &table::Table, rows: &Rows<K, R>) -> Result<(), LedgerError>

@@ -19,11 +19,17 @@ pub async fn run(context: Arc<Context>) {
         if context.shutdown.is_cancelled() {
             return;
         }
+        let now = context.now();
+        if !context.life.may_act(now) || context.life.starter().is_none() {
+            // Nobody would send what is admitted now.
+            context.queues.admit.beat_at(now.plus(PAUSE));
+            return;
+        }
         match round(&context).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(%error, "admission waits for the gate");
+                context.gate_failed(&error);
                 context.queues.admit.beat_at(context.now().plus(PAUSE));
                 return;
             }
@@ -46,7 +52,7 @@ async fn round(context: &Context) -> Result<bool, GateClosed> {
         job,
         attempt: AttemptId::new(now, context.entropy.draw_wide()),
         nonce: context.entropy.draw(),
-        fence: context.fence,
+        fence: context.life.starter().unwrap_or(context.fence),
     };
     let commands = proposals.list.iter().map(|proposal| admit(proposal.job)).collect();
     let replies = context.ledger.write_all(commands).await;

@@ -1,7 +1,7 @@
 //! What every step works with: the ports, this worker's identity, the queues between the steps.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
@@ -19,11 +19,12 @@ use crate::{
         time::{Millis, Timestamp},
     },
     ledger::{
-        Command, Fence, Ledger, LedgerError, Reply,
+        Command, Fence, Ledger, LedgerError, Reply, Shared,
         rows::{AttemptRow, JobRow, NoticeRow, RequestSpec},
     },
+    news::News,
     notify::Sink,
-    pipeline::tracker::Tracker,
+    pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
     policy::Catalog,
     worker::{DueQueue, Pulse},
 };
@@ -40,8 +41,9 @@ pub struct Tuning {
     pub start_within: Millis,
     /// How long a lost start is looked for before it is proven not to have happened.
     pub look_up_window: Millis,
+    /// After this silence a worker counts as gone.
     pub lease: Millis,
-    /// How often leases are renewed and leftovers looked for.
+    /// How often what is free is claimed, and leftovers are looked for.
     pub sweep: Millis,
     /// How long a completed task may take to show what it left.
     pub result_within: Millis,
@@ -57,7 +59,7 @@ impl Default for Tuning {
             starts_in_flight: 16,
             start_within: Millis::seconds(60),
             look_up_window: Millis::seconds(180),
-            lease: Millis::seconds(30),
+            lease: Millis::seconds(20),
             sweep: Millis::seconds(10),
             result_within: Millis::minutes(2),
             notice_tries_max: 12,
@@ -83,6 +85,13 @@ pub struct Work {
     pub attempt: AttemptRow,
 }
 
+impl Work {
+    /// By which its driver writes to it. Once another one drives it, the ledger refuses what is written by this.
+    pub const fn fence(&self) -> Fence {
+        Fence { worker: self.attempt.worker_id, token: self.attempt.token }
+    }
+}
+
 /// The queues between the steps, each keyed so that nothing is done twice at once.
 pub struct Queues {
     pub admit: Arc<Pulse>,
@@ -93,6 +102,8 @@ pub struct Queues {
     pub recover: Arc<DueQueue<AttemptId, Work>>,
     pub notices: Arc<DueQueue<NoticeId, NoticeRow>>,
     pub upkeep: Arc<Pulse>,
+    /// Looks at the gate.
+    pub gate: Arc<Pulse>,
 }
 
 /// Shared by all steps of a worker process.
@@ -106,7 +117,12 @@ pub struct Context {
     pub entropy: Arc<Entropy>,
     pub policy: Policy,
     pub tuning: Tuning,
+    /// Of this life; an attempt may have a higher token, see `Work::fence`.
     pub fence: Fence,
+    pub life: Life,
+    pub news: Arc<dyn News>,
+    pub history: History,
+    pub barrier: Barrier,
     pub shutdown: CancellationToken,
     pub queues: Queues,
     pub tracker: Tracker,
@@ -128,6 +144,7 @@ impl Queues {
             recover: Arc::new(DueQueue::new(due())),
             notices: Arc::new(DueQueue::new(due())),
             upkeep: Arc::new(Pulse::new(due(), tuning.sweep)),
+            gate: Arc::new(Pulse::new(due(), tuning.sweep)),
         }
     }
 }
@@ -169,6 +186,26 @@ impl Context {
         }
         let missing = || LedgerError::Corrupt(format!("request {request} is missing").into());
         let shared = self.ledger.request(request).await?.ok_or_else(missing)?;
+        Ok(self.keep_spec(&shared))
+    }
+
+    /// What the requests of many jobs share, with one question for those that are not at hand.
+    pub async fn specs_of(
+        &self,
+        jobs: &[JobRow],
+    ) -> Result<HashMap<RequestId, Arc<SharedSpec>>, LedgerError> {
+        let ids: HashSet<RequestId> = jobs.iter().map(|job| job.request_id).collect();
+        let mut specs: HashMap<_, _> =
+            ids.iter().filter_map(|id| self.specs.get(*id).map(|spec| (*id, spec))).collect();
+        let missing: Vec<RequestId> = ids.into_iter().filter(|id| !specs.contains_key(id)).collect();
+        for shared in self.ledger.requests_among(&missing).await? {
+            specs.insert(shared.row.id, self.keep_spec(&shared));
+        }
+        Ok(specs)
+    }
+
+    fn keep_spec(&self, shared: &Shared) -> Arc<SharedSpec> {
+        let request = shared.row.id;
         let flow = format!("{}/{}", shared.row.team, request).into();
         let spec = Arc::new(SharedSpec {
             spec: shared.spec.clone(),
@@ -177,7 +214,7 @@ impl Context {
             scope: serde_json::from_value(shared.spec.scope.clone()).unwrap_or_default(),
         });
         self.specs.put(request, Arc::clone(&spec));
-        Ok(spec)
+        spec
     }
 }
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    job::retry::backoff,
-    job::time::Millis,
+    job::{retry::backoff, role::LeaseName, time::Millis},
     ledger::{Command, rows::NoticeRow},
     notify::{Outgoing, SinkErrorKind},
     pipeline::context::Context,
@@ -15,6 +14,12 @@ use crate::{
 const WAIT_MAX: Millis = Millis::hours(1);
 
 pub async fn run(context: Arc<Context>, queued: NoticeRow) {
+    if !context.life.holds(&LeaseName::notify()) {
+        return;
+    }
+    if !context.life.may_act(context.now()) {
+        return context.queues.notices.push(queued.id, context.now().plus(Millis::seconds(1)), queued);
+    }
     // It may have been queued again while it was being delivered: the outbox knows.
     let now = context.now();
     let notice = match context.ledger.notice(queued.id).await {

@@ -7,9 +7,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     budget::Class,
-    gate::Offer,
+    gate::{GateClosed, Offer},
     job::{
-        id::AttemptId,
+        id::{AttemptId, JobId},
+        role::{LeaseName, Role},
         state::State,
         time::{Millis, Timestamp},
     },
@@ -17,7 +18,10 @@ use crate::{
         Committed, LedgerError,
         rows::{AttemptRow, JobRow, Phase},
     },
-    pipeline::context::{Context, Work},
+    pipeline::{
+        context::{Context, SharedSpec, Work},
+        pick_up,
+    },
     telemetry::failpoint,
 };
 
@@ -26,30 +30,31 @@ pub async fn run(context: Arc<Context>, mut commits: mpsc::UnboundedReceiver<Arc
     let mut batch = Vec::new();
     while commits.recv_many(&mut batch, 64).await > 0 {
         failpoint::hit("feed.received");
+        let position = batch.iter().filter(|commit| commit.after < commit.seq).map(|commit| commit.seq).max();
         for committed in batch.drain(..) {
             if let Err(error) = take_in(&context, &committed).await {
                 // The sweep compares ledger and gate and mends what is missing here.
                 tracing::error!(error = format!("{error:#}"), "a commit could not be handed on");
             }
         }
+        if let Some(position) = position {
+            context.news.tell(position).await;
+        }
     }
 }
 
-/// Hands on one commit.
+/// Hands on one commit: first to the steps of this process, which must go on while the gate cannot be reached.
 pub async fn take_in(context: &Context, committed: &Committed) -> anyhow::Result<()> {
     let now = context.now();
-    if !committed.truths.is_empty() {
-        context.closures.learn(&committed.truths);
-        context.gate.observe(&committed.truths, now).await?;
-    }
+    context.closures.learn(&committed.truths);
     let attempts: HashMap<AttemptId, &AttemptRow> =
         committed.attempts.iter().map(|row| (row.id, row)).collect();
-    let mut offers = Vec::new();
+    let mut waiting = Vec::new();
     let mut gone = Vec::new();
     for job in &committed.jobs {
         let attempt = job.attempt_id.and_then(|id| attempts.get(&id).copied());
         match job.state {
-            State::Queued => offers.push(offer(context, job).await?),
+            State::Queued => waiting.push(job),
             State::Cancelled | State::Dead | State::Rejected if attempt.is_none() => gone.push(job.id),
             _ => hand_on(context, job, attempt, now).await?,
         }
@@ -60,17 +65,41 @@ pub async fn take_in(context: &Context, committed: &Committed) -> anyhow::Result
     for attempt in &committed.attempts {
         follow(context, committed, attempt, now).await?;
     }
-    if !offers.is_empty() {
-        context.gate.offer(offers, now).await?;
-    }
-    if !gone.is_empty() {
-        context.gate.withdraw(&gone).await?;
-    }
     if committed.notices {
         deliver_due(context).await?;
     }
+    if let Err(closed) = tell_gate(context, committed, &waiting, &gone).await? {
+        context.gate_missed(&closed);
+    }
     context.queues.admit.poke();
     Ok(())
+}
+
+/// What the gate has to know of a commit.
+async fn tell_gate(
+    context: &Context,
+    committed: &Committed,
+    waiting: &[&JobRow],
+    gone: &[JobId],
+) -> Result<Result<(), GateClosed>, LedgerError> {
+    let mut offers = Vec::with_capacity(waiting.len());
+    for job in waiting {
+        offers.push(offer(context, job).await?);
+    }
+    let now = context.now();
+    let tell = async {
+        if !committed.truths.is_empty() {
+            context.gate.observe(&committed.truths, now).await?;
+        }
+        if !offers.is_empty() {
+            context.gate.offer(offers, now).await?;
+        }
+        if !gone.is_empty() {
+            context.gate.withdraw(gone).await?;
+        }
+        Ok(())
+    };
+    Ok(tell.await)
 }
 
 /// Puts the job into the queue of the step that its state asks for.
@@ -84,14 +113,16 @@ pub async fn hand_on(
         State::Starting => &context.queues.start,
         State::StartUnknown => &context.queues.recover,
         State::Verifying => {
-            let work = work(context, job, attempt).await?;
+            let work = work(context, job, attempt).await?.filter(|work| is_mine(context, &work.attempt));
             if let Some(work) = work {
                 context.queues.settle.push(job.id, now, work);
             }
             return Ok(());
         }
         State::InReview => {
-            context.queues.review.push(job.id, now.plus(Millis(context.tuning.cadence.review_ms)), job.id);
+            if let Some(work) = work(context, job, attempt).await? {
+                pick_up::review(context, &work.job, &work.attempt);
+            }
             return Ok(());
         }
         State::Held
@@ -104,12 +135,15 @@ pub async fn hand_on(
         | State::Dead
         | State::Cancelled => return Ok(()),
     };
-    if let Some(work) =
-        work(context, job, attempt).await?.filter(|work| work.attempt.token == context.fence.token)
-    {
+    if let Some(work) = work(context, job, attempt).await?.filter(|work| is_mine(context, &work.attempt)) {
         queue.push(work.attempt.id, now, work);
     }
     Ok(())
+}
+
+/// True if this worker drives the attempt.
+fn is_mine(context: &Context, attempt: &AttemptRow) -> bool {
+    attempt.worker_id == context.fence.worker
 }
 
 async fn work(
@@ -132,7 +166,10 @@ async fn follow(
     attempt: &AttemptRow,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    if attempt.token != context.fence.token {
+    if !is_mine(context, attempt) {
+        if let Some(task) = &attempt.task_id {
+            context.tracker.forget(task);
+        }
         return Ok(());
     }
     let known = committed.jobs.iter().find(|job| job.id == attempt.job_id).cloned();
@@ -141,7 +178,7 @@ async fn follow(
         None => context.ledger.job(attempt.job_id).await?,
     };
     let Some(job) = job else { return Ok(()) };
-    if context.tracker.learn(&job, attempt, now) {
+    if context.life.has(Role::Track) && context.tracker.learn(&job, attempt, now) {
         let at = now.plus(Millis(context.tuning.cadence.running_ms));
         context.queues.track.push(attempt.identity.clone(), at, attempt.identity.clone());
     }
@@ -154,8 +191,13 @@ async fn follow(
 /// The job as the gate needs it.
 pub async fn offer(context: &Context, job: &JobRow) -> Result<Offer, LedgerError> {
     let shared = context.spec(job.request_id).await?;
+    Ok(offer_of(context, job, &shared))
+}
+
+/// As `offer`, for a request that is at hand.
+pub fn offer_of(context: &Context, job: &JobRow, shared: &SharedSpec) -> Offer {
     let demands = context.policy.rules.demands(&job.subject(&shared.request, &shared.spec));
-    Ok(Offer {
+    Offer {
         job: job.id,
         class: Arc::new(Class::new(demands)),
         band: job.priority,
@@ -163,11 +205,14 @@ pub async fn offer(context: &Context, job: &JobRow) -> Result<Offer, LedgerError
         weight: shared.spec.weight,
         order: job.position,
         due_at: job.due_at,
-    })
+    }
 }
 
-/// Puts what the outbox holds into the delivery queue.
+/// Puts what the outbox holds into the delivery queue, if this worker delivers.
 pub async fn deliver_due(context: &Context) -> Result<(), LedgerError> {
+    if !context.life.holds(&LeaseName::notify()) {
+        return Ok(());
+    }
     for notice in context.ledger.notices_due(500).await? {
         let at = notice.next_at.unwrap_or_else(|| context.now());
         context.queues.notices.push(notice.id, at, notice);

@@ -7,7 +7,7 @@ use crate::{
     ledger::{
         LedgerError,
         query::JobFilter,
-        rows::{AttemptRow, HoldRow, JobRow},
+        rows::{AttemptRow, HoldRow, JobRow, Phase},
     },
     pipeline::{
         context::Context,
@@ -122,6 +122,12 @@ impl Context {
         Ok(None)
     }
 
+    /// Tasks that are not at their end, whoever follows them.
+    async fn live_tasks(&self) -> Result<u64, LedgerError> {
+        let driven = self.ledger.driven().await?;
+        Ok(driven.iter().filter(|driven| driven.phase == Phase::Live).map(|driven| driven.attempts).sum())
+    }
+
     /// Who holds a budget, or any place of a pool.
     pub async fn holders(&self, key: &Key) -> Result<Vec<Holder>, LedgerError> {
         let holds: Vec<HoldRow> = if self.policy.rules.pool(key).is_some() {
@@ -160,9 +166,13 @@ impl Context {
             .unwrap_or_default();
         Some(match job.state {
             State::Held => of("approval", "awaits an approval".to_owned(), job.deadline_at),
-            State::Queued => match self.closures.kill_switch() {
-                Some(closure) => gates::killed(&closure),
-                None => self.in_its_unit(queued(job, place, self.now())),
+            State::Queued => match (self.closures.kill_switch(), self.barrier.reason()) {
+                (Some(closure), _) => gates::killed(&closure),
+                (None, Some((why, since))) => {
+                    let text = format!("the gate is closed: {why}");
+                    Wait { since, ..of("gate", text, None) }
+                }
+                (None, None) => self.in_its_unit(queued(job, place, self.now())),
             },
             State::Starting => of("start", "its start is being sent".to_owned(), None),
             State::StartUnknown => {
@@ -259,15 +269,10 @@ impl Context {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now: self.now(),
             states: self.ledger.counts(None).await?,
-            live_tasks: u64::try_from(self.tracker.live()).unwrap_or(u64::MAX),
+            live_tasks: self.live_tasks().await?,
             waiting_at_gate: waiting,
-            workers: self
-                .ledger
-                .workers()
-                .await?
-                .into_iter()
-                .filter(|worker| worker.stopped_at.is_none())
-                .collect(),
+            workers: self.ledger.workers_at_work().await?,
+            gate: self.gate_standing(),
             closed: gates::closed(budgets),
         })
     }

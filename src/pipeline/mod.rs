@@ -2,13 +2,20 @@
 
 pub mod admit;
 pub mod browse;
+pub mod catch_up;
 pub mod context;
 pub mod deliver;
+pub mod duties;
 pub mod feed;
 pub mod find;
+pub mod fleet;
 pub mod gates;
+pub mod heartbeat;
 pub mod inspect;
+pub mod life;
 pub mod operate;
+pub mod pick_up;
+pub mod rebuild;
 pub mod recover;
 pub mod resume;
 pub mod review;

@@ -28,8 +28,9 @@ impl Context {
     pub async fn pause(&self, key: &Key, by: By, opens_at: Option<Timestamp>) -> Result<(), OperateError> {
         let closure =
             Closure { reason: by.reason.clone(), actor: by.actor.clone(), since: self.now(), opens_at };
-        self.change_gate(key, BudgetChange::Close(closure), by).await?;
+        let position = self.change_gate(key, BudgetChange::Close(closure), by).await?;
         self.closures.settle().await;
+        self.seen_by_all(position).await?;
         Ok(())
     }
 
@@ -40,14 +41,17 @@ impl Context {
         Ok(())
     }
 
-    async fn change_gate(&self, key: &Key, change: BudgetChange, by: By) -> Result<(), OperateError> {
+    /// The position of the history that has it.
+    async fn change_gate(&self, key: &Key, change: BudgetChange, by: By) -> Result<i64, OperateError> {
+        let mut position = 0;
         for answer in self.ledger.write_all(vec![Command::Budget { key: key.clone(), change, by }]).await {
             let (reply, committed) = answer?;
             done(reply)?;
             // The starting step must know before this is answered; the feed may be late.
             self.closures.learn(&committed.truths);
+            position = committed.seq;
         }
-        Ok(())
+        Ok(position)
     }
 
     /// Sets a limit, or gives it back to the configuration.
@@ -61,9 +65,18 @@ impl Context {
 
     /// Cancel, approve, refuse, release, or discard a quarantined result.
     pub async fn act(&self, job: JobId, event: Event, by: By) -> Result<(), OperateError> {
-        done(self.ledger.write(Command::Act { job, event, by }).await?)?;
+        let before = self.driver_elsewhere(job).await?;
+        let mut position = 0;
+        for answer in self.ledger.write_all(vec![Command::Act { job, event, by }]).await {
+            let (reply, committed) = answer?;
+            done(reply)?;
+            position = committed.seq;
+        }
         // A start that is past its last look has been answered when this returns; any other one sees the new state.
         self.closures.settle().await;
+        if let Some(worker) = before.filter(|_| event == Event::Cancelled) {
+            self.seen_by(position, |row| row.id == worker).await?;
+        }
         Ok(())
     }
 

@@ -22,6 +22,10 @@ const SKEW: Millis = Millis::minutes(5);
 
 /// Looks once; plans another look while it is unsure.
 pub async fn run(context: Arc<Context>, work: Work) {
+    if !context.life.may_act(context.now()) {
+        let at = context.now().plus(Millis::seconds(1));
+        return context.queues.recover.push(work.attempt.id, at, work);
+    }
     let next = look(&context, &work).await;
     match next {
         Next::Record(command) => {
@@ -44,7 +48,7 @@ fn lost_at(work: &Work) -> Timestamp {
 }
 
 async fn look(context: &Context, work: &Work) -> Next {
-    let (job, attempt, fence) = (work.job.id, work.attempt.id, context.fence);
+    let (job, attempt, fence) = (work.job.id, work.attempt.id, work.fence());
     let since = work.attempt.intent_at.minus(SKEW);
     let marker = work.attempt.marker();
     let found = context.agent.find(&work.attempt.identity, &work.job.repository, &marker, since).await;

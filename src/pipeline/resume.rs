@@ -4,30 +4,40 @@ use serde_json::json;
 
 use crate::{
     clock::{Clock, Entropy},
-    job::{id::WorkerId, time::Millis},
+    job::{id::WorkerId, role::Roles, time::Millis},
     ledger::{Command, Fence, Ledger, LedgerError, Reply},
-    pipeline::{context::Context, feed, upkeep},
+    pipeline::{context::Context, duties, feed, heartbeat, life::Life, rebuild},
 };
 
-/// Registers a worker. `alone`: the ledger is locked by this process, so every other life is known to be over.
+/// A worker that is to be registered.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    /// For people, e.g. the host's name.
+    pub name: String,
+    pub roles: Roles,
+    pub lease: Millis,
+    /// The ledger is locked by this process, so every other life is known to be over.
+    pub alone: bool,
+}
+
+/// Registers a worker: its life begins.
 pub async fn register(
     ledger: &Ledger,
     clock: &dyn Clock,
     entropy: &Entropy,
-    name: &str,
-    lease: Millis,
-    alone: bool,
-) -> Result<Fence, LedgerError> {
+    newcomer: Newcomer,
+) -> Result<Life, LedgerError> {
     let now = clock.now();
+    let Newcomer { name, roles, lease, alone } = newcomer;
     if alone {
-        for worker in ledger.workers().await?.into_iter().filter(|worker| worker.stopped_at.is_none()) {
+        for worker in ledger.workers_at_work().await? {
             ledger.write(Command::Stop { worker: worker.id }).await?;
         }
     }
     let worker = WorkerId::new(now, entropy.draw_wide());
-    let command = Command::Register { worker, name: name.to_owned(), lease_until: now.plus(lease) };
+    let command = Command::Register { worker, name, roles: roles.clone(), lease_until: now.plus(lease) };
     match ledger.write(command).await? {
-        Reply::Registered { token } => Ok(Fence { worker, token }),
+        Reply::Registered { token } => Ok(Life::new(Fence { worker, token }, roles, lease, alone, now)),
         reply => {
             Err(LedgerError::Corrupt(format!("registering a worker was answered with {reply:?}").into()))
         }
@@ -35,18 +45,20 @@ pub async fn register(
 }
 
 /// Rebuilds everything that lives in memory. Call it before the steps run, with the feed already running.
-pub async fn resume(context: &Context) -> anyhow::Result<()> {
-    let now = context.now();
-    let truths = context.ledger.truths().await?;
-    context.closures.learn(&truths);
-    context.gate.observe(&truths, now).await?;
-    upkeep::compare(context).await?;
+pub async fn resume(context: &Context) -> Result<(), LedgerError> {
+    // The first beat reads what was written since the registration; only then may this worker act.
+    context.closures.learn(&context.ledger.gates().await?);
+    heartbeat::beat(context).await?;
+    // The gate in memory is new, and another one may have missed what happened while nobody was there.
+    context.tell_gate_again();
+    rebuild::run(context).await;
     // A new life drives nothing yet: what it may drive it takes over, and what others drive is theirs until their leases end.
-    upkeep::take_over(context).await?;
+    duties::take(context).await?;
     feed::deliver_due(context).await?;
     tracing::info!(
         worker = %context.fence.worker,
         token = context.fence.token,
+        roles = %context.life.roles,
         counts = %json!(context.ledger.counts(None).await?.iter().map(|c| (c.state.as_str(), c.jobs)).collect::<Vec<_>>()),
         "resumed from the ledger"
     );

@@ -7,16 +7,20 @@ use crate::{
     job::{
         id::JobId,
         lifecycle::Event,
+        role::LeaseName,
         state::State,
         time::{Millis, Timestamp},
     },
-    ledger::Command,
+    ledger::{Command, Warrant},
     pipeline::context::Context,
     telemetry::failpoint,
 };
 
 /// Looks once and plans the next look.
 pub async fn run(context: Arc<Context>, job: JobId) {
+    if !context.life.may_act(context.now()) {
+        return context.queues.review.push(job, context.now().plus(Millis::seconds(1)), job);
+    }
     if let Some(at) = look(&context, job).await {
         context.queues.review.push(job, at, job);
     }
@@ -27,7 +31,7 @@ async fn look(context: &Context, job: JobId) -> Option<Timestamp> {
     let again = context.now().plus(Millis(context.tuning.cadence.review_ms));
     let Ok(row) = context.ledger.job(job).await else { return Some(again) };
     let row = row.filter(|row| row.state == State::InReview)?;
-    let number = row.pull_number?;
+    let (number, attempt) = (row.pull_number?, row.attempt_id?);
     let Ok(shared) = context.spec(row.request_id).await else { return Some(again) };
     let pull = match context.forge.pull(&shared.request.identity, &row.repository, number).await {
         Ok(pull) => pull,
@@ -48,7 +52,10 @@ async fn look(context: &Context, job: JobId) -> Option<Timestamp> {
         Event::Closed
     };
     let note = pull.merged_by.as_ref().map(|login| format!("merged by {login}"));
-    let step = Command::Step { job, event, pull: Some(Box::new(pull)), failure: None, note, due_at: None };
+    let lease = LeaseName::review(&shared.request.identity);
+    let warrant = Warrant::Holder(attempt, context.fence.worker, lease);
+    let pull = Some(Box::new(pull));
+    let step = Command::Step { job, event, pull, failure: None, note, due_at: None, warrant };
     context.record(step).await;
     failpoint::hit("review.recorded");
     None

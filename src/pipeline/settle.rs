@@ -16,7 +16,7 @@ use crate::{
         time::Millis,
     },
     ledger::{
-        Command, LedgerError,
+        Command, LedgerError, Warrant,
         rows::{AttemptRow, EvidenceRow},
     },
     pipeline::context::{Context, SharedSpec, Work},
@@ -29,6 +29,10 @@ const LOOKS: u64 = 30;
 
 /// Verifies one result, or plans to look again.
 pub async fn run(context: Arc<Context>, work: Work) {
+    if !context.life.may_act(context.now()) {
+        let at = context.now().plus(Millis::seconds(1));
+        return context.queues.settle.push(work.job.id, at, work);
+    }
     match verify(&context, &work).await {
         Ok(Some(command)) => {
             context.record(command).await;
@@ -77,6 +81,7 @@ async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, Agent
             failure: None,
             note,
             due_at: None,
+            warrant: Warrant::Driver(work.attempt.id, work.fence()),
         })
     };
     if !shared.spec.pull_request {
@@ -142,7 +147,7 @@ fn moved_on(context: &Context, work: &Work, task: &crate::job::Task) -> Option<C
     Some(Command::Seen {
         job: work.job.id,
         attempt: work.attempt.id,
-        fence: context.fence,
+        fence: work.fence(),
         seen: Box::new(seen),
     })
 }
@@ -218,5 +223,6 @@ fn no_result(context: &Context, work: &Work, shared: &SharedSpec) -> Option<Comm
         Route::DeadLetter { failure, advice } => (Event::GaveUp, failure, Some(advice.to_owned()), None),
         Route::Stay | Route::Move(_) => return None,
     };
-    Some(Command::Step { job: work.job.id, event, pull: None, failure: Some(failure), note, due_at })
+    let warrant = Warrant::Driver(work.attempt.id, work.fence());
+    Some(Command::Step { job: work.job.id, event, pull: None, failure: Some(failure), note, due_at, warrant })
 }

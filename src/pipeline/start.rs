@@ -21,6 +21,8 @@ use crate::{
 
 /// How long an identity whose token is refused is left alone.
 const TOKEN_PAUSE: Millis = Millis::minutes(5);
+/// Why an attempt is looked for whose worker has gone.
+pub const DIED: &str = "its worker ended between intent and answer";
 /// First wait after a provider that cannot be reached; doubles up to the second.
 const UNREACHABLE: (Millis, Millis) = (Millis::seconds(5), Millis::minutes(10));
 
@@ -46,7 +48,11 @@ pub async fn run(context: Arc<Context>, work: Work) {
     if context.shutdown.is_cancelled() {
         return hand_back(&context, &work, "the worker is shutting down", None).await;
     }
-    if now.since(work.attempt.intent_at) > context.tuning.start_within {
+    if !context.life.may_act(now) {
+        return hand_back(&context, &work, "its worker's lease is over", None).await;
+    }
+    let send_by = work.attempt.intent_at.plus(context.tuning.start_within);
+    if now >= send_by {
         let why = format!("its start was not sent within {} of its intent", context.tuning.start_within);
         return hand_back(&context, &work, &why, None).await;
     }
@@ -57,13 +63,14 @@ pub async fn run(context: Arc<Context>, work: Work) {
         create_pull_request: shared.spec.pull_request,
         base_ref: shared.spec.base_ref.clone(),
         custom_agent: shared.spec.custom_agent.clone(),
+        send_before: context.life.until().map_or(send_by, |until| until.min(send_by)),
     };
     failpoint::hit("start.before_post");
     failpoint::hit_after("start.posting", 60);
     let answer = context.agent.start(&work.attempt.identity, &order).await;
     failpoint::hit("start.answered");
     drop(passing);
-    let (job, attempt, fence) = (work.job.id, work.attempt.id, context.fence);
+    let (job, attempt, fence) = (work.job.id, work.attempt.id, work.fence());
     let command = match answer {
         Ok(task) => Command::Started { job, attempt, fence, task: Box::new(task), found: false },
         Err(error) => {
@@ -86,7 +93,7 @@ pub async fn hand_back(context: &Context, work: &Work, why: &str, due_at: Option
     let command = Command::NotStarted {
         job: work.job.id,
         attempt: work.attempt.id,
-        fence: context.fence,
+        fence: work.fence(),
         why: why.to_owned(),
         counts: false,
         due_at,
@@ -97,7 +104,7 @@ pub async fn hand_back(context: &Context, work: &Work, why: &str, due_at: Option
 
 /// What a failed start means.
 async fn failed(context: &Context, work: &Work, shared: &SharedSpec, error: AgentError) -> Command {
-    let (job, attempt, fence) = (work.job.id, work.attempt.id, context.fence);
+    let (job, attempt, fence) = (work.job.id, work.attempt.id, work.fence());
     let now = context.now();
     let identity = &shared.request.identity;
     let not_started = |due_at, close| Command::NotStarted {
@@ -131,6 +138,7 @@ async fn failed(context: &Context, work: &Work, shared: &SharedSpec, error: Agen
             let wait = backoff(UNREACHABLE.0, UNREACHABLE.1, work.attempt.number, context.entropy.draw());
             not_started(Some(now.plus(wait)), None)
         }
+        FailKind::Late => not_started(None, None),
         FailKind::Ambiguous => Command::StartLost { job, attempt, fence, why: error.message },
         FailKind::Forbidden | FailKind::NotFound | FailKind::Invalid => Command::StartRejected {
             job,

@@ -10,10 +10,11 @@ use crate::{
     job::{
         id::AttemptId,
         remote::{Task, TaskId},
+        role::LeaseName,
         routing::{Route, Sighting, route},
         time::{Millis, Timestamp},
     },
-    ledger::{Command, Reply, Seen, rows::Phase},
+    ledger::{Command, Fence, Reply, Seen, rows::Phase},
     pipeline::{
         context::Context,
         tracker::{Followed, SweepTimes},
@@ -27,6 +28,13 @@ const LOOKS_AT_ONCE: usize = 8;
 /// Sweeps one identity and plans its next sweep.
 pub async fn run(context: Arc<Context>, identity: String) {
     let now = context.now();
+    if !context.life.holds(&LeaseName::track(&identity)) {
+        return;
+    }
+    if !context.life.may_act(now) {
+        let at = now.plus(Millis(context.tuning.cadence.running_ms));
+        return context.queues.track.push(identity.clone(), at, identity);
+    }
     let next = match sweep(&context, &identity, now).await {
         Ok(()) => context.tracker.next_sweep(&identity, &context.tuning.cadence, context.now()),
         Err(error) => {
@@ -134,7 +142,7 @@ async fn record(context: &Context, sightings: Vec<(Followed, Task)>, now: Timest
 /// Stops following a task whose attempt has ended or that another worker has taken over: no commit of ours will tell.
 async fn drop_if_over(context: &Context, task: &TaskId, attempt: AttemptId) {
     let Ok(Some(row)) = context.ledger.attempt(attempt).await else { return };
-    if row.phase == Phase::Ended || row.token != context.fence.token {
+    if row.phase == Phase::Ended || row.worker_id != context.fence.worker {
         context.tracker.forget(task);
     }
 }
@@ -178,7 +186,7 @@ async fn decide(
     Ok(Command::Seen {
         job: followed.job,
         attempt: followed.attempt,
-        fence: context.fence,
+        fence: Fence { worker: context.fence.worker, token: followed.token },
         seen: Box::new(seen),
     })
 }

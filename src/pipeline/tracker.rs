@@ -2,7 +2,7 @@
 //! the ledger at start.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -24,6 +24,8 @@ pub struct Followed {
     pub request: RequestId,
     pub attempt: AttemptId,
     pub identity: String,
+    /// Fencing token of the attempt.
+    pub token: i64,
     pub state: State,
     /// Counted attempts of the job.
     pub attempts: u32,
@@ -84,6 +86,7 @@ impl Tracker {
             request: job.request_id,
             attempt: attempt.id,
             identity: attempt.identity.clone(),
+            token: attempt.token,
             state: job.state,
             attempts: job.attempts,
             phase: attempt.phase,
@@ -97,6 +100,7 @@ impl Tracker {
         followed.state = job.state;
         followed.attempts = job.attempts;
         followed.phase = attempt.phase;
+        followed.token = attempt.token;
         if attempt.remote_state.is_some() {
             followed.remote.clone_from(&attempt.remote_state);
         }
@@ -199,6 +203,11 @@ impl Tracker {
             }
         }
         next.map(|after| now.plus(after))
+    }
+
+    /// Identities of the followed tasks.
+    pub fn identities(&self) -> BTreeSet<String> {
+        self.inner().tasks.values().map(|followed| followed.identity.clone()).collect()
     }
 
     /// Followed tasks that are not at their end.

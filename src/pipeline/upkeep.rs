@@ -1,4 +1,4 @@
-//! Housekeeping at every sweep: the lease, expired holds, deadlines, workers that are gone, and what the gate has missed.
+//! Housekeeping at every sweep: duties that are free, workers that are gone, expired holds, deadlines, and what the gate has missed.
 
 use std::{
     collections::HashSet,
@@ -8,19 +8,9 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    job::{
-        id::{JobId, WorkerId},
-        lifecycle::Event,
-        state::State,
-    },
-    ledger::{
-        Command, LedgerError,
-        rows::{AttemptRow, Phase},
-    },
-    pipeline::{
-        context::{Context, Work},
-        feed,
-    },
+    job::{id::JobId, lifecycle::Event, role::LeaseName, state::State},
+    ledger::{Command, LedgerError, Warrant},
+    pipeline::{context::Context, duties, feed, rebuild::Trouble},
 };
 
 /// Queued jobs compared with the gate at a time.
@@ -33,14 +23,22 @@ pub async fn run(context: Arc<Context>) {
 }
 
 async fn sweep(context: &Context) -> anyhow::Result<()> {
-    let now = context.now();
-    let lease_until = now.plus(context.tuning.lease);
-    let renewed = context.ledger.write(Command::Renew { worker: context.fence.worker, lease_until }).await?;
-    if renewed.is_stale() {
-        tracing::error!("this worker's life was ended by another process; it stops");
-        context.shutdown.cancel();
+    if duties::take(context).await? && context.life.holds(&LeaseName::upkeep()) {
+        // What the gone worker wrote last, it may not have told the gate.
+        context.tell_gate_again();
+    }
+    overdue(context).await?;
+    feed::deliver_due(context).await?;
+    if !context.life.holds(&LeaseName::upkeep()) || !context.life.may_act(context.now()) {
         return Ok(());
     }
+    once_for_all(context).await?;
+    compare_if_apart(context).await
+}
+
+/// What one worker of the fleet does for the whole ledger.
+async fn once_for_all(context: &Context) -> Result<(), LedgerError> {
+    let now = context.now();
     if context.ledger.next_expiry().await?.is_some_and(|at| at <= now) {
         context.ledger.write(Command::RollOver).await?;
     }
@@ -48,40 +46,49 @@ async fn sweep(context: &Context) -> anyhow::Result<()> {
         context.queues.upkeep.beat_at(at);
     }
     for job in context.ledger.jobs_past_deadline(now).await? {
-        let note = Some("its deadline passed before it could start".to_owned());
-        context
-            .ledger
-            .write(Command::Step {
-                job: job.id,
-                event: Event::Expired,
-                pull: None,
-                failure: None,
-                note,
-                due_at: None,
-            })
-            .await?;
+        let step = Command::Step {
+            job: job.id,
+            event: Event::Expired,
+            pull: None,
+            failure: None,
+            note: Some("its deadline passed before it could start".to_owned()),
+            due_at: None,
+            warrant: Warrant::Free,
+        };
+        context.ledger.write(step).await?;
     }
-    overdue(context).await?;
-    take_over(context).await?;
-    feed::deliver_due(context).await?;
-    compare_if_apart(context).await
+    Ok(())
 }
 
 /// Reads every waiting job only when ledger and gate have counted apart twice in a row: a commit on its way to the gate is
 /// no difference, and a million waiting jobs must not be read at each sweep.
 async fn compare_if_apart(context: &Context) -> anyhow::Result<()> {
+    if context.barrier.reason().is_some() {
+        return Ok(());
+    }
+    let compared = async {
+        if !are_apart(context).await? {
+            context.apart.store(false, Ordering::Relaxed);
+        } else if context.apart.swap(true, Ordering::Relaxed) {
+            compare(context).await?;
+        }
+        Ok(())
+    };
+    match compared.await {
+        Err(Trouble::Gate(error)) => context.gate_failed(&error),
+        Err(Trouble::Ledger(error)) => return Err(error.into()),
+        Ok(()) => {}
+    }
+    Ok(())
+}
+
+/// True if ledger and gate count different numbers of waiting jobs.
+pub async fn are_apart(context: &Context) -> Result<bool, Trouble> {
     let counts = context.ledger.counts(None).await?;
     let queued = counts.iter().find(|count| count.state == State::Queued).map_or(0, |count| count.jobs);
     let known = context.gate.counts().await?;
     let at_gate = known.waiting.saturating_add(known.timed_jobs).saturating_add(known.proposed);
-    if u64::try_from(queued) == Ok(at_gate) {
-        context.apart.store(false, Ordering::Relaxed);
-        return Ok(());
-    }
-    if context.apart.swap(true, Ordering::Relaxed) {
-        compare(context).await?;
-    }
-    Ok(())
+    Ok(u64::try_from(queued) != Ok(at_gate))
 }
 
 /// Tells once about a task that takes suspiciously long.
@@ -95,60 +102,8 @@ async fn overdue(context: &Context) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Takes over what a worker left whose lease is over.
-pub async fn take_over(context: &Context) -> Result<(), LedgerError> {
-    let now = context.now();
-    let workers = context.ledger.workers().await?;
-    let lives: HashSet<WorkerId> = workers
-        .into_iter()
-        .filter(|worker| worker.stopped_at.is_none() && worker.lease_until > now)
-        .map(|worker| worker.id)
-        .collect();
-    for phase in [Phase::Intent, Phase::Unknown, Phase::Live, Phase::Done] {
-        for attempt in context.ledger.attempts_in(phase).await? {
-            if attempt.token != context.fence.token && !lives.contains(&attempt.worker_id) {
-                adopt(context, attempt).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn adopt(context: &Context, attempt: AttemptRow) -> Result<(), LedgerError> {
-    let (job, id, fence) = (attempt.job_id, attempt.id, context.fence);
-    if context.ledger.write(Command::TakeOver { job, attempt: id, fence }).await?.is_stale() {
-        return Ok(());
-    }
-    if attempt.phase == Phase::Intent {
-        // Whether its worker sent the start cannot be known.
-        let why = "its worker ended between intent and answer".to_owned();
-        context.ledger.write(Command::StartLost { job, attempt: id, fence, why }).await?;
-    }
-    let (Some(row), Some(attempt)) = (context.ledger.job(job).await?, context.ledger.attempt(id).await?)
-    else {
-        return Ok(());
-    };
-    pick_up(context, Work { job: row, attempt }).await
-}
-
-/// Goes on with an attempt that this worker drives.
-pub async fn pick_up(context: &Context, work: Work) -> Result<(), LedgerError> {
-    let now = context.now();
-    let identity = work.attempt.identity.clone();
-    match work.attempt.phase {
-        Phase::Unknown => context.queues.recover.push(work.attempt.id, now, work),
-        Phase::Live | Phase::Done => {
-            context.tracker.learn(&work.job, &work.attempt, now);
-            context.queues.track.push(identity.clone(), now, identity);
-            feed::hand_on(context, &work.job, Some(&work.attempt), now).await?;
-        }
-        Phase::Intent | Phase::Ended => {}
-    }
-    Ok(())
-}
-
 /// Offers what the ledger says is waiting and the gate does not know; withdraws what no longer waits.
-pub async fn compare(context: &Context) -> anyhow::Result<()> {
+pub async fn compare(context: &Context) -> Result<(), Trouble> {
     let known: HashSet<JobId> = context.gate.jobs().await?.into_iter().collect();
     let mut waiting = HashSet::with_capacity(known.len());
     let mut after = -1;

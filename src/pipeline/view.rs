@@ -9,6 +9,7 @@ use crate::{
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId},
         repository::Repository,
+        role::LeaseName,
         state::State,
         time::Timestamp,
     },
@@ -90,8 +91,8 @@ impl PlanView {
 /// Why a job does not move right now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// A stable word: `kill_switch`, `budget`, `closed`, `turn`, `time`, `ledger`, `approval`, `start`, `lost_start`, `agent`, `person`,
-    /// `verification`, `review`, `quarantine`.
+    /// A stable word: `kill_switch`, `budget`, `closed`, `gate`, `turn`, `time`, `ledger`, `approval`, `start`, `lost_start`, `agent`,
+    /// `person`, `verification`, `review`, `quarantine`.
     pub reason: String,
     /// The reason as a sentence.
     pub text: String,
@@ -225,6 +226,48 @@ pub struct Overview {
     pub waiting_at_gate: u64,
     pub workers: Vec<WorkerRow>,
     pub closed: Vec<GateView>,
+    pub gate: GateStanding,
+}
+
+/// Whether jobs can be proposed at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateStanding {
+    pub open: bool,
+    /// Why it is closed, and since when.
+    pub reason: Option<String>,
+    pub since: Option<Timestamp>,
+}
+
+/// What a worker drives for an identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrivenView {
+    pub identity: String,
+    /// Starts that are being sent, or whose answer was lost.
+    pub starts: u64,
+    /// Tasks that are not at their end.
+    pub tasks: u64,
+    /// Results that are verified or under review; their tasks may wake up again.
+    pub results: u64,
+}
+
+/// One worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerView {
+    #[serde(flatten)]
+    pub worker: WorkerRow,
+    /// False: it has ended, or was silent for longer than its lease.
+    pub lives: bool,
+    /// It is the one that answers.
+    pub this: bool,
+    pub leases: Vec<LeaseName>,
+    pub drives: Vec<DrivenView>,
+}
+
+/// All workers of a ledger, and the gate as the answering one knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetView {
+    pub workers: Vec<WorkerView>,
+    pub gate: GateStanding,
 }
 
 /// What was done with a dead letter.

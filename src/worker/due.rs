@@ -55,6 +55,11 @@ where
         self.line().pop()
     }
 
+    /// True while a key waits or is worked on.
+    pub fn knows(&self, key: &K) -> bool {
+        self.line().knows(key)
+    }
+
     /// Items that wait, those kept back included and those in flight not.
     pub fn len(&self) -> usize {
         self.line().len()

@@ -111,6 +111,11 @@ impl<K: Clone + Eq + Hash, T> Line<K, T> {
         Some((key, item))
     }
 
+    /// True while a key waits or is worked on.
+    pub(super) fn knows(&self, key: &K) -> bool {
+        self.waiting.contains_key(key) || self.flying.contains_key(key)
+    }
+
     /// Waiting and kept back.
     pub(super) fn len(&self) -> usize {
         self.waiting.len().saturating_add(self.kept)

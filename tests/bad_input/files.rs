@@ -87,7 +87,7 @@ const ROWS: &[Row] = &[
         "unknown gate",
         CONFIG,
         "[worker]",
-        "[gate]\nurl = \"redis://x\"\n[worker]",
+        "[gate]\nurl = \"http://x\"\n[worker]",
         &["there is no such gate", "write \"memory\""],
     ),
     (

@@ -16,6 +16,7 @@ pub fn order() -> StartOrder {
         create_pull_request: false,
         base_ref: None,
         custom_agent: None,
+        send_before: sluicegate::job::Timestamp(i64::MAX),
     }
 }
 

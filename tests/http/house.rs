@@ -17,15 +17,19 @@ use sluicegate::{
     gate::memory::MemoryGate,
     http::router,
     job::{
-        Checks, Event, JobId, Marker, Pull, RemoteState, Repository, Task, TaskId,
+        Checks, Event, JobId, Marker, Pull, RemoteState, Repository, Roles, Task, TaskId,
         time::{Millis, Timestamp},
     },
-    ledger::{Command, Committed, Ledger, Location, Reply},
+    ledger::{Command, Committed, Ledger, Location, Reply, Warrant},
+    news::Silence,
     notify::LogSink,
     pipeline::{
         Context, Policy, Queues, Tuning,
+        catch_up::History,
         context::{Closures, Specs, Work},
-        feed, resume,
+        feed,
+        rebuild::Barrier,
+        resume::{self, Newcomer},
         tracker::Tracker,
     },
     policy::Catalog,
@@ -212,7 +216,8 @@ impl House {
         let ledger = open(folder.path(), &rules, &clock, &entropy).await;
         let commits = Mutex::new(ledger.feed());
         let lease = Millis::minutes(1);
-        let fence = resume::register(&ledger, clock.as_ref(), &entropy, "test", lease, true).await.unwrap();
+        let newcomer = Newcomer { name: "test".into(), roles: Roles::all(), lease, alone: true };
+        let life = resume::register(&ledger, clock.as_ref(), &entropy, newcomer).await.unwrap();
         let actor = Arc::new(Actor { asked: Semaphore::new(0), leave: Semaphore::new(0) });
         let tuning = Tuning::default();
         let ticking: Arc<dyn sluicegate::clock::Clock> = clock.clone();
@@ -233,7 +238,11 @@ impl House {
             },
             queues: Queues::new(&ticking, &tuning),
             tuning,
-            fence,
+            fence: life.fence,
+            life,
+            news: Arc::new(Silence),
+            history: History::default(),
+            barrier: Barrier::default(),
             shutdown: CancellationToken::new(),
             tracker: Tracker::default(),
             specs: Specs::default(),
@@ -298,7 +307,15 @@ impl House {
     }
 
     pub async fn step(&self, job: JobId, event: Event) {
-        let command = Command::Step { job, event, pull: None, failure: None, note: None, due_at: None };
+        let command = Command::Step {
+            job,
+            event,
+            pull: None,
+            failure: None,
+            note: None,
+            due_at: None,
+            warrant: Warrant::Free,
+        };
         assert!(matches!(self.write(command).await, Reply::Done), "{event:?}");
     }
 

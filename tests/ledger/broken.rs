@@ -155,7 +155,7 @@ async fn a_hold_of_an_ended_attempt_shows(world: &World) {
 
 async fn a_token_that_is_not_its_workers_shows(world: &World) {
     let [running, ..] = scene(world).await;
-    let statements = format!("UPDATE attempts SET token = 99 WHERE job_id = '{running}'");
+    let statements = format!("UPDATE attempts SET token = 0 WHERE job_id = '{running}'");
     breaks(world, &statements, &["I5 attempt"]).await;
 }
 

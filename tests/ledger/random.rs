@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use sluicegate::{
     budget::{Amount, Closure, Key, Scope},
     job::{
-        AttemptId, Event, JobId, Millis, RemoteState, TaskId, Timestamp, WorkerId, failure::FailureClass,
-        lifecycle, routing::Failure,
+        AttemptId, Event, JobId, LeaseName, Millis, RemoteState, Roles, TaskId, Timestamp, WorkerId,
+        failure::FailureClass, lifecycle, routing::Failure,
     },
     ledger::{
-        BudgetChange, Command, Fence, LedgerError, Reply, Seen,
+        BudgetChange, Command, Fence, LedgerError, Reply, Seen, Warrant,
         rows::{AttemptRow, JobRow},
     },
 };
@@ -98,7 +98,15 @@ impl Player {
             13 | 14 => {
                 let job = self.job(which).await?;
                 let (event, id) = (Self::event(&job, how), job.id);
-                Command::Step { job: id, event, pull: None, failure: None, note: None, due_at: None }
+                Command::Step {
+                    job: id,
+                    event,
+                    pull: None,
+                    failure: None,
+                    note: None,
+                    due_at: None,
+                    warrant: Warrant::Free,
+                }
             }
             15 => {
                 let job = self.job(which).await?;
@@ -128,9 +136,17 @@ impl Player {
         self.world.submission(&Order { key, requester, ..plain }).0
     }
 
+    /// Mostly who drives the attempt, now and then anybody.
+    fn driver(&self, row: &AttemptRow, how: usize) -> Option<Fence> {
+        if how.is_multiple_of(5) {
+            return self.fence(how);
+        }
+        Some(Fence { worker: row.worker_id, token: row.token })
+    }
+
     async fn start(&self, which: usize, how: usize) -> Option<Command> {
         let row = self.attempt(which).await?;
-        let (job, attempt, fence) = (row.job_id, row.id, self.fence(how / 8)?);
+        let (job, attempt, fence) = (row.job_id, row.id, self.driver(&row, how / 8)?);
         let failure = Failure::new(FailureClass::Refused, "no");
         Some(match how % 8 {
             0..=3 => {
@@ -167,7 +183,7 @@ impl Player {
         }
         let event = (!how.is_multiple_of(4)).then(|| Self::event(&job, how / 4));
         let seen = Seen { task, event, failure: None, advice: None, due_at: None };
-        let fence = self.fence(how / 8)?;
+        let fence = self.driver(&row, how / 8)?;
         Some(Command::Seen { job: job.id, attempt: row.id, fence, seen: Box::new(seen) })
     }
 
@@ -184,13 +200,14 @@ impl Player {
 
     async fn worker(&mut self, which: usize, how: usize) -> Option<Command> {
         let fence = pick(&self.workers, which)?;
-        Some(match how % 4 {
+        Some(match how % 6 {
             0 => {
                 let (now, drawn) = (self.world.now(), self.world.draw());
                 let worker = WorkerId::new(now, drawn);
                 Command::Register {
                     worker,
                     name: "another".into(),
+                    roles: Roles::all(),
                     lease_until: now.plus(Millis::minutes(1)),
                 }
             }
@@ -198,9 +215,12 @@ impl Player {
             2 => Command::Renew {
                 worker: fence.worker,
                 lease_until: self.world.now().plus(Millis::minutes(1)),
+                seen: 0,
             },
+            3 => Command::Claim { name: LeaseName::track("bot"), fence },
+            4 => Command::Expire { worker: fence.worker },
             _ => {
-                let row = self.attempt(how / 4).await?;
+                let row = self.attempt(how / 6).await?;
                 Command::TakeOver { job: row.job_id, attempt: row.id, fence }
             }
         })

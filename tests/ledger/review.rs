@@ -3,7 +3,7 @@
 use sluicegate::{
     job::{Event, JobId, Pull, RemoteState, State},
     ledger::{
-        By, Command, Reply,
+        By, Command, Reply, Warrant,
         rows::{AttemptRow, Phase},
     },
 };
@@ -54,7 +54,15 @@ async fn in_review(world: &World, name: &str) -> (JobId, AttemptRow) {
     let attempt = world.running(job).await;
     world.see_cost(&attempt, 3, Event::Completed).await;
     let event = Event::ReviewRequested;
-    let command = Command::Step { job, event, pull: Some(pull(12)), failure: None, note: None, due_at: None };
+    let command = Command::Step {
+        job,
+        event,
+        pull: Some(pull(12)),
+        failure: None,
+        note: None,
+        due_at: None,
+        warrant: Warrant::Free,
+    };
     assert!(matches!(world.write(command).await, Reply::Done));
     (job, world.attempt(&attempt).await)
 }

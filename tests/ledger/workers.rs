@@ -1,7 +1,7 @@
 //! Lives of workers: tokens grow, old ones are refused, and only the dead are succeeded.
 
 use sluicegate::{
-    job::{Event, Millis, RemoteState, State},
+    job::{Event, Millis, RemoteState, Roles, State},
     ledger::{Command, Fence, Reply},
 };
 
@@ -30,7 +30,7 @@ async fn each_life_gets_a_higher_token_and_keeps_it(world: &World) {
     assert!(world.worker.token < second.token && second.token < third.token);
     let before = world.ledger.head().await.unwrap();
     let (worker, lease_until) = (second.worker, world.now());
-    let again = Command::Register { worker, name: "second".into(), lease_until };
+    let again = Command::Register { worker, name: "second".into(), roles: Roles::all(), lease_until };
     let Reply::Registered { token } = world.write(again).await else { panic!() };
     assert_eq!((token, world.ledger.head().await.unwrap()), (second.token, before));
 }
@@ -42,8 +42,8 @@ async fn a_life_that_has_ended_does_not_come_back(world: &World) {
         assert!(matches!(world.write(Command::Stop { worker }).await, Reply::Done));
     }
     let lease_until = world.now().plus(Millis::minutes(1));
-    assert!(world.write(Command::Renew { worker, lease_until }).await.is_stale());
-    let again = Command::Register { worker, name: "second".into(), lease_until };
+    assert!(world.write(Command::Renew { worker, lease_until, seen: 0 }).await.is_stale());
+    let again = Command::Register { worker, name: "second".into(), roles: Roles::all(), lease_until };
     assert!(matches!(world.write(again).await, Reply::Conflict(_)));
     let unknown = sluicegate::job::WorkerId::new(world.now(), 77);
     assert!(world.write(Command::Stop { worker: unknown }).await.is_stale());
@@ -104,8 +104,8 @@ async fn a_take_over_needs_a_life_of_its_own(world: &World) {
 async fn a_lease_is_renewed_and_never_shortened(world: &World) {
     let worker = world.worker.worker;
     let later = world.now().plus(Millis::minutes(5));
-    world.write(Command::Renew { worker, lease_until: later }).await;
-    world.write(Command::Renew { worker, lease_until: world.now() }).await;
+    world.write(Command::Renew { worker, lease_until: later, seen: 0 }).await;
+    world.write(Command::Renew { worker, lease_until: world.now(), seen: 0 }).await;
     let rows = world.ledger.workers().await.unwrap();
     assert_eq!(rows.iter().find(|row| row.id == worker).unwrap().lease_until, later);
 }

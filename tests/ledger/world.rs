@@ -12,9 +12,9 @@ use std::{
 use sluicegate::{
     budget::{Amount, Key, Rules},
     clock::{Clock as _, Entropy, ManualClock},
-    job::{AttemptId, Event, JobId, Millis, RemoteState, RequestId, State, Task, Timestamp, WorkerId},
+    job::{AttemptId, Event, JobId, Millis, RemoteState, RequestId, Roles, State, Task, Timestamp, WorkerId},
     ledger::{
-        By, Command, Fence, Ledger, LedgerError, Location, NewJob, Reply, Seen,
+        By, Command, Fence, Ledger, LedgerError, Location, NewJob, Reply, Seen, Warrant,
         rows::{AttemptRow, JobRow, RequestRow, RequestSpec},
     },
 };
@@ -191,7 +191,10 @@ impl World {
     pub async fn register(&self, name: &str) -> Fence {
         let worker = WorkerId::new(self.clock.now(), self.draw());
         let lease_until = self.clock.now().plus(Millis::minutes(1));
-        match self.write(Command::Register { worker, name: name.into(), lease_until }).await {
+        match self
+            .write(Command::Register { worker, name: name.into(), roles: Roles::all(), lease_until })
+            .await
+        {
             Reply::Registered { token } => Fence { worker, token },
             other => panic!("{other:?}"),
         }
@@ -376,5 +379,5 @@ pub fn by() -> By {
 }
 
 pub fn step(job: JobId, event: Event) -> Command {
-    Command::Step { job, event, pull: None, failure: None, note: None, due_at: None }
+    Command::Step { job, event, pull: None, failure: None, note: None, due_at: None, warrant: Warrant::Free }
 }

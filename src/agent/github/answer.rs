@@ -94,6 +94,7 @@ pub(super) const fn word(kind: FailKind) -> &'static str {
         FailKind::NotFound => "not_found",
         FailKind::Invalid => "invalid",
         FailKind::Unreachable => "unreachable",
+        FailKind::Late => "late",
         FailKind::Ambiguous => "ambiguous",
     }
 }

@@ -180,8 +180,13 @@ impl GitHub {
         }
     }
 
-    /// Writes once, when it is the identity's turn.
-    pub(super) async fn write(&self, identity: &str, call: &Call) -> Result<Answer, AgentError> {
+    /// Writes once, when it is the identity's turn; not at all if that comes at `before` or later.
+    pub(super) async fn write(
+        &self,
+        identity: &str,
+        call: &Call,
+        before: Option<Timestamp>,
+    ) -> Result<Answer, AgentError> {
         let who = self.credential(identity)?;
         let now = self.clock.now();
         self.may_go(who, call, now, 0)?;
@@ -189,6 +194,11 @@ impl GitHub {
         match turn {
             Ok(turn) => self.clock.sleep_until(turn).await,
             Err(until) => return Err(self.held_back(who, call, until, "too many writes stand in line")),
+        }
+        // The last look before the request leaves: what comes after it waits for nothing but the network.
+        if before.is_some_and(|before| self.clock.now() >= before) {
+            self.counters.count(call.endpoint, "late");
+            return Err(call.error(identity, FailKind::Late, "its turn came too late, and it was not sent"));
         }
         self.send(who, call).await
     }

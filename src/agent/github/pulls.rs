@@ -120,7 +120,7 @@ impl Forge for GitHub {
         let mut call =
             self.at("labels", what, repository, &["issues", &number.to_string(), "labels"], &[])?;
         call.body = Some(json!({ "labels": labels }));
-        self.write(identity, &call).await.map(drop)
+        self.write(identity, &call, None).await.map(drop)
     }
 
     async fn request_review(
@@ -134,7 +134,7 @@ impl Forge for GitHub {
         let path = ["pulls", &number.to_string(), "requested_reviewers"];
         let mut call = self.at("reviewers", what, repository, &path, &[])?;
         call.body = Some(json!({ "reviewers": [login] }));
-        self.write(identity, &call).await.map(drop)
+        self.write(identity, &call, None).await.map(drop)
     }
 
     async fn probe(&self, identity: &str) -> Result<Probe, AgentError> {

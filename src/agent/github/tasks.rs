@@ -41,7 +41,7 @@ impl Agent for GitHub {
             body: Some(start_body(order)),
             need: Need::Start,
         };
-        let answer = self.write(identity, &call).await?;
+        let answer = self.write(identity, &call, Some(order.send_before)).await?;
         answer.json().as_ref().and_then(wire::task).ok_or_else(|| call.unreadable(identity))
     }
 

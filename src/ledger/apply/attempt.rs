@@ -6,9 +6,10 @@ use serde_json::json;
 use crate::{
     budget::{Closure, Key},
     job::{
-        id::{AttemptId, JobId},
+        id::{AttemptId, JobId, WorkerId},
         lifecycle::Event,
         remote::Task,
+        role::LeaseName,
         routing::Failure,
         time::Timestamp,
     },
@@ -46,18 +47,24 @@ pub struct NotStarted<'a> {
     pub close: Option<&'a (Key, Closure)>,
 }
 
-/// The rows, if the writer may still write to them.
-pub(super) fn rows(set: &mut WorkingSet, target: Target) -> Result<(JobRow, AttemptRow), String> {
+/// The rows, whoever drives the attempt.
+pub(super) fn unfenced(set: &WorkingSet, target: Target) -> Result<(JobRow, AttemptRow), String> {
     let job = set.jobs.get(&target.job).cloned();
     let attempt = set.attempts.get(&target.attempt).filter(|attempt| attempt.job_id == target.job).cloned();
     let (Some(job), Some(attempt)) = (job, attempt) else {
         return Err(format!("attempt {} of job {} is not known", target.attempt, target.job));
     };
-    if target.fence.token < attempt.token {
+    Ok((job, attempt))
+}
+
+/// The rows, if the writer may still write to them.
+pub(super) fn rows(set: &mut WorkingSet, target: Target) -> Result<(JobRow, AttemptRow), String> {
+    let (job, attempt) = unfenced(set, target)?;
+    if (target.fence.worker, target.fence.token) != (attempt.worker_id, attempt.token) {
         set.fenced = set.fenced.saturating_add(1);
         return Err(format!(
-            "worker {} writes with token {}, but token {} has taken attempt {} over",
-            target.fence.worker, target.fence.token, attempt.token, attempt.id
+            "worker {} writes with token {}, but worker {} has taken attempt {} over with token {}",
+            target.fence.worker, target.fence.token, attempt.worker_id, attempt.id, attempt.token
         ));
     }
     Ok((job, attempt))
@@ -94,6 +101,7 @@ fn take_start(set: &mut WorkingSet, target: Target, task: &Task, found: bool) ->
     }
     let (job, attempt) = unsettled(set, target)?;
     let now = set.now;
+    let follower = follower(set, &attempt);
     if let Some(row) = set.attempts.edit(&attempt.id) {
         row.phase = Phase::Live;
         row.started_at = Some(now);
@@ -102,15 +110,35 @@ fn take_start(set: &mut WorkingSet, target: Target, task: &Task, found: bool) ->
         // The state is taken from the first sighting, so that a task that ended at once is not missed.
         row.remote_state = None;
         row.remote_since = Some(now);
+        if let Some((worker, token)) = follower {
+            (row.worker_id, row.token) = (worker, token);
+        }
     }
     if is_current(&job, &attempt) {
         let note = format!("task {}{}", task.id, if found { ", found by its marker" } else { "" });
         let detail = Detail { note: Some(&note), ..Detail::default() };
-        return take_step(set, job.id, Event::Started, detail, "sluicegate").map(drop);
+        take_step(set, job.id, Event::Started, detail, "sluicegate")?;
+    } else {
+        let body = json!({ "task": task.id, "job_state": job.state, "found": found });
+        set.enter("attempt.started_after_cancel", set.about(job.id), "sluicegate", &body);
     }
-    let body = json!({ "task": task.id, "job_state": job.state, "found": found });
-    set.enter("attempt.started_after_cancel", set.about(job.id), "sluicegate", &body);
+    if let Some((worker, token)) = follower {
+        let body = json!({ "from_worker": attempt.worker_id, "to_worker": worker, "token": token });
+        set.enter("attempt.handed_over", set.about(job.id), "sluicegate", &body);
+    }
     Ok(())
+}
+
+/// Who follows the task: the worker that follows all tasks of the identity, if there is one. It gets a token above that of
+/// whoever started the task.
+fn follower(set: &WorkingSet, attempt: &AttemptRow) -> Option<(WorkerId, i64)> {
+    let holder = set.holder(&LeaseName::track(&attempt.identity))?;
+    (holder.id != attempt.worker_id).then(|| (holder.id, above(attempt.token, holder.token)))
+}
+
+/// The token of an attempt that changes hands: above the one before it, and not below that of its new driver's life.
+pub(super) fn above(before: i64, own: i64) -> i64 {
+    before.saturating_add(1).max(own)
 }
 
 pub fn start_lost(set: &mut WorkingSet, target: Target, why: &str) -> Reply {

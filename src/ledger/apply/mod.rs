@@ -40,14 +40,10 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Seen { job, attempt, fence, seen } => {
             sighting::seen(set, attempt::Target::new(*job, *attempt, *fence), seen)
         }
-        Command::Step { job, event, pull, failure, note, due_at } => {
+        Command::Step { job, event, pull, failure, note, due_at, warrant } => {
             let (pull, failure) = (pull.as_deref(), failure.as_ref());
-            step::step(
-                set,
-                *job,
-                *event,
-                step::Detail { pull, failure, note: note.as_deref(), due_at: *due_at },
-            )
+            let detail = step::Detail { pull, failure, note: note.as_deref(), due_at: *due_at };
+            step::step(set, *job, *event, detail, warrant)
         }
         &Command::TakeOver { job, attempt, fence } => {
             workers::take_over(set, attempt::Target::new(job, attempt, fence))
@@ -61,11 +57,13 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Discard { job, by } => operator::discard(set, *job, by),
         Command::Budget { key, change, by } => operator::budget(set, key, change, by),
         Command::RollOver => holds::roll_over(set),
-        Command::Register { worker, name, lease_until } => {
-            workers::register(set, *worker, name, *lease_until)
+        Command::Register { worker, name, roles, lease_until } => {
+            workers::register(set, *worker, (name, roles), *lease_until)
         }
-        Command::Renew { worker, lease_until } => workers::renew(set, *worker, *lease_until),
+        Command::Renew { worker, lease_until, seen } => workers::renew(set, *worker, *lease_until, *seen),
         Command::Stop { worker } => workers::stop(set, *worker),
+        Command::Expire { worker } => workers::expire(set, *worker),
+        Command::Claim { name, fence } => workers::claim(set, name, *fence),
         Command::Notice { dedup, kind, job, body } => notices::notice(set, dedup, kind, *job, body.clone()),
         Command::Delivered { notice } => notices::delivered(set, *notice),
         Command::Undelivered { notice, error, next_at } => {

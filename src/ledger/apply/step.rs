@@ -13,10 +13,11 @@ use crate::{
     },
     ledger::{
         apply::{
+            attempt::{Target, rows},
             holds::{Moves, perform},
             notices::put_notice,
         },
-        command::Reply,
+        command::{Reply, Warrant},
         rows::Phase,
         working_set::WorkingSet,
     },
@@ -41,14 +42,31 @@ pub fn check_event(event: Event) -> Result<(), String> {
 }
 
 /// A step by the pipeline, as a command of its own.
-pub fn step(set: &mut WorkingSet, job: JobId, event: Event, detail: Detail<'_>) -> Reply {
-    if let Err(why) = check_event(event) {
+pub fn step(set: &mut WorkingSet, job: JobId, event: Event, detail: Detail<'_>, warrant: &Warrant) -> Reply {
+    if let Err(why) = check_event(event).and_then(|()| check_warrant(set, job, warrant)) {
         return Reply::Stale(why);
     }
     match take_step(set, job, event, detail, "sluicegate") {
         Ok(_) => Reply::Done,
         Err(stale) => Reply::Stale(stale),
     }
+}
+
+/// Err if the worker has been succeeded, or if what it looked at is not what the job goes by any more.
+fn check_warrant(set: &mut WorkingSet, job: JobId, warrant: &Warrant) -> Result<(), String> {
+    let attempt = match warrant {
+        Warrant::Free => return Ok(()),
+        &Warrant::Driver(attempt, fence) => rows(set, Target::new(job, attempt, fence))?.1.id,
+        Warrant::Holder(attempt, worker, lease) => {
+            if set.leases.get(lease).is_none_or(|row| row.worker_id != *worker) {
+                set.fenced = set.fenced.saturating_add(1);
+                return Err(format!("worker {worker} does not hold the lease {lease} any more"));
+            }
+            *attempt
+        }
+    };
+    let current = set.jobs.get(&job).and_then(|row| row.attempt_id);
+    if current == Some(attempt) { Ok(()) } else { Err(format!("job {job} has left attempt {attempt}")) }
 }
 
 /// Moves the job and performs every effect; Err leaves everything as it was.

@@ -1,0 +1,157 @@
+//! The commands that run until they are told to stop: serve and work. A worker whose life was ended by others, because it was silent for
+//! longer than its lease, begins a new one in the same process, with everything built anew.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    boot::{Daemon, commands::load, streams::Streams, token, wire},
+    cli::{
+        CliError, Exit,
+        local::{ServeArgs, WorkArgs},
+    },
+    clock::Entropy,
+    config::{self, Loaded, sections},
+    http, ledger, telemetry,
+};
+
+/// Resolves at SIGTERM or SIGINT, also when one came before it was waited for.
+pub(super) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Runs the daemon until it is told to stop.
+pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
+    let stop = told_to_stop()?;
+    let loaded = prepare(load(&args.shared)?)?;
+    let listen = loaded.settings.http.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
+            .hint("another daemon may be running there: stop it, or change [http] listen")
+    })?;
+    let address = listener.local_addr()?;
+    let token_file = loaded.settings.http.token_file.clone();
+    let endpoint = Endpoint { token: token::load_or_make(&token_file, &Entropy::from_system())?, listener };
+    let ready = || {
+        std::fs::write(token_file.with_extension("url"), format!("http://{address}\n"))
+            .with_context(|| format!("writing the address beside {}", token_file.display()))?;
+        tracing::info!(%address, token_file = %token_file.display(), ledger = %loaded.settings.ledger.url, "ready");
+        Ok(())
+    };
+    live(&loaded, Some(endpoint), ready, stop).await
+}
+
+/// Runs a worker without an endpoint until it is told to stop.
+pub async fn work(args: &WorkArgs) -> anyhow::Result<u8> {
+    let stop = told_to_stop()?;
+    let mut loaded = load(&args.shared)?;
+    if !args.roles.is_empty() {
+        loaded.settings.worker.roles.clone_from(&args.roles);
+    }
+    let loaded = prepare(loaded)?;
+    let ready = || {
+        tracing::info!(ledger = %loaded.settings.ledger.url, gate = %loaded.settings.gate.url, "ready");
+        Ok(())
+    };
+    live(&loaded, None, ready, stop).await
+}
+
+/// The log, and what looks unintended.
+fn prepare(loaded: Loaded) -> anyhow::Result<Loaded> {
+    let format = match loaded.settings.log.format {
+        sections::LogFormat::Text => telemetry::LogFormat::Text,
+        sections::LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    telemetry::init(format, &loaded.settings.log.level)?;
+    for warning in &loaded.warnings {
+        tracing::warn!(warning, "configuration");
+    }
+    Ok(loaded)
+}
+
+/// Where commands talk to the daemon.
+struct Endpoint {
+    listener: TcpListener,
+    token: secrecy::SecretString,
+}
+
+impl Endpoint {
+    /// For one life. The listener stays for the next.
+    fn open(&self, daemon: &Daemon) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
+        let router = http::router(Arc::clone(&daemon.context), self.token.clone());
+        let listener = std::os::fd::AsFd::as_fd(&self.listener).try_clone_to_owned()?;
+        let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
+        Ok(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())))
+    }
+}
+
+/// One life after the other, until it is told to stop or a life ends for another reason than being succeeded.
+async fn live(
+    loaded: &Loaded,
+    endpoint: Option<Endpoint>,
+    ready: impl Fn() -> anyhow::Result<()>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<u8> {
+    let env = config::environment();
+    let stopping = CancellationToken::new();
+    let told = stopping.clone();
+    let mut stop = std::pin::pin!(async move {
+        stop.await;
+        told.cancel();
+    });
+    loop {
+        let mut daemon = Daemon::start(wire::parts(loaded, &env)?).await.map_err(readable)?;
+        let streams = endpoint.is_some().then(|| Streams::open(loaded, &env, &daemon.context)).transpose()?;
+        let http = endpoint.as_ref().map(|endpoint| endpoint.open(&daemon)).transpose()?;
+        ready()?;
+        let ended = tokio::select! {
+            () = &mut stop => {
+                tracing::info!("told to stop: no new starts, waiting for what is in flight");
+                Ok(())
+            }
+            ended = daemon.ended() => ended,
+        };
+        // Requests that are being answered still need the ledger.
+        daemon.context.shutdown.cancel();
+        let answered = match http {
+            Some(http) => http.await?.context("the local endpoint"),
+            None => Ok(()),
+        };
+        if let Some(streams) = streams {
+            streams.ended().await;
+        }
+        let succeeded = daemon.was_succeeded();
+        let stopped = daemon.stop().await;
+        answered?;
+        ended.and(stopped)?;
+        if stopping.is_cancelled() || !succeeded {
+            tracing::info!("stopped");
+            return Ok(Exit::Ok.code());
+        }
+        tracing::warn!("beginning a new life as a worker");
+    }
+}
+
+/// A ledger that cannot be used is refused input, not a broken program.
+pub(super) fn readable(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<ledger::LedgerError>() {
+        Some(known) => {
+            let hint = known.advice().map(str::to_owned);
+            CliError { hint, ..CliError::new(Exit::Failure, known.to_string()) }.into()
+        }
+        None => error,
+    }
+}
