@@ -8,7 +8,7 @@ use crate::{
     budget::Rules,
     clock::{Clock, Entropy, SystemClock},
     config::{ConfigError, Loaded, SecretRef, load_catalog, sections::Synchronous},
-    gate::{Gate, memory::MemoryGate},
+    gate::{Gate, memory::MemoryGate, redis::RedisGate},
     job::time::Millis,
     ledger::Location,
     news::{News, RedisNews, Silence},
@@ -122,9 +122,8 @@ fn between(loaded: &Loaded, env: &Env, rules: &Arc<Rules>, entropy: &Entropy) ->
     };
     let own = format!("{:032x}", entropy.draw_wide());
     let news = Arc::new(RedisNews::new(link.clone(), &settings.fleet, &own));
-    let problem = Problem::new(Code::BadConfig, "this version has only the gate in memory");
-    drop(news);
-    Err(ConfigError::from(problem.hint("write `url = \"memory\"`")).into())
+    let gate = Arc::new(RedisGate::new(link, &settings.fleet, Arc::clone(rules)));
+    Ok(Between { gate, news, fleet: true })
 }
 
 /// The way to the gate's Redis; None: the gate is in memory.
