@@ -9,7 +9,7 @@ use crate::{
     intake::redis::{self as intake, Intake, IntakeOptions},
     pipeline::Context,
     redis_link::{RedisLink, RedisLocation},
-    streams::Names,
+    streams::{Names, Publisher},
 };
 
 /// The tasks of the streams; empty when the streams are off. They end at the context's shutdown.
@@ -31,6 +31,12 @@ impl Streams {
             let options = intake_options(settings, context.fence.worker.to_string());
             let intake = Intake { context: Arc::clone(context), link: link.clone(), options };
             tasks.push(tokio::spawn(intake::run(intake)));
+        }
+        if settings.publish {
+            let (ledger, name) = (context.ledger.clone(), context.fence.worker.to_string());
+            let names = Names::new(settings.prefix.clone());
+            let publisher = Publisher::new(ledger, &link, names, name, settings.events_max);
+            tasks.push(tokio::spawn(publisher.run(context.shutdown.clone())));
         }
         Ok(Self(tasks))
     }

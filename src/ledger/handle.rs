@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub feed: Feed,
     pub fenced: std::sync::atomic::AtomicU64,
     own: Mutex<Spans>,
+    /// Of the newest commit.
+    pub position: tokio::sync::watch::Sender<i64>,
     #[cfg(feature = "failpoints")]
     pub lost_answers: crate::ledger::fault::LostAnswers,
 }

@@ -126,6 +126,11 @@ impl Writer {
         let committed = Arc::new(committed);
         failpoint::hit("ledger.after_commit");
         self.shared.written(&committed);
+        self.shared.position.send_if_modified(|known| {
+            let moved = *known != committed.seq;
+            *known = committed.seq;
+            moved
+        });
         if let Some(feed) = self.shared.feed.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             drop(feed.send(Arc::clone(&committed)));
         }

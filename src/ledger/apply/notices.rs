@@ -59,7 +59,7 @@ pub fn put_notice(
 pub fn notice(set: &mut WorkingSet, dedup: &str, kind: &str, job: Option<JobId>, body: Value) -> Reply {
     let about = job.map_or_else(About::default, |job| set.about(job));
     if put_notice(set, dedup.to_owned(), kind, job, body) {
-        set.enter("notice.queued", about, "sluicegate", &json!({ "kind": kind }));
+        set.enter("notice.queued", about, "sluicegate", &json!({ "kind": kind, "dedup": dedup }));
     }
     Reply::Done
 }
@@ -114,8 +114,9 @@ pub fn undelivered(set: &mut WorkingSet, notice: NoticeId, error: &str, next_at:
 /// Further tasks with the marker of one attempt; told once.
 pub fn doubles(set: &mut WorkingSet, job: JobId, attempt: AttemptId, tasks: &[TaskId]) -> Reply {
     let dedup = format!("{attempt}/doubles");
-    if put_notice(set, dedup, "job.duplicate_tasks", Some(job), json!({ "tasks": tasks })) {
-        set.enter("attempt.duplicate_tasks", set.about(job), "sluicegate", &json!({ "tasks": tasks }));
+    if put_notice(set, dedup.clone(), "job.duplicate_tasks", Some(job), json!({ "tasks": tasks })) {
+        let body = json!({ "tasks": tasks, "dedup": dedup });
+        set.enter("attempt.duplicate_tasks", set.about(job), "sluicegate", &body);
     }
     Reply::Done
 }

@@ -66,6 +66,7 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
         "template_digest": request.template_digest,
         "plan_digest": request.plan_digest,
         "requester": request.requester,
+        "idempotency_key": request.idempotency_key,
         "team": request.team,
         "identity": request.identity,
         "jobs": request.jobs,
