@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
+use rand::{Rng, rngs::SmallRng};
 use serde_json::{Value, json};
 use sluicegate::{
     clock::{Clock, SystemClock},
@@ -13,6 +14,7 @@ use crate::{
     books::Reader,
     member::{Member, Ports},
     plan::{Plan, Store, Story, template},
+    soak::{KILLS, MINUTES, told},
     stage::{BOT_TOKEN, Process, eventually, wire},
     support::{Postgres, RedisServer, Weather},
 };
@@ -40,7 +42,7 @@ pub struct Fleet {
     submitted: usize,
     seed: u64,
     /// Last: what fails shows its logs before they go.
-    pub folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 #[allow(dead_code, reason = "only a fleet with the gate in Redis uses all of it")]
@@ -117,6 +119,17 @@ impl Fleet {
         self.members.iter().map(|member| member.name.clone()).collect()
     }
 
+    /// One member's name.
+    pub fn draw_name(&self, draw: &mut SmallRng) -> String {
+        self.members[draw.random_range(0..self.members.len())].name.clone()
+    }
+
+    /// SIGTERM to one; it must end in order.
+    pub fn terminate(&mut self, name: &str) {
+        let ended = self.member(name).terminate();
+        assert!(ended.success(), "{name}: {ended}");
+    }
+
     pub fn member(&mut self, name: &str) -> &mut Member {
         self.members.iter_mut().find(|member| member.name == name).expect("a member's name")
     }
@@ -170,9 +183,14 @@ impl Fleet {
         }
     }
 
+    /// SIGKILL to Redis.
+    pub fn stop_redis(&mut self) {
+        drop(self.redis.take());
+    }
+
     /// SIGKILL to Redis; then an empty one, or one with an older dump.
     pub fn replace_redis(&mut self, dump: Option<&[u8]>) {
-        drop(self.redis.take());
+        self.stop_redis();
         let redis = dump.map_or_else(RedisServer::start, RedisServer::restored);
         for link in self.members.iter().filter_map(|member| member.redis.as_ref()) {
             link.retarget(redis.port());
@@ -311,6 +329,12 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
+        }
+        // Kept for whoever looks at it later; other tests print their logs.
+        if told(MINUTES).or_else(|| told(KILLS)).is_some()
+            && let Some(folder) = self.folder.take()
+        {
+            println!("kept: {}", folder.keep().display());
         }
         if let Some(jobs) = self.reader.jobs(&self.ledger_url()) {
             for job in jobs.iter().filter(|job| !job.state.is_terminal()) {

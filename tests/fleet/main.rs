@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod fleet;
 #[cfg(test)]
 mod judge;
@@ -18,6 +20,8 @@ mod network;
 mod plan;
 #[cfg(test)]
 mod signals;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod sql_faults;
 #[cfg(test)]
