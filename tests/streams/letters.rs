@@ -32,6 +32,7 @@ async fn deaths(worker: &Worker, number: usize) -> Vec<JobId> {
         failure: None,
         note: Some("its deadline passed".to_owned()),
         due_at: None,
+        warrant: sluicegate::ledger::Warrant::Free,
     };
     let ids: Vec<JobId> = jobs.into_iter().map(|job| job.id).collect();
     for done in context.ledger.write_all(ids.iter().map(|job| expire(*job)).collect()).await {
