@@ -163,8 +163,12 @@ impl Bench {
             Ledger::open(&location, Arc::new(rules()), Arc::new(SystemClock), Arc::clone(&entropy)).await?;
         let now = SystemClock.now();
         let worker = WorkerId::new(now, entropy.draw_wide());
-        let register =
-            Command::Register { worker, name: "bench".to_owned(), lease_until: now.plus(Millis::hours(1)) };
+        let register = Command::Register {
+            worker,
+            name: "bench".to_owned(),
+            roles: sluicegate::job::Roles::all(),
+            lease_until: now.plus(Millis::hours(1)),
+        };
         let Reply::Registered { token } = ledger.write(register).await? else { bail!("not registered") };
         Ok(Self { ledger, entropy, fence: Fence { worker, token }, folder })
     }
@@ -302,7 +306,15 @@ impl Bench {
 }
 
 fn accept(job: JobId) -> Command {
-    Command::Step { job, event: Event::Accepted, pull: None, failure: None, note: None, due_at: None }
+    Command::Step {
+        job,
+        event: Event::Accepted,
+        pull: None,
+        failure: None,
+        note: None,
+        due_at: None,
+        warrant: sluicegate::ledger::Warrant::Free,
+    }
 }
 
 fn task(attempt: &AttemptRow, state: RemoteState) -> Task {
