@@ -1,6 +1,10 @@
 //! One suite for every gate. Each case is a sentence that must be true of any of them.
 
 #[cfg(test)]
+#[path = "gate/cost.rs"]
+mod cost;
+#[cfg(test)]
+#[allow(dead_code, reason = "this program uses a part of what the gates' tests share")]
 mod gate;
 #[cfg(test)]
 mod support;
@@ -115,13 +119,16 @@ mod redis {
 
 #[cfg(test)]
 mod random {
-    //! The gate in memory against the brute-force model.
+    //! The gates against the brute-force model.
 
     use std::{sync::Arc, thread};
 
     use sluicegate::gate::{Gate, memory::MemoryGate};
 
-    use crate::gate::history::{Pace, play, rules};
+    use crate::gate::{
+        history::{Pace, play, rules},
+        redis::{open_gate, own_fleet},
+    };
 
     /// Plays histories on two threads; the first difference of each.
     fn play_all(seeds: std::ops::Range<u64>, pace: Pace, make: fn() -> Arc<dyn Gate>) -> Vec<String> {
@@ -146,6 +153,16 @@ mod random {
     #[test]
     fn the_gate_does_what_the_brute_force_model_does() {
         assert_eq!(play_all(0..600, Pace::Seconds, memory), Vec::<String>::new());
+    }
+
+    /// Fewer: the comparison with the gate in memory plays the many.
+    #[tokio::test]
+    async fn the_gate_in_redis_does_what_the_brute_force_model_does() {
+        for seed in 0..40 {
+            let pace = if seed % 3 == 0 { Pace::Minutes } else { Pace::Seconds };
+            let gate = open_gate(&own_fleet(), rules()).await;
+            assert_eq!(play(Arc::new(gate), seed, pace).await, Ok(()));
+        }
     }
 
     #[test]

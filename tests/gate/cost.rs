@@ -11,7 +11,7 @@ use sluicegate::{
     job::id::JobId,
 };
 
-use super::{START, ask, ask_pool, class, member, offer, slots, with_pool};
+use crate::gate::{START, ask, ask_pool, class, member, offer, slots, with_pool};
 
 /// So many jobs behind one slot and one reviewer, each with a repository and therefore a class of its own.
 async fn blocked(count: u32) -> MemoryGate {
@@ -115,7 +115,7 @@ async fn a_thousand_closed_gates_that_open_together_wake_nobody_in_vain() {
     let gate = MemoryGate::new(Arc::new(slots(1)));
     let closed =
         |closed| Truth { key: Key::new("gate/global"), used: Amount::ZERO, limit: None, closed, version: 1 };
-    gate.observe(&[closed(Some(super::closure(Some(super::at(60)))))], START).await.unwrap();
+    gate.observe(&[closed(Some(crate::gate::closure(Some(crate::gate::at(60)))))], START).await.unwrap();
     let offers = (0..1_000).map(|n| {
         let class = class(&[
             ask("gate/global", 0),
@@ -129,7 +129,7 @@ async fn a_thousand_closed_gates_that_open_together_wake_nobody_in_vain() {
     let before = gate.work().unwrap().tests;
     let mut proposed = 0;
     loop {
-        let proposals = gate.propose(10, super::at(60)).await.unwrap();
+        let proposals = gate.propose(10, crate::gate::at(60)).await.unwrap();
         proposed += proposals.list.len();
         if !proposals.more {
             break;

@@ -43,7 +43,7 @@ pub fn rules() -> Rules {
     with_pool(rules, vec![member("ana", 1, &[(20, 45)]), member("bob", 2, &[(30, 60), (300, 400)])])
 }
 
-const KEYS: [&str; 8] = [
+pub const KEYS: [&str; 8] = [
     "gate/global",
     "gate/model/x",
     "slots/global",
@@ -54,7 +54,7 @@ const KEYS: [&str; 8] = [
     "pool/reviewers/bob",
 ];
 
-fn classes() -> Vec<Arc<Class>> {
+pub fn classes() -> Vec<Arc<Class>> {
     let gate = || Demand::gate(Key::new("gate/global"));
     vec![
         class(&[gate(), ask("slots/global", 1)]),
@@ -71,13 +71,13 @@ fn classes() -> Vec<Arc<Class>> {
 }
 
 /// The ledger: what is true, apart from what the gate has been told.
-struct Ledger {
+pub struct Ledger {
     rules: Rules,
     truths: BTreeMap<Key, Truth>,
-    running: Vec<Vec<Take>>,
+    pub running: Vec<Vec<Take>>,
     version: i64,
     /// Everything ever said, to be said again.
-    said: Vec<Truth>,
+    pub said: Vec<Truth>,
 }
 
 impl Books for Ledger {
@@ -99,7 +99,10 @@ impl Books for Ledger {
 }
 
 impl Ledger {
-    fn change(&mut self, key: &Key, change: impl FnOnce(&mut View)) -> Truth {
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, truths: BTreeMap::new(), running: Vec::new(), version: 0, said: Vec::new() }
+    }
+    pub fn change(&mut self, key: &Key, change: impl FnOnce(&mut View)) -> Truth {
         let mut view = self.view(key);
         change(&mut view);
         self.version += 1;
@@ -109,7 +112,7 @@ impl Ledger {
         self.said.push(truth.clone());
         truth
     }
-    fn take(&mut self, takes: Vec<Take>) -> Vec<Truth> {
+    pub fn take(&mut self, takes: Vec<Take>) -> Vec<Truth> {
         let charge = |take: &Take| {
             let amount = take.amount;
             self.change(&take.key, |view| view.used = view.used.plus(amount).unwrap())
@@ -118,13 +121,13 @@ impl Ledger {
         self.running.push(takes);
         truths
     }
-    fn release(&mut self, at: usize) -> Vec<Truth> {
+    pub fn release(&mut self, at: usize) -> Vec<Truth> {
         let takes = self.running.swap_remove(at);
         let free = |take: &Take| self.change(&take.key, |view| view.used = view.used.minus(take.amount));
         takes.iter().map(free).collect()
     }
     /// The figure of a refused demand; of a pool, those of its members.
-    fn figures(&self, key: &Key) -> Vec<Truth> {
+    pub fn figures(&self, key: &Key) -> Vec<Truth> {
         let of = |truth: &&Truth| truth.key == *key || truth.key.pool_of_member().as_ref() == Some(key);
         self.truths.values().filter(of).cloned().collect()
     }
@@ -148,12 +151,10 @@ struct History {
 
 /// Plays one history; Err tells the first difference.
 pub async fn play(gate: Arc<dyn Gate>, seed: u64, pace: Pace) -> Result<(), String> {
-    let ledger =
-        Ledger { rules: rules(), truths: BTreeMap::new(), running: Vec::new(), version: 0, said: Vec::new() };
     let mut history = History {
         gate,
         model: Model::new(rules()),
-        ledger,
+        ledger: Ledger::new(rules()),
         classes: classes(),
         open: Vec::new(),
         closed: Vec::new(),

@@ -1,7 +1,7 @@
 //! What the tests of a gate share: rules, classes, and a hall in which a gate of any kind can be tried. The suite
 //! never sees which gate it is.
 
-pub mod cost;
+pub mod differential;
 pub mod history;
 pub mod model;
 pub mod order;

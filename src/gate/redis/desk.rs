@@ -77,8 +77,11 @@ impl Desk {
             pipeline.query_async(&mut connection).await.map_err(RedisFault::from)?;
         let (memory, fields) = answer;
         let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim);
-        if let Some(policy) = policy.filter(|policy| *policy != "noeviction") {
-            let why = format!("redis evicts keys (maxmemory-policy {policy}); it must be noeviction");
+        let unfit = policy
+            .filter(|policy| *policy != "noeviction")
+            .map(|policy| format!("redis evicts keys (maxmemory-policy {policy}); it must be noeviction"));
+        self.belief().unfit.clone_from(&unfit);
+        if let Some(why) = unfit {
             return Err(GateClosed(why));
         }
         let named = FIELDS.iter().zip(fields).filter_map(|(name, field)| Some(((*name).to_owned(), field?)));
@@ -90,6 +93,9 @@ impl Desk {
     async fn epoch(&self, now: Timestamp) -> Result<Epoch, GateClosed> {
         let known = {
             let belief = self.belief();
+            if let Some(why) = &belief.unfit {
+                return Err(GateClosed(why.clone()));
+            }
             if let Some(why) = &belief.lost {
                 return Err(GateClosed(format!("it must be rebuilt: {why}")));
             }

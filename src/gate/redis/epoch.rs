@@ -16,6 +16,8 @@ pub(super) struct Belief {
     pub epoch: Option<Epoch>,
     /// Why that epoch can no longer be trusted.
     pub lost: Option<String>,
+    /// Why Redis, as it is set up, may not be used.
+    pub unfit: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

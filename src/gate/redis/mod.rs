@@ -10,6 +10,8 @@ mod asked;
 mod desk;
 mod epoch;
 mod keys;
+#[cfg(feature = "failpoints")]
+mod mutant;
 mod packed;
 mod remains;
 mod scripts;
@@ -33,6 +35,8 @@ use crate::{
 use desk::Desk;
 use epoch::Epoch;
 use keys::Keys;
+#[cfg(feature = "failpoints")]
+pub use mutant::Mutant;
 use packed::{Packer, Value};
 use scripts::Scripts;
 use wake::Wake;
@@ -60,6 +64,12 @@ impl RedisGate {
     /// is first used. Must be called on a tokio runtime.
     pub fn new(link: RedisLink, fleet: &str, rules: Arc<Rules>) -> Self {
         Self::with_scripts(link, fleet, rules, Scripts::new(|text| text))
+    }
+
+    /// A gate with a known fault, to show that the comparison with the gate in memory catches it.
+    #[cfg(feature = "failpoints")]
+    pub fn with_mutant(link: RedisLink, fleet: &str, rules: Arc<Rules>, mutant: Mutant) -> Self {
+        Self::with_scripts(link, fleet, rules, Scripts::new(|text| mutant.apply(&text)))
     }
 
     fn with_scripts(link: RedisLink, fleet: &str, rules: Arc<Rules>, scripts: Scripts) -> Self {

@@ -21,6 +21,12 @@ const CHANGES: &[&str] = &[
 ];
 const TURNS: &[&str] = &[include_str!("scripts/lib/turns.lua")];
 
+/// The shared parts, each once.
+#[cfg(feature = "failpoints")]
+pub(super) fn all_texts() -> Vec<&'static str> {
+    [SETS, RECORDS, CHANGES, TURNS].concat()
+}
+
 /// Every script, ready to be called.
 #[derive(Debug)]
 pub(super) struct Scripts {

@@ -1,0 +1,59 @@
+//! Faults that can be switched on in a test build: a line of a script replaced by another. Each breaks one promise of
+//! the gate; the comparison with the gate in memory must notice every one of them.
+
+use crate::gate::redis::scripts;
+
+/// One fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mutant {
+    pub name: &'static str,
+    /// Stands in exactly one place of the scripts.
+    old: &'static str,
+    new: &'static str,
+}
+
+const fn mutant(name: &'static str, old: &'static str, new: &'static str) -> Mutant {
+    Mutant { name, old, new }
+}
+
+impl Mutant {
+    pub const ALL: [Self; 16] = [
+        mutant("dropped baton", "if #found.batons == 0 then return end", "do found.batons = {} return end"),
+        mutant("kept baton", "hand_back(found, is_shared and key)", "hand_back(found, key)"),
+        mutant("stubborn group", "  group[2] = false\n", ""),
+        mutant("lost release mark", "lot_mark(open.takes[at])", ""),
+        mutant("lost figure mark", "if hear(truth) then mark(truth[1]) end", "hear(truth)"),
+        mutant("unfenced settle", "not open or open.token ~= token", "not open"),
+        mutant(
+            "double pop",
+            "roll_remove(found, rank)\n  settle_head(found)\n  charge(takes)",
+            "charge(takes)",
+        ),
+        mutant("uncharged proposals", "  charge(takes)\n  flow_pass", "  flow_pass"),
+        mutant("stuck tags", "flow.finish = tag + math.floor", "flow.finish = tag + 0 * math.floor"),
+        mutant("older figures count", "if found.told and found.told >= truth[5] then return false end", ""),
+        mutant("no alarm", "  set_alarm(found, at)\n", "  set_alarm(found, false)\n"),
+        mutant("proposals do not lapse", "times_add(lapses, now + PROPOSAL_LAPSES, id)", ""),
+        mutant("the same job again", "    found.at = found.at + 1\n", ""),
+        mutant(
+            "refused to the back",
+            "enter_class(found)\n  local queue",
+            "found.turn = string.rep('\\255', 16)\n  enter_class(found)\n  local queue",
+        ),
+        mutant("reserved again and again", "      mark_reserved(sub(holder.head, 17))\n", ""),
+        mutant(
+            "pending charges are forgotten",
+            "  for at = 1, #takes, 2 do\n    local found = budget(takes[at])\n    found.pending = math.max",
+            "  for at = 1, 0 do\n    local found = budget(takes[at])\n    found.pending = math.max",
+        ),
+    ];
+
+    /// In how many places it would change something.
+    pub fn places(&self) -> usize {
+        scripts::all_texts().iter().map(|text| text.matches(self.old).count()).sum()
+    }
+
+    pub(super) fn apply(&self, text: &str) -> String {
+        text.replace(self.old, self.new)
+    }
+}
