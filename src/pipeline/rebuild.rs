@@ -19,12 +19,17 @@ const PAGE: i64 = 5_000;
 /// What is known of the gate.
 #[derive(Debug, Default)]
 pub struct Barrier {
+    /// All processes have the same gate. Otherwise each has its own, which must be told what the others do.
+    pub shared: bool,
     closed: Mutex<Option<(String, Timestamp)>>,
     /// Something was not told to the gate.
     missed: AtomicBool,
 }
 
 impl Barrier {
+    pub fn new(shared: bool) -> Self {
+        Self { shared, ..Self::default() }
+    }
     fn closed(&self) -> MutexGuard<'_, Option<(String, Timestamp)>> {
         self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
