@@ -85,7 +85,7 @@ impl Daemon {
             life,
             news: parts.news,
             history: History::from(position),
-            barrier: Barrier::default(),
+            barrier: Barrier::new(parts.fleet),
             shutdown: CancellationToken::new(),
             tracker: Tracker::default(),
             specs: context::Specs::default(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     agent::Forge as _,
-    boot::wire,
+    boot::{redis_check, wire},
     budget::Closure,
     clock::{Clock, SystemClock},
     config::{self, ConfigError, Loaded, Settings},
@@ -43,10 +43,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(what: &'static str, state: State, text: impl Into<String>) -> Self {
+    pub(super) fn new(what: &'static str, state: State, text: impl Into<String>) -> Self {
         Self { what, state, text: text.into(), advice: None }
     }
-    fn advice(mut self, advice: &str) -> Self {
+    pub(super) fn advice(mut self, advice: &str) -> Self {
         self.advice = Some(advice.to_owned());
         self
     }
@@ -81,11 +81,7 @@ pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec
     // Before everything: it explains whatever stands still.
     findings.splice(0..0, kill_switch);
     findings.push(ledger);
-    findings.push(Finding::new(
-        "gate",
-        State::Good,
-        format!("{}: in this process, rebuilt from the ledger", loaded.settings.gate.url),
-    ));
+    findings.extend(redis_check::gate(&loaded, env).await);
     findings.extend(identities(&loaded, env).await);
     findings
 }

@@ -5,6 +5,7 @@ mod commands;
 pub mod daemon;
 pub mod doctor;
 pub mod health;
+mod redis_check;
 mod service;
 pub mod streams;
 pub mod token;

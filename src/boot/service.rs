@@ -1,7 +1,7 @@
 //! The commands that run until they are told to stop: serve and work. A worker whose life was ended by others, because it was silent for
 //! longer than its lease, begins a new one in the same process, with everything built anew.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -82,6 +82,11 @@ fn prepare(loaded: Loaded) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
+type Env = BTreeMap<String, String>;
+
+/// Between two tries to begin a new life.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Where commands talk to the daemon.
 struct Endpoint {
     listener: TcpListener,
@@ -95,6 +100,21 @@ impl Endpoint {
         let listener = std::os::fd::AsFd::as_fd(&self.listener).try_clone_to_owned()?;
         let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
         Ok(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())))
+    }
+}
+
+/// A life. A later one needs what the first one had, and may find it out of reach for a while: the same fault that ended the life before.
+async fn begin(loaded: &Loaded, env: &Env, again: bool) -> anyhow::Result<Daemon> {
+    loop {
+        let error = match Daemon::start(wire::parts(loaded, env)?).await {
+            Ok(daemon) => return Ok(daemon),
+            Err(error) => readable(error),
+        };
+        if !again {
+            return Err(error);
+        }
+        tracing::warn!(error = format!("{error:#}"), "a new life cannot begin yet; trying again");
+        tokio::time::sleep(RETRY).await;
     }
 }
 
@@ -112,8 +132,14 @@ async fn live(
         stop.await;
         told.cancel();
     });
+    let mut lives = 0_u32;
     loop {
-        let mut daemon = Daemon::start(wire::parts(loaded, &env)?).await.map_err(readable)?;
+        let begun = tokio::select! {
+            begun = begin(loaded, &env, lives > 0) => Some(begun?),
+            () = &mut stop, if lives > 0 => None,
+        };
+        let Some(mut daemon) = begun else { return Ok(Exit::Ok.code()) };
+        lives = lives.saturating_add(1);
         let streams = endpoint.is_some().then(|| Streams::open(loaded, &env, &daemon.context)).transpose()?;
         let http = endpoint.as_ref().map(|endpoint| endpoint.open(&daemon)).transpose()?;
         ready()?;

@@ -16,8 +16,9 @@ pub struct ServeArgs {
 /// `sluice work`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct WorkArgs {
-    /// What this worker does: admit, start, track, review or notify; may be given several times [default: `roles` in the configuration]
-    #[arg(long = "role", value_name = "ROLE")]
+    /// What this worker does: some of admit, start, track, review, notify, with commas or given several times [default: `roles` in the
+    /// configuration]
+    #[arg(long = "role", alias = "roles", value_name = "ROLE", value_delimiter = ',')]
     pub roles: Vec<Role>,
     #[arg(skip)]
     pub shared: Shared,

@@ -85,9 +85,9 @@ pub async fn catch_up(context: &Context) -> Result<(), LedgerError> {
         return Ok(());
     }
     let mut read = context.history.read.lock().await;
-    let head = context.ledger.head().await?.seq;
+    let (before, head) = (*read, context.ledger.head().await?.seq);
     let mut concerns = Concerns::default();
-    for event in context.ledger.events_of_others(*read, head).await? {
+    for event in context.ledger.events_of_others(before, head).await? {
         concerns.add(&event.kind, event.job_id);
     }
     if concerns.starts {
@@ -105,6 +105,9 @@ pub async fn catch_up(context: &Context) -> Result<(), LedgerError> {
         let lease_until = context.now().plus(context.tuning.lease);
         let command = Command::Renew { worker: context.fence.worker, lease_until, seen: head };
         context.ledger.write(command).await?;
+    }
+    if head > before && !context.barrier.shared {
+        context.tell_gate_again();
     }
     if concerns.workers {
         context.queues.upkeep.poke();

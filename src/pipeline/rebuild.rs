@@ -19,12 +19,17 @@ const PAGE: i64 = 5_000;
 /// What is known of the gate.
 #[derive(Debug, Default)]
 pub struct Barrier {
+    /// All processes have the same gate. Otherwise each has its own, which must be told what the others do.
+    pub shared: bool,
     closed: Mutex<Option<(String, Timestamp)>>,
     /// Something was not told to the gate.
     missed: AtomicBool,
 }
 
 impl Barrier {
+    pub fn new(shared: bool) -> Self {
+        Self { shared, ..Self::default() }
+    }
     fn closed(&self) -> MutexGuard<'_, Option<(String, Timestamp)>> {
         self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -32,20 +37,16 @@ impl Barrier {
     pub fn reason(&self) -> Option<(String, Timestamp)> {
         self.closed().clone()
     }
-    /// True if it was open, or closed for another reason.
-    fn close(&self, why: &str, now: Timestamp) -> bool {
+    /// Keeps why it is closed now, and since when it has been. Logs only that it was closed: reasons take turns while it is rebuilt.
+    fn close(&self, why: &str, now: Timestamp) {
         let mut closed = self.closed();
-        match closed.as_mut() {
-            Some((known, _)) if known == why => false,
-            Some((known, _)) => {
-                why.clone_into(known);
-                true
-            }
-            None => {
-                *closed = Some((why.to_owned(), now));
-                true
-            }
+        if let Some((known, _)) = closed.as_mut() {
+            why.clone_into(known);
+            return;
         }
+        *closed = Some((why.to_owned(), now));
+        drop(closed);
+        tracing::warn!(why, "the gate is closed: nothing starts, requests are taken");
     }
     fn open(&self) -> bool {
         self.closed().take().is_some()
@@ -55,9 +56,7 @@ impl Barrier {
 impl Context {
     /// The gate did not do what it was asked: it counts as closed until it has been looked at.
     pub fn gate_failed(&self, error: &GateClosed) {
-        if self.barrier.close(&error.0, self.now()) {
-            tracing::warn!(why = error.0, "the gate is closed: nothing starts, requests are taken");
-        }
+        self.barrier.close(&error.0, self.now());
         self.queues.gate.poke();
     }
 
@@ -84,9 +83,7 @@ pub async fn run(context: &Context) {
             context.queues.admit.poke();
         }
         Err(Trouble::Gate(error)) => {
-            if context.barrier.close(&error.0, context.now()) {
-                tracing::warn!(why = error.0, "the gate is closed: nothing starts, requests are taken");
-            }
+            context.barrier.close(&error.0, context.now());
             context.queues.gate.beat_at(context.now().plus(crate::job::time::Millis::seconds(1)));
         }
         Err(Trouble::Ledger(error)) => tracing::warn!(%error, "the gate waits for the ledger"),
@@ -145,9 +142,7 @@ async fn rebuild(context: &Context, why: &str) -> Result<(), Trouble> {
         let other = || GateClosed(format!("{why}; another worker rebuilds it from the ledger"));
         ours.then_some(()).ok_or_else(other)
     };
-    if context.barrier.close(why, context.now()) {
-        tracing::warn!(why, "the gate is closed: nothing starts, requests are taken");
-    }
+    context.barrier.close(why, context.now());
     ours(context.gate.rebuild(context.now()).await?)?;
     // Figures that change from here on are told by whoever changes them.
     let truths = context.ledger.truths().await?;

@@ -6,6 +6,7 @@ mod budgets;
 mod cancel;
 mod feed;
 mod history;
+mod leases;
 mod notices;
 mod opening;
 mod orders;

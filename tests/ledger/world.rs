@@ -69,20 +69,31 @@ impl World {
     pub async fn sqlite_with(rules: Rules) -> Self {
         let directory = TempDir::new().unwrap();
         let url = format!("sqlite:{}", directory.path().join("ledger.db").display());
-        Self::at(&url, Some(directory), rules).await
+        Self::at(&url, Some(directory), rules, false).await
+    }
+    /// A file that several processes may write.
+    pub async fn shared_sqlite_with(rules: Rules) -> Self {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("ledger.db").display());
+        Self::at(&url, Some(directory), rules, true).await
     }
     pub async fn postgres() -> Self {
         Self::postgres_with(rules()).await
     }
     pub async fn postgres_with(rules: Rules) -> Self {
-        Self::at(&Postgres::shared().database(), None, rules).await
+        Self::at(&Postgres::shared().database(), None, rules, false).await
     }
 
-    async fn at(url: &str, directory: Option<TempDir>, rules: Rules) -> Self {
+    async fn at(url: &str, directory: Option<TempDir>, rules: Rules, shared: bool) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse(START).unwrap()));
         let location = location(url);
         let rules = Arc::new(rules);
-        let ledger = open(&location, &rules, &clock).await.unwrap();
+        let opened = if shared {
+            open_shared(&location, &rules, &clock).await
+        } else {
+            open(&location, &rules, &clock).await
+        };
+        let ledger = opened.unwrap();
         let worker = Fence { worker: WorkerId::new(clock.now(), 1), token: 0 };
         let mut world = Self {
             ledger,
@@ -101,6 +112,11 @@ impl World {
     /// Another handle on the same store.
     pub async fn reopen(&self) -> Result<Ledger, LedgerError> {
         open(&self.location, &self.rules, &self.clock).await
+    }
+
+    /// The same store, as another process that shares it sees it.
+    pub async fn reopen_shared(&self) -> Result<Ledger, LedgerError> {
+        open_shared(&self.location, &self.rules, &self.clock).await
     }
 
     pub fn sqlite_path(&self) -> Option<PathBuf> {
@@ -372,6 +388,15 @@ pub async fn open(
 ) -> Result<Ledger, LedgerError> {
     let clock: Arc<dyn sluicegate::clock::Clock> = Arc::<ManualClock>::clone(clock);
     Ledger::open(location, Arc::clone(rules), clock, Arc::new(Entropy::from_seed(7))).await
+}
+
+async fn open_shared(
+    location: &Location,
+    rules: &Arc<Rules>,
+    clock: &Arc<ManualClock>,
+) -> Result<Ledger, LedgerError> {
+    let clock: Arc<dyn sluicegate::clock::Clock> = Arc::<ManualClock>::clone(clock);
+    Ledger::open_shared(location, Arc::clone(rules), clock, Arc::new(Entropy::from_seed(8))).await
 }
 
 pub fn by() -> By {

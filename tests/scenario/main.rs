@@ -21,4 +21,6 @@ mod limits;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod workers;
+#[cfg(test)]
 mod world;
