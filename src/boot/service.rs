@@ -114,7 +114,7 @@ async fn live(
     });
     loop {
         let mut daemon = Daemon::start(wire::parts(loaded, &env)?).await.map_err(readable)?;
-        let streams = endpoint.is_some().then(|| Streams::open(loaded, &env, &daemon.context)).transpose()?;
+        let streams = Streams::open(loaded, &env, &daemon.context)?;
         let http = endpoint.as_ref().map(|endpoint| endpoint.open(&daemon)).transpose()?;
         ready()?;
         let ended = tokio::select! {
@@ -130,9 +130,7 @@ async fn live(
             Some(http) => http.await?.context("the local endpoint"),
             None => Ok(()),
         };
-        if let Some(streams) = streams {
-            streams.ended().await;
-        }
+        streams.ended().await;
         let succeeded = daemon.was_succeeded();
         let stopped = daemon.stop().await;
         answered?;
