@@ -140,7 +140,7 @@ async fn live(
         };
         let Some(mut daemon) = begun else { return Ok(Exit::Ok.code()) };
         lives = lives.saturating_add(1);
-        let streams = endpoint.is_some().then(|| Streams::open(loaded, &env, &daemon.context)).transpose()?;
+        let streams = Streams::open(loaded, &env, &daemon.context)?;
         let http = endpoint.as_ref().map(|endpoint| endpoint.open(&daemon)).transpose()?;
         ready()?;
         let ended = tokio::select! {
@@ -156,9 +156,7 @@ async fn live(
             Some(http) => http.await?.context("the local endpoint"),
             None => Ok(()),
         };
-        if let Some(streams) = streams {
-            streams.ended().await;
-        }
+        streams.ended().await;
         let succeeded = daemon.was_succeeded();
         let stopped = daemon.stop().await;
         answered?;

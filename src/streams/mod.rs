@@ -6,8 +6,10 @@ mod letter;
 mod names;
 mod publisher;
 mod redis;
+mod schema;
 
 pub use entry::EVENT_FIELDS;
 pub use letter::{LETTER_FIELDS, NOTICE_FIELDS};
 pub use names::Names;
 pub use publisher::{PublishError, Publisher};
+pub use schema::event_schema;

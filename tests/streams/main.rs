@@ -6,11 +6,19 @@
 mod support;
 
 #[cfg(test)]
+#[path = "../stage/mod.rs"]
+mod stage;
+
+#[cfg(test)]
 mod accepted;
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
