@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use crate::{
     boot::{
         self,
+        bench::{Report, Sizes, machine::Machine},
         service::{readable, told_to_stop},
         wire,
     },
@@ -114,29 +115,35 @@ pub async fn audit_verify_offline(args: &AuditVerifyArgs) -> anyhow::Result<u8> 
 /// Runs the benchmarks and prints their figures with the machine.
 pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     let wants = |what| args.what.is_none_or(|wanted| wanted == what);
-    let mut figures = Vec::new();
+    let sizes = if args.quick { Sizes::Quick } else { Sizes::Full };
+    let machine = Machine::here();
+    let mut report = Report::new((!args.shared.json).then_some(say as fn(&str) -> anyhow::Result<()>));
+    if !args.shared.json {
+        say(&machine.to_string())?;
+    }
     // First, before others have grown this process.
     if wants(BenchWhat::Idle) {
-        figures.extend(boot::bench::idle::run().await?);
+        report.add(boot::bench::idle::run().await?)?;
     }
     if wants(BenchWhat::Submit) {
-        figures.extend(boot::bench::submit::run(10_000, 2_048).await?);
+        report.add(boot::bench::submit::run(sizes.of(10_000, 100), 2_048).await?)?;
     }
     if wants(BenchWhat::Track) {
-        figures.extend(boot::bench::tracking::run(1_000, job::Millis::seconds(10)).await?);
+        let live = if args.quick { 10 } else { 1_000 };
+        report.add(boot::bench::tracking::run(live, job::Millis::seconds(10)).await?)?;
     }
     if wants(BenchWhat::Admission) {
-        figures.extend(boot::bench::admission::run(&[10, 10_000, 1_000_000]).await?);
+        let waiting = [10, 10_000, sizes.of(1_000_000, 20_000)];
+        report.add(boot::bench::admission::run(&waiting).await?)?;
     }
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    if wants(BenchWhat::Gate) {
+        boot::bench::gate::run(sizes, &mut report).await?;
+    }
+    if wants(BenchWhat::EndToEnd) {
+        boot::bench::end_to_end::run(sizes, &mut report).await?;
+    }
     if args.shared.json {
-        say(&serde_json::json!({ "cores": cores, "build": build, "figures": figures }).to_string())?;
-    } else {
-        say(&format!("{cores} cores, {build} build"))?;
-        for figure in figures {
-            say(&format!("{:>12.3} {:<5} {}", figure.value, figure.unit, figure.name))?;
-        }
+        say(&serde_json::json!({ "machine": machine, "figures": report.figures }).to_string())?;
     }
     Ok(Exit::Ok.code())
 }

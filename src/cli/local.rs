@@ -82,6 +82,10 @@ pub enum BenchWhat {
     Admission,
     /// Memory of an idle daemon
     Idle,
+    /// The gate in memory and in Redis, beside what Redis itself can do
+    Gate,
+    /// Jobs per second through everything, on each ledger and gate
+    EndToEnd,
 }
 
 /// `sluice bench`.
@@ -90,6 +94,9 @@ pub struct BenchArgs {
     /// What to measure [default: everything]
     #[arg(value_enum)]
     pub what: Option<BenchWhat>,
+    /// So little that the figures say nothing, to see that it runs
+    #[arg(long)]
+    pub quick: bool,
     #[arg(skip)]
     pub shared: Shared,
 }

@@ -6,7 +6,7 @@ use crate::{
     boot::bench::Figure,
     budget::{Amount, Class, Rules},
     gate::{Gate, Offer, Verdict, memory::MemoryGate},
-    job::{Repository, id::JobId, time::Timestamp},
+    job::{Repository, time::Timestamp},
 };
 
 /// Jobs admitted for each measurement.
@@ -76,7 +76,7 @@ fn offer(rules: &Rules, number: u64, now: Timestamp) -> anyhow::Result<Offer> {
         estimate: Amount::ONE,
     };
     Ok(Offer {
-        job: JobId::new(now, u128::from(number)),
+        job: super::job_id(now, number),
         class: Arc::new(Class::new(rules.demands(&subject))),
         band: 5,
         flow: "bench".into(),

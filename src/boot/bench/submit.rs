@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     boot::{
         Daemon,
-        bench::{Figure, world},
+        bench::{Figure, end_to_end, world},
     },
     clock::SystemClock,
-    job::{State, cadence::CadenceRule},
+    job::cadence::CadenceRule,
     simulator::SimClock,
 };
 
@@ -38,25 +38,9 @@ pub async fn run(jobs: usize, slots: u32) -> anyhow::Result<Vec<Figure>> {
     let (parts, github) = world::parts(SCENARIO, SimClock::Real, clock, &folder.0, slots, cadence)?;
     let daemon = Daemon::start(parts).await?;
     let begun = std::time::Duration::from_millis(u64::try_from(daemon.context.now().0).unwrap_or(0));
-    let mut first = 0;
-    while first < jobs {
-        let some = jobs.saturating_sub(first).min(10_000);
-        daemon.context.submit(world::request(first, some)).await?;
-        first = first.saturating_add(some);
-    }
+    end_to_end::submit(&daemon, jobs).await?;
     let submitted = now(&daemon).saturating_sub(begun);
-    loop {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let counts = daemon.context.ledger.counts(None).await?;
-        let open: i64 =
-            counts.iter().filter(|count| !count.state.is_terminal()).map(|count| count.jobs).sum();
-        if open == 0 {
-            let bad: i64 =
-                counts.iter().filter(|count| count.state != State::Succeeded).map(|count| count.jobs).sum();
-            anyhow::ensure!(bad == 0, "{bad} jobs did not succeed");
-            break;
-        }
-    }
+    end_to_end::until_ended(&daemon).await?;
     let elapsed = now(&daemon).saturating_sub(begun);
     let requests: u64 = github.counters().iter().map(|(_, _, count)| *count).sum();
     let broken = daemon.context.ledger.broken_invariants().await?;
