@@ -13,6 +13,9 @@ for at, one in ipairs(asked[2]) do
   ids[at] = one[1]
 end
 load_classes(ids)
+local names = {}
+for at, entry in ipairs(asked[3]) do names[at] = string.char(entry[3]) .. entry[4] end
+load_named_flows(names)
 local count = 0
 for _, entry in ipairs(asked[3]) do
   if offer_one(entry, definitions[entry[2]]) then count = count + 1 end

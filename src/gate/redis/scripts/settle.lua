@@ -12,17 +12,20 @@ observe(asked[2])
 local ids = {}
 for at, verdict in ipairs(asked[1]) do ids[at] = verdict[1] end
 load_opens(ids)
-local left, closed, ended = {}, {}, {}
+local left, closed, ended, flowing = {}, {}, {}, {}
 for _, verdict in ipairs(asked[1]) do
   local is_closed_now, again = close_proposal(verdict[1], verdict[2])
   if is_closed_now then
     closed[#closed + 1] = { verdict, again }
-    ended[#ended + 1] = job(verdict[1]).class
+    local found = job(verdict[1])
+    ended[#ended + 1] = found.class
+    flowing[#flowing + 1] = found.flow
   elseif verdict[2] <= token_base and (verdict[3] == ADMITTED or verdict[3] == GONE) and not open_of(verdict[1]) then
     left[#left + 1] = verdict[1]
   end
 end
 load_classes(ended)
+load_flows(flowing)
 for _, one in ipairs(closed) do
   local verdict, again = one[1], one[2]
   local found, kind = job(verdict[1]), verdict[3]

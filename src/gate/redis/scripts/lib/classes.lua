@@ -93,6 +93,8 @@ local function new_class(definition)
   return found
 end
 
+local NOBODY = {}
+
 local function demands_of(found)
   if not found.demands then
     local demands = {}
@@ -100,8 +102,11 @@ local function demands_of(found)
     for at, demand in ipairs(content[2]) do
       local key = demand[1]
       if demand[5] then key = key .. found.own[demand[5]] end
-      local excluded = {}
-      for _, login in ipairs(demand[3]) do excluded[login] = true end
+      local excluded = NOBODY
+      if #demand[3] > 0 then
+        excluded = {}
+        for _, login in ipairs(demand[3]) do excluded[login] = true end
+      end
       demands[at] = { key, demand[2], excluded, demand[4], not demand[5], demand[3] }
     end
     found.demands, found.shape = demands, content[1]
@@ -150,14 +155,11 @@ end
 
 -- The one after the first.
 local function roll_second(found)
-  if not found.page then
+  if not found.page or #found.page == found.at then
     roll_sync(found)
-    found.page = call('ZRANGE', roll_key(found), 0, math.min(found.size, PAGE) - 1)
-    found.at = 1
-  end
-  if #found.page == found.at then
-    roll_sync(found)
-    found.page = call('ZRANGE', roll_key(found), 0, math.min(found.size, PAGE) - 1)
+    -- Mostly one job of a class is taken in a call; if it is more, ever more are read at once.
+    found.pace = math.min((found.pace or 1) * 2, PAGE)
+    found.page = call('ZRANGE', roll_key(found), 0, found.pace - 1)
     found.at = 1
   end
   return found.page[found.at + 1]

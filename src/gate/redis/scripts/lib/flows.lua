@@ -16,18 +16,51 @@ local function resting(band)
   return base .. 'resting:' .. band
 end
 
+local function flow_of(number, raw)
+  local flow = false
+  if raw then
+    local record = read(raw)
+    flow = { number = number, finish = record[1], jobs = record[2], name = record[3], is_stored = true, is_named = true }
+  end
+  flows[number] = flow
+  return flow
+end
+
 local function flow_by_number(number)
   local flow = flows[number]
-  if flow == nil then
-    local raw = call('HGET', base .. 'flows', number)
-    flow = false
-    if raw then
-      local record = read(raw)
-      flow = { number = number, finish = record[1], jobs = record[2], name = record[3], is_stored = true, is_named = true }
-    end
-    flows[number] = flow
-  end
+  if flow == nil then flow = flow_of(number, call('HGET', base .. 'flows', number)) end
   return flow
+end
+
+-- Reads at once the flows with these numbers.
+local function load_flows(numbers)
+  local missing = {}
+  for _, number in ipairs(numbers) do
+    if flows[number] == nil then
+      flows[number] = false
+      missing[#missing + 1] = number
+    end
+  end
+  if #missing == 0 then return end
+  for at, raw in ipairs(call('HMGET', base .. 'flows', unpack(missing))) do flow_of(missing[at], raw) end
+end
+
+-- Reads at once the flows with these names, each with its band before it.
+local function load_named_flows(names)
+  local missing, numbers = {}, {}
+  for _, name in ipairs(names) do
+    if flow_numbers[name] == nil then
+      flow_numbers[name] = false
+      missing[#missing + 1] = name
+    end
+  end
+  if #missing == 0 then return end
+  for at, raw in ipairs(call('HMGET', base .. 'flow_names', unpack(missing))) do
+    local number = raw and tonumber(raw)
+    flow_numbers[missing[at]] = number
+    if number then numbers[#numbers + 1] = number end
+  end
+  load_flows(numbers)
 end
 
 local function flow_by_name(band, name)
@@ -101,8 +134,15 @@ local function forget_rested()
 end
 
 local function write_flows()
+  local records, names = {}, {}
   for number, flow in pairs(changed_flows) do
-    call('HSET', base .. 'flows', number, write({ flow.finish, flow.jobs, flow.name }))
-    if not flow.is_named then call('HSET', base .. 'flow_names', flow.name, number) end
+    records[#records + 1] = number
+    records[#records + 1] = write({ flow.finish, flow.jobs, flow.name })
+    if not flow.is_named then
+      names[#names + 1] = flow.name
+      names[#names + 1] = number
+    end
   end
+  if #records > 0 then call_many('HSET', base .. 'flows', records) end
+  if #names > 0 then call_many('HSET', base .. 'flow_names', names) end
 end
