@@ -38,6 +38,8 @@ impl Context {
             return Ok(());
         }
         let grace = margin(self.tuning.lease);
+        // Whoever renewed its lease after now has read the history since, or may send nothing: nobody is waited for longer.
+        let at_last = self.now().plus(self.tuning.lease).plus(grace);
         let mut wait = LOOKS.0;
         let mut told = false;
         loop {
@@ -49,11 +51,11 @@ impl Context {
                     && worker.seen < position
                     && which(worker)
             });
-            let Some(late) = late else { return Ok(()) };
+            let Some(late) = late.filter(|_| self.now() < at_last) else { return Ok(()) };
             if wait >= LOOKS.1 && !told {
                 told = true;
                 tracing::warn!(
-                    worker = late.name, until = %late.lease_until.plus(grace),
+                    worker = late.name, until = %late.lease_until.plus(grace).min(at_last),
                     "waiting for a worker that does not answer, until its lease is over"
                 );
             }

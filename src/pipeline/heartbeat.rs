@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
+    job::time::Millis,
     ledger::{Command, LedgerError},
     pipeline::{catch_up, context::Context},
 };
@@ -11,9 +12,13 @@ use crate::{
 /// A lease is renewed this often in its time.
 const BEATS: u64 = 3;
 
+fn beats_every(context: &Context) -> Millis {
+    Millis((context.tuning.lease.0 / BEATS).max(1))
+}
+
 /// Beats until `end`, which comes after the last step: what is in flight at shutdown still needs the lease.
 pub async fn run(context: Arc<Context>, end: tokio_util::sync::CancellationToken) {
-    let every = crate::job::time::Millis((context.tuning.lease.0 / BEATS).max(1));
+    let every = beats_every(&context);
     while !context.life.is_over() {
         let next = context.now().plus(every);
         if let Err(error) = beat(&context).await {
@@ -43,7 +48,11 @@ pub async fn beat(context: &Context) -> Result<(), LedgerError> {
         context.shutdown.cancel();
         return Ok(());
     }
-    catch_up::catch_up(context).await?;
     context.life.renewed(now);
+    // A look waits for starts on their way. Meanwhile the lease must be renewed again; only what this worker may send waits for the look.
+    let every = beats_every(context).duration();
+    let Ok(looked) = tokio::time::timeout(every, catch_up::catch_up(context)).await else { return Ok(()) };
+    looked?;
+    context.life.looked(now);
     Ok(())
 }

@@ -60,12 +60,16 @@ impl Life {
         }
     }
 
-    /// The ledger has taken the renewal, and everything that was closed before it is known here.
+    /// The ledger has taken the renewal. A late one means that the ledger was out of reach, for the others as well.
     pub fn renewed(&self, at: Timestamp) {
         let before = Timestamp(self.renewed.swap(at.0, Ordering::SeqCst));
         if at.since(before).0 > self.lease.0 / 3 * 2 {
             self.patient_until.store(at.plus(self.lease).0, Ordering::SeqCst);
         }
+    }
+
+    /// Everything that was closed before the renewal at this time is known here.
+    pub fn looked(&self, at: Timestamp) {
         self.until.store(at.plus(self.lease).minus(margin(self.lease)).0, Ordering::SeqCst);
     }
 
@@ -148,8 +152,9 @@ mod tests {
     #[test]
     fn a_worker_acts_only_between_a_renewal_and_a_while_before_its_lease_ends() {
         let life = life(false);
-        assert!(!life.may_act(Timestamp(0)), "it has not looked at what is closed yet");
         life.renewed(Timestamp(1_000));
+        assert!(!life.may_act(Timestamp(1_000)), "it has not looked at what is closed yet");
+        life.looked(Timestamp(1_000));
         assert!(life.may_act(Timestamp(18_999)));
         assert!(!life.may_act(Timestamp(19_000)));
         life.end();
