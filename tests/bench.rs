@@ -61,4 +61,15 @@ mod runs {
             assert!(names.iter().any(|name| name.contains(part)), "{part}: {names:?}");
         }
     }
+
+    #[test]
+    fn the_intake_is_measured_into_both_ledgers() {
+        let found = bench("intake");
+        let names = names(&found);
+        for part in
+            ["accepted over Redis, SQLite", "accepted over Redis, PostgreSQL", "until every event was told"]
+        {
+            assert!(names.iter().any(|name| name.contains(part)), "{part}: {names:?}");
+        }
+    }
 }

@@ -139,6 +139,9 @@ pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     if wants(BenchWhat::Gate) {
         boot::bench::gate::run(sizes, &mut report).await?;
     }
+    if wants(BenchWhat::Intake) {
+        boot::bench::intake::run(sizes, &mut report).await?;
+    }
     if wants(BenchWhat::EndToEnd) {
         boot::bench::end_to_end::run(sizes, &mut report).await?;
     }

@@ -76,6 +76,8 @@ pub struct ConfigCheckArgs {
 pub enum BenchWhat {
     /// Jobs per second from submit to settled
     Submit,
+    /// Requests per second from a Redis stream into the ledger
+    Intake,
     /// Requests for following live tasks
     Track,
     /// Cost of an admission at 10, 10,000 and 1,000,000 waiting jobs

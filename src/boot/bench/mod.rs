@@ -7,6 +7,7 @@ mod agent;
 pub mod end_to_end;
 pub mod gate;
 pub mod idle;
+pub mod intake;
 pub mod machine;
 mod raw;
 mod servers;
