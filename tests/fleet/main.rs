@@ -36,3 +36,5 @@ mod stage;
 mod support;
 #[cfg(test)]
 mod topology;
+#[cfg(test)]
+mod waiting;
