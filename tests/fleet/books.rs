@@ -63,6 +63,13 @@ impl Reader {
         self.runtime.block_on(ledger.notices()).ok()
     }
 
+    /// The id of the request with this idempotency key.
+    pub fn request(&mut self, url: &str, key: &str) -> Option<String> {
+        let ledger = self.ledger(url).ok()?;
+        let found = self.runtime.block_on(ledger.request_by_idempotency_key(key)).ok()?;
+        found.map(|request| request.id.to_string())
+    }
+
     pub fn workers(&mut self, url: &str) -> Option<Vec<WorkerRow>> {
         let ledger = self.ledger(url).ok()?;
         self.runtime.block_on(ledger.workers()).ok()

@@ -6,14 +6,14 @@ use rand::{Rng, rngs::SmallRng};
 use serde_json::{Value, json};
 use sluicegate::{
     clock::{Clock, SystemClock},
-    job::time::Timestamp,
+    job::time::{Millis, Timestamp},
 };
 use tempfile::TempDir;
 
 use crate::{
     books::Reader,
-    member::{Member, Ports},
-    plan::{Plan, Store, Story, template},
+    member::{Command, Member, Ports},
+    plan::{Database, Plan, Store, Story, template},
     soak::{KILLS, MINUTES, told},
     stage::{BOT_TOKEN, Process, eventually, wire},
     support::{Postgres, RedisServer, Weather},
@@ -23,17 +23,18 @@ use crate::{
 pub const DAEMON: &str = "daemon";
 /// Jobs that wait or run while a fleet is kept busy, at least.
 const PILE: usize = 10;
+/// After which a producer puts its request on the stream again.
+const REPEAT_EVERY: Millis = Millis::seconds(3);
 /// Between two looks at the ledger.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-#[allow(dead_code, reason = "only a fleet with the gate in Redis uses all of it")]
 pub struct Fleet {
     pub plan: Plan,
     pub members: Vec<Member>,
     /// None while it is down.
     pub redis: Option<RedisServer>,
     own: Option<Postgres>,
-    database: String,
+    database: Database,
     _simulator: Process,
     pub simulator_url: String,
     pub reader: Reader,
@@ -45,7 +46,6 @@ pub struct Fleet {
     folder: Option<TempDir>,
 }
 
-#[allow(dead_code, reason = "only a fleet with the gate in Redis uses all of it")]
 impl Fleet {
     /// Everything runs and is ready.
     pub fn start(plan: Plan) -> Self {
@@ -81,19 +81,25 @@ impl Fleet {
         });
         let redis = plan.redis.then(RedisServer::start);
         let own = (plan.store == Store::OwnPostgres).then(Postgres::restartable);
-        let postgres = own.as_ref().unwrap_or_else(|| Postgres::shared());
-        let database = postgres.new_database();
+        let (sql, database) = match plan.store {
+            Store::Sqlite => (0, Database::Sqlite(path.join("ledger.db"))),
+            Store::Postgres | Store::OwnPostgres => {
+                let postgres = own.as_ref().unwrap_or_else(|| Postgres::shared());
+                (postgres.port(), Database::Postgres(postgres.new_database()))
+            }
+        };
         let ports = Ports {
             redis: redis.as_ref().map(RedisServer::port),
-            sql: postgres.port(),
+            sql,
             github: simulator_url.rsplit(':').next().unwrap().parse().unwrap(),
         };
-        let mut members = vec![Member::new(DAEMON, None, &plan, ports, &database, path)];
+        let mut members =
+            vec![Member::new((DAEMON, Command::Serve, plan.daemon), &plan, ports, &database, path)];
         for (number, roles) in plan.workers.iter().enumerate() {
             let name = format!("worker-{}", number + 1);
             // Without Redis nothing but a daemon can work: it has a gate of its own.
-            let roles = plan.redis.then_some(*roles);
-            members.push(Member::new(&name, roles, &plan, ports, &database, path));
+            let command = if plan.redis { Command::Work } else { Command::Serve };
+            members.push(Member::new((&name, command, roles), &plan, ports, &database, path));
         }
         Self {
             plan,
@@ -167,8 +173,11 @@ impl Fleet {
 
     /// Where the ledger is, past every link.
     pub fn ledger_url(&self) -> String {
-        let postgres = self.own.as_ref().unwrap_or_else(|| Postgres::shared());
-        format!("postgres://postgres@127.0.0.1:{}/{}", postgres.port(), self.database)
+        match &self.own {
+            Some(own) => self.database.url(own.port()),
+            None if self.plan.store == Store::Sqlite => self.database.url(0),
+            None => self.database.url(Postgres::shared().port()),
+        }
     }
 
     /// PostgreSQL is gone at once, with whatever it was doing.
@@ -229,6 +238,33 @@ impl Fleet {
             "repositories": repositories, "idempotency_key": key,
         });
         body.to_string()
+    }
+
+    /// Puts a request on the stream, and repeats it, as a producer does that may lose Redis, until the ledger has it.
+    pub fn submit_on_stream(&mut self, body: &str) {
+        let url = self.ledger_url();
+        let key =
+            serde_json::from_str::<Value>(body).unwrap()["idempotency_key"].as_str().unwrap().to_owned();
+        let mut repeat_at = now();
+        let accepted = eventually("the request on the stream is accepted", || {
+            if now() >= repeat_at {
+                repeat_at = now().plus(REPEAT_EVERY);
+                self.put_on_stream(body);
+            }
+            std::thread::sleep(LOOK_EVERY);
+            self.reader.request(&url, &key)
+        });
+        self.accepted.push(accepted);
+    }
+
+    /// Once. A Redis that takes it not is no harm to a producer that repeats.
+    pub fn put_on_stream(&self, body: &str) {
+        let mut command = redis::cmd("XADD");
+        command.arg("sluice:requests").arg("*").arg("request").arg(body);
+        let put: redis::RedisResult<String> = command.query(&mut self.redis().connection());
+        if let Err(error) = put {
+            println!("XADD: {error}");
+        }
     }
 
     /// Offers a request once; Some if its acceptance was answered.
@@ -295,11 +331,21 @@ impl Fleet {
             let jobs = self.reader.jobs(&url)?;
             let open = jobs.iter().filter(|job| !job.state.is_terminal()).count();
             if open < PILE {
-                self.submit(PILE);
+                self.submit_somehow();
             }
             std::thread::sleep(LOOK_EVERY);
             None
         })
+    }
+
+    /// In turn over HTTP and, where there is Redis, on its stream.
+    fn submit_somehow(&mut self) {
+        let body = self.request(PILE);
+        if self.plan.redis && self.accepted.len() % 2 == 1 {
+            self.submit_on_stream(&body);
+        } else {
+            self.submit_again(&body);
+        }
     }
 
     /// Lets the work go on until so many more tasks have been created.

@@ -9,8 +9,19 @@ use sluicegate::{budget::Release, ledger::rows::Phase};
 use crate::{
     books::{Books, text},
     fleet::Fleet,
-    plan::Story,
+    plan::{FLEET, Story},
 };
+
+/// Keys of a gate without a job: what it is, its figures, and where each flow's turn is.
+const OF_AN_IDLE_GATE: [&str; 7] = ["meta", "wake", "budgets", "pools", "flows", "flow_names", "resting"];
+const OF_THE_STREAMS: [&str; 6] = [
+    "sluice:requests",
+    "sluice:rejected",
+    "sluice:events",
+    "sluice:dead",
+    "sluice:notices",
+    "sluice:publisher",
+];
 
 /// Waits for the end of everything, ends every process in order, and judges.
 pub fn all_is_well(mut fleet: Fleet) -> Books {
@@ -25,6 +36,9 @@ pub fn all_is_well(mut fleet: Fleet) -> Books {
     settled(&books);
     creates(&fleet, &books);
     told(&fleet, &books);
+    if fleet.plan.redis {
+        keys(&fleet);
+    }
     books
 }
 
@@ -57,21 +71,27 @@ fn settled(books: &Books) {
     }
 }
 
-/// I2, I3 by the record of an outsider: every create was authorised by an attempt of its own, no job ever had two live
-/// tasks, and no more tasks lived than slots were there.
-fn creates(fleet: &Fleet, books: &Books) {
+/// I2 by the record of an outsider: every create was authorised by an attempt of its own, which knows its task. Gives the
+/// markers.
+pub fn authorised<'c>(creates: &'c [Value], books: &Books) -> BTreeSet<&'c str> {
     let mut authorised: BTreeMap<String, Option<String>> = BTreeMap::new();
     for attempt in books.attempts.values().flatten() {
         authorised.insert(attempt.marker().to_string(), attempt.task_id.as_ref().map(ToString::to_string));
     }
-    let creates = fleet.control("creates");
     let mut markers = BTreeSet::new();
-    for create in &creates {
+    for create in creates {
         let marker = text(create, "marker");
         let known = authorised.get(marker).unwrap_or_else(|| panic!("I2 nobody authorised {create}"));
         assert_eq!(known.as_deref(), Some(text(create, "task_id")), "I2 the ledger does not know {create}");
         assert!(markers.insert(marker), "I2 one attempt, two tasks: {create}");
     }
+    markers
+}
+
+/// I2, I3: no job has more tasks than its story takes, or two that live at once, and no more live than slots are there.
+fn creates(fleet: &Fleet, books: &Books) {
+    let creates = fleet.control("creates");
+    let markers = authorised(&creates, books);
     let mut made: BTreeMap<&str, usize> = BTreeMap::new();
     for marker in &markers {
         *made.entry(marker.split('/').next().unwrap()).or_default() += 1;
@@ -115,6 +135,26 @@ fn slots(fleet: &Fleet, tasks: &[(String, i64, i64)], books: &Books) {
 fn span(task: &Value) -> (String, i64, i64) {
     let job = text(task, "marker").split('/').next().unwrap().to_owned();
     (job, task["created_ms"].as_i64().unwrap(), task["ended_ms"].as_i64().unwrap_or(i64::MAX))
+}
+
+/// I6, I7, I17: with nothing left to do the gate holds no job and no class, and no earlier epoch has left anything.
+fn keys(fleet: &Fleet) {
+    let root = format!("sluice:{{{FLEET}}}:g:");
+    let keys = fleet.redis().keys();
+    let epochs: BTreeSet<&str> = keys
+        .iter()
+        .filter_map(|key| key.strip_prefix(&root)?.split_once(':'))
+        .map(|(epoch, _)| epoch)
+        .collect();
+    assert!(epochs.len() <= 1, "I17 left over: {keys:?}");
+    for key in &keys {
+        let name = key.strip_prefix(&root).map(|rest| rest.split_once(':').map_or(rest, |(_, name)| name));
+        let known = match name {
+            Some(name) => OF_AN_IDLE_GATE.iter().any(|idle| name.split(':').next() == Some(idle)),
+            None => OF_THE_STREAMS.contains(&key.as_str()),
+        };
+        assert!(known, "I17 {key} has no owner: {keys:?}");
+    }
 }
 
 /// I15: one notice for each episode; each was received, under its one id.

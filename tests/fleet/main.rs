@@ -19,6 +19,10 @@ mod network;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod points;
+#[cfg(test)]
+mod redis_faults;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod soak;
@@ -30,3 +34,7 @@ mod stage;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod topology;
+#[cfg(test)]
+mod waiting;

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitStatus};
 use serde_json::Value;
 
 use crate::{
-    plan::{Places, Plan},
+    plan::{Database, Places, Plan},
     stage::{HOOK_SECRET, Process, eventually, wire},
     support::{Link, Weather},
 };
@@ -15,13 +15,22 @@ pub struct Member {
     pub name: String,
     /// None: it has its gate in memory.
     pub redis: Option<Link>,
+    /// Leads nowhere if the ledger is a file.
     pub sql: Link,
     pub github: Link,
-    /// None for the daemon; the roles of a worker, which are all if none is named.
-    roles: Option<&'static str>,
+    command: Command,
+    /// With commas between; all if none is named.
+    roles: &'static str,
     process: Option<Process>,
     /// Each life has a log of its own.
     lives: u32,
+}
+
+/// How it is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Serve,
+    Work,
 }
 
 /// The ports of the servers.
@@ -35,35 +44,45 @@ pub struct Ports {
 impl Member {
     /// Its links and its configuration; it is not started.
     pub fn new(
-        name: &str,
-        roles: Option<&'static str>,
+        (name, command, roles): (&str, Command, &'static str),
         plan: &Plan,
         ports: Ports,
-        database: &str,
+        database: &Database,
         folder: &Path,
     ) -> Self {
         let (sql, github) = (Link::to(ports.sql), Link::to(ports.github));
         let redis = ports.redis.map(Link::to);
         let places = Places {
             name: name.to_owned(),
-            ledger: format!("postgres://postgres@127.0.0.1:{}/{database}", sql.port()),
+            ledger: database.url(sql.port()),
             redis: redis.as_ref().map(Link::port),
             github: github.port(),
         };
         fs::write(folder.join(format!("{name}.toml")), plan.configuration(&places)).unwrap();
-        Self { name: name.to_owned(), redis, sql, github, roles, process: None, lives: 0 }
+        Self { name: name.to_owned(), redis, sql, github, command, roles, process: None, lives: 0 }
     }
 
     /// Starts it and does not wait.
     pub fn begin(&mut self, folder: &Path, env: &[(&str, &str)]) {
         drop(fs::remove_file(self.address_file(folder)));
         let config = format!("{}.toml", self.name);
-        let mut line = vec![if self.roles.is_some() { "work" } else { "serve" }, "--config", &config];
-        if let Some(roles) = self.roles.filter(|roles| !roles.is_empty()) {
-            line.extend(["--roles", roles]);
+        let mut line = match self.command {
+            Command::Work => vec!["work", "--config", &config],
+            Command::Serve => vec!["serve", "--config", &config],
+        };
+        if self.command == Command::Work {
+            for role in self.roles.split(',').filter(|role| !role.is_empty()) {
+                line.extend(["--role", role]);
+            }
         }
         let line: Vec<String> = line.into_iter().map(str::to_owned).collect();
-        let env = [&[("SLUICE_TEST_HOOK", HOOK_SECRET), ("HOSTNAME", self.name.as_str())], env].concat();
+        // A daemon has no flag for it.
+        let roles: Vec<String> = self.roles.split(',').map(|role| format!("{role:?}")).collect();
+        let roles = format!("[{}]", roles.join(","));
+        let own = (self.command == Command::Serve && !self.roles.is_empty())
+            .then_some(("SLUICE_WORKER__ROLES", roles.as_str()));
+        let env = [env, own.as_slice()].concat();
+        let env = [&[("SLUICE_TEST_HOOK", HOOK_SECRET), ("HOSTNAME", self.name.as_str())], &env[..]].concat();
         self.lives += 1;
         let log = format!("{}-{}", self.name, self.lives);
         self.process = Some(Process::start(&log, folder, &line, &env));

@@ -1,6 +1,6 @@
 //! What one fleet differs in from another, and the files that its programs read. Times are short that are long in earnest.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 use crate::stage::{BOT_TOKEN, settings::BUMP};
 
@@ -11,6 +11,26 @@ pub enum Store {
     Postgres,
     /// A server of its own, which can be stopped.
     OwnPostgres,
+    /// One file that all processes share.
+    Sqlite,
+}
+
+/// The ledger of one fleet.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// By its name.
+    Postgres(String),
+    Sqlite(PathBuf),
+}
+
+impl Database {
+    /// Its address, with PostgreSQL on this port.
+    pub fn url(&self, port: u16) -> String {
+        match self {
+            Self::Postgres(name) => format!("postgres://postgres@127.0.0.1:{port}/{name}"),
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+        }
+    }
 }
 
 /// What the agent and the people do in one repository. The name of the repository begins with its story's.
@@ -83,6 +103,8 @@ pub struct Plan {
     pub store: Store,
     /// False: every daemon has a gate of its own in memory.
     pub redis: bool,
+    /// The roles of the daemon, with commas between; none: all of them.
+    pub daemon: &'static str,
     /// The roles of each further process; none: all of them.
     pub workers: Vec<&'static str>,
     /// Tasks at once.
@@ -101,7 +123,8 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             store: Store::Postgres,
-            redis: false,
+            redis: true,
+            daemon: "",
             workers: vec!["", ""],
             slots: 6,
             run_ms: 150,
@@ -238,6 +261,8 @@ full_sweep_ms = 1000
 overlap_ms = 1000
 [notices]
 base_ms = 100
+[streams]
+claim_after_ms = 1000
 [log]
 level = "info"
 "#;

@@ -26,18 +26,24 @@ pub struct RedisServer {
 
 impl RedisServer {
     pub fn start() -> Self {
-        Self::serve(None)
+        Self::serve(None, &[])
+    }
+
+    /// A server with these arguments besides.
+    pub fn with(arguments: &[&str]) -> Self {
+        Self::serve(None, arguments)
     }
 
     /// A server that begins with what another one had in memory when its dump was taken.
     pub fn restored(dump: &[u8]) -> Self {
-        Self::serve(Some(dump))
+        Self::serve(Some(dump), &[])
     }
 
-    fn serve(dump: Option<&[u8]>) -> Self {
+    fn serve(dump: Option<&[u8]>, more: &[&str]) -> Self {
         let arguments = |directory: &Path, port: u16| {
             let mut line = vec!["--dir".into(), directory.into(), "--port".into(), port.to_string().into()];
             line.extend(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"].map(Into::into));
+            line.extend(more.iter().map(Into::into));
             line
         };
         let guard = Guard::start(&Recipe {

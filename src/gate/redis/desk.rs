@@ -71,6 +71,7 @@ impl Desk {
     /// What Redis holds, and whether it may be used as it is set up.
     pub async fn standing(&self, now: Timestamp) -> Result<Standing, GateClosed> {
         let mut connection = self.connection();
+        let seen = self.belief().epoch.clone();
         let mut pipeline = redis::pipe();
         pipeline.cmd("INFO").arg("memory").cmd("HMGET").arg(&self.keys.meta).arg(&FIELDS);
         let answer: (String, Vec<Option<String>>) =
@@ -86,7 +87,7 @@ impl Desk {
         }
         let named = FIELDS.iter().zip(fields).filter_map(|(name, field)| Some(((*name).to_owned(), field?)));
         let held: HashMap<String, String> = named.collect();
-        Ok(self.belief().judge(&held, &self.rules, now))
+        Ok(self.belief().judge(&held, &self.rules, now, seen.as_ref()))
     }
 
     /// The epoch to work with, asked for if none is known.

@@ -53,8 +53,15 @@ impl Belief {
     }
 
     /// Judges what Redis holds, and takes over an epoch that can be used. A process that starts (`epoch` is none) does
-    /// not join others that work by other rules.
-    pub fn judge(&mut self, held: &HashMap<String, String>, rules: &str, now: Timestamp) -> Standing {
+    /// not join others that work by other rules. `seen` is what was known when Redis was asked: what other calls have seen
+    /// since then is newer than this answer.
+    pub fn judge(
+        &mut self,
+        held: &HashMap<String, String>,
+        rules: &str,
+        now: Timestamp,
+        seen: Option<&Epoch>,
+    ) -> Standing {
         let text = |name: &str| held.get(name).map_or("", String::as_str);
         let number = |name: &str| text(name).parse::<i64>().unwrap_or_default();
         if text("epoch").is_empty() {
@@ -62,12 +69,13 @@ impl Belief {
         }
         let ops = u64::try_from(number("ops")).unwrap_or_default();
         let found = Epoch { name: text("epoch").to_owned(), began: number("began"), ops };
+        let seen = seen.filter(|seen| seen.name == found.name).map_or(0, |seen| seen.ops);
         match &self.epoch {
             None if text("rules") != rules => {
                 return Standing::Lost("the gate in redis was made by other budget rules".to_owned());
             }
-            Some(known) if known.name == found.name && found.ops < known.ops => {
-                let why = format!("redis went back in time: {ops} changes where {} were seen", known.ops);
+            Some(known) if known.name == found.name && found.ops < seen => {
+                let why = format!("redis went back in time: {ops} changes where {seen} were seen");
                 self.lost = Some(why);
             }
             Some(known) if found.name != known.name && found.began < known.began => {
@@ -100,6 +108,12 @@ mod tests {
         fields.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
+    /// Asked and answered at once.
+    fn judge(belief: &mut Belief, held: &HashMap<String, String>, rules: &str, now: Timestamp) -> Standing {
+        let seen = belief.epoch.clone();
+        belief.judge(held, rules, now, seen.as_ref())
+    }
+
     fn is_lost(standing: &Standing) -> bool {
         matches!(standing, Standing::Lost(_))
     }
@@ -107,35 +121,48 @@ mod tests {
     #[test]
     fn an_epoch_is_taken_over_and_never_one_from_before() {
         let mut belief = Belief::default();
-        assert!(is_lost(&belief.judge(&HashMap::new(), "r", Timestamp(0))));
-        assert_eq!(belief.judge(&held("a", 5, 1, "open"), "r", Timestamp(0)), Standing::Open);
-        assert_eq!(belief.judge(&held("b", 6, 0, "open"), "r", Timestamp(0)), Standing::Open);
-        assert!(is_lost(&belief.judge(&held("a", 5, 9, "open"), "r", Timestamp(0))));
-        assert_eq!(belief.judge(&held("b", 6, 0, "open"), "r", Timestamp(0)), Standing::Open);
+        assert!(is_lost(&judge(&mut belief, &HashMap::new(), "r", Timestamp(0))));
+        assert_eq!(judge(&mut belief, &held("a", 5, 1, "open"), "r", Timestamp(0)), Standing::Open);
+        assert_eq!(judge(&mut belief, &held("b", 6, 0, "open"), "r", Timestamp(0)), Standing::Open);
+        assert!(is_lost(&judge(&mut belief, &held("a", 5, 9, "open"), "r", Timestamp(0))));
+        assert_eq!(judge(&mut belief, &held("b", 6, 0, "open"), "r", Timestamp(0)), Standing::Open);
     }
 
     #[test]
     fn fewer_changes_than_were_seen_are_a_loss_until_another_epoch_begins() {
         let mut belief = Belief::default();
-        belief.judge(&held("a", 5, 7, "open"), "r", Timestamp(0));
-        assert!(is_lost(&belief.judge(&held("a", 5, 6, "open"), "r", Timestamp(0))));
-        assert!(is_lost(&belief.judge(&held("a", 5, 8, "open"), "r", Timestamp(0))));
-        assert_eq!(belief.judge(&held("b", 6, 0, "open"), "r", Timestamp(0)), Standing::Open);
+        judge(&mut belief, &held("a", 5, 7, "open"), "r", Timestamp(0));
+        assert!(is_lost(&judge(&mut belief, &held("a", 5, 6, "open"), "r", Timestamp(0))));
+        assert!(is_lost(&judge(&mut belief, &held("a", 5, 8, "open"), "r", Timestamp(0))));
+        assert_eq!(judge(&mut belief, &held("b", 6, 0, "open"), "r", Timestamp(0)), Standing::Open);
+    }
+
+    #[test]
+    fn an_answer_is_judged_by_what_was_seen_when_it_was_asked_for() {
+        let mut belief = Belief::default();
+        judge(&mut belief, &held("a", 5, 7, "open"), "r", Timestamp(0));
+        let seen = belief.epoch.clone();
+        belief.saw("a", 9);
+        assert_eq!(belief.judge(&held("a", 5, 8, "open"), "r", Timestamp(0), seen.as_ref()), Standing::Open);
+        assert!(is_lost(&judge(&mut belief, &held("a", 5, 8, "open"), "r", Timestamp(0))));
     }
 
     #[test]
     fn a_starting_process_does_not_join_a_gate_of_other_rules_but_a_running_one_follows() {
         let mut starting = Belief::default();
-        assert!(is_lost(&starting.judge(&held("a", 5, 0, "open"), "other", Timestamp(0))));
+        assert!(is_lost(&judge(&mut starting, &held("a", 5, 0, "open"), "other", Timestamp(0))));
         let mut running = Belief::default();
-        running.judge(&held("a", 5, 0, "open"), "r", Timestamp(0));
-        assert_eq!(running.judge(&held("b", 6, 0, "open"), "other", Timestamp(0)), Standing::Open);
+        judge(&mut running, &held("a", 5, 0, "open"), "r", Timestamp(0));
+        assert_eq!(judge(&mut running, &held("b", 6, 0, "open"), "other", Timestamp(0)), Standing::Open);
     }
 
     #[test]
     fn a_rebuild_that_fell_silent_is_a_loss() {
         let mut belief = Belief::default();
-        assert_eq!(belief.judge(&held("a", 5, 0, "building"), "r", Timestamp(99)), Standing::Rebuilding);
-        assert!(is_lost(&belief.judge(&held("a", 5, 0, "building"), "r", Timestamp(100))));
+        assert_eq!(
+            judge(&mut belief, &held("a", 5, 0, "building"), "r", Timestamp(99)),
+            Standing::Rebuilding
+        );
+        assert!(is_lost(&judge(&mut belief, &held("a", 5, 0, "building"), "r", Timestamp(100))));
     }
 }
