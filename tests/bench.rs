@@ -48,6 +48,15 @@ mod runs {
     }
 
     #[test]
+    fn the_way_from_one_process_to_another_is_measured() {
+        let found = bench("wake");
+        let names = names(&found);
+        for part in ["p50", "p95", "commands at Redis"] {
+            assert!(names.iter().any(|name| name.contains(part)), "{part}: {names:?}");
+        }
+    }
+
+    #[test]
     fn the_whole_way_is_measured_on_every_pair_of_stores() {
         let found = bench("end-to-end");
         let names = names(&found);

@@ -145,6 +145,9 @@ pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     if wants(BenchWhat::EndToEnd) {
         boot::bench::end_to_end::run(sizes, &mut report).await?;
     }
+    if wants(BenchWhat::Wake) {
+        boot::bench::wake::run(sizes, &mut report).await?;
+    }
     if args.shared.json {
         say(&serde_json::json!({ "machine": machine, "figures": report.figures }).to_string())?;
     }

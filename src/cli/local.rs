@@ -88,6 +88,8 @@ pub enum BenchWhat {
     Gate,
     /// Jobs per second through everything, on each ledger and gate
     EndToEnd,
+    /// From a submit at one process to the start at another one, and what idle processes ask of Redis
+    Wake,
 }
 
 /// `sluice bench`.

@@ -35,6 +35,11 @@ impl InstantAgent {
         Self { clock, tasks: Mutex::default() }
     }
 
+    /// Tasks started so far.
+    pub(super) fn starts(&self) -> usize {
+        self.tasks().done.len()
+    }
+
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,6 +13,7 @@ mod raw;
 mod servers;
 pub mod submit;
 pub mod tracking;
+pub mod wake;
 mod world;
 
 use std::{path::Path, time::Duration};
