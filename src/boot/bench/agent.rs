@@ -2,7 +2,7 @@
 //! neither a network nor a stand-in.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -28,6 +28,8 @@ struct Tasks {
     /// In the order of their ends.
     done: Vec<Task>,
     place: HashMap<TaskId, usize>,
+    /// Those that nobody has looked at yet: they are listed as changed, however long their starts took to be recorded.
+    fresh: BTreeSet<usize>,
 }
 
 impl InstantAgent {
@@ -88,6 +90,7 @@ impl Agent for InstantAgent {
         };
         tasks.place.insert(task.id.clone(), number);
         tasks.done.push(task.clone());
+        tasks.fresh.insert(number);
         Ok(listed(&task))
     }
 
@@ -115,13 +118,15 @@ impl Agent for InstantAgent {
             return Ok(Vec::new());
         }
         let late = tasks.done.partition_point(|task| task.updated_at < since);
-        Ok(tasks.done.iter().skip(late).map(listed).collect())
+        let fresh = tasks.fresh.range(..late).filter_map(|place| tasks.done.get(*place));
+        Ok(fresh.chain(tasks.done.iter().skip(late)).map(listed).collect())
     }
 
     async fn observe(&self, _: &str, task: &TaskId) -> Result<Task, AgentError> {
-        let tasks = self.tasks();
-        let known = tasks.place.get(task).and_then(|place| tasks.done.get(*place));
-        known.cloned().ok_or_else(|| unknown("such task"))
+        let mut tasks = self.tasks();
+        let place = tasks.place.get(task).copied().ok_or_else(|| unknown("such task"))?;
+        tasks.fresh.remove(&place);
+        tasks.done.get(place).cloned().ok_or_else(|| unknown("such task"))
     }
 }
 
