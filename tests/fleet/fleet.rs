@@ -1,19 +1,24 @@
 //! All processes together, and what people do from outside: submit, look, break things.
 
-use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use rand::{Rng, rngs::SmallRng};
 use serde_json::{Value, json};
 use sluicegate::{
     clock::{Clock, SystemClock},
-    job::time::{Millis, Timestamp},
+    config::Settings,
+    gate::Counts,
+    job::{
+        id::JobId,
+        time::{Millis, Timestamp},
+    },
 };
 use tempfile::TempDir;
 
 use crate::{
     books::Reader,
     member::{Command, Member, Ports},
-    plan::{Database, Plan, Store, Story, template},
+    plan::{Database, FLEET, Plan, Store, Story, template},
     soak::{KILLS, MINUTES, told},
     stage::{BOT_TOKEN, Process, eventually, wire},
     support::{Postgres, RedisServer, Weather},
@@ -272,6 +277,13 @@ impl Fleet {
         let (status, answer) = self.ask("POST", "/v1/requests", body)?;
         assert!(!(300..500).contains(&status), "{status} {answer}");
         (status < 300).then(|| answer["request"].as_str().unwrap().to_owned())
+    }
+
+    /// What the gate holds; None while it is closed.
+    pub fn gate(&self) -> Option<(Vec<JobId>, Counts)> {
+        let file = self.path().join(format!("{DAEMON}.toml"));
+        let config = Settings::load(Some(&file), &BTreeMap::new()).unwrap();
+        self.reader.gate(&self.redis().url(), FLEET, &config.settings.rules)
     }
 
     /// One exchange with the daemon.
