@@ -184,6 +184,7 @@ pub enum Command {
         fence: Fence,
     },
     /// Take over an attempt from a worker that is gone, or, as the holder of the identity's lease, one whose task is to be followed.
+    /// A start that was not answered for counts as lost from then on: its worker may have sent it.
     TakeOver {
         job: JobId,
         attempt: AttemptId,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     job::role::{LeaseName, Role},
     ledger::{
-        Command, Fence, LedgerError, Reply,
+        Command, LedgerError, Reply,
         rows::{AttemptRow, JobRow, Phase, WorkerRow},
     },
     pipeline::{
@@ -13,7 +13,6 @@ use crate::{
         feed,
         life::margin,
         pick_up,
-        start::DIED,
     },
 };
 
@@ -101,15 +100,21 @@ async fn claim(context: &Context, workers: &[WorkerRow], orphans: &[AttemptRow])
     }
     for name in wanted.into_iter().filter(|name| !context.life.holds(name)) {
         let holder = leases.iter().find(|lease| lease.name == name).map(|lease| lease.worker_id);
-        if holder.is_some_and(|holder| workers.iter().any(|worker| worker.id == holder)) {
+        // One that is this worker's already was claimed without an answer, or what comes with it could not be read.
+        let others =
+            |holder| holder != context.fence.worker && workers.iter().any(|worker| worker.id == holder);
+        if holder.is_some_and(others) {
             continue;
         }
         let claimed =
             context.ledger.write(Command::Claim { name: name.clone(), fence: context.fence }).await?;
         if matches!(claimed, Reply::Done) {
-            tracing::info!(lease = %name, "claimed");
             context.life.hold(name.clone());
-            begin(context, &name).await?;
+            if let Err(error) = begin(context, &name).await {
+                context.life.let_go(&name);
+                return Err(error);
+            }
+            tracing::info!(lease = %name, "claimed");
         }
     }
     Ok(())
@@ -143,26 +148,23 @@ async fn begin(context: &Context, lease: &LeaseName) -> Result<(), LedgerError> 
     }
 }
 
-/// One transaction for all, and one more for the starts among them: whether their worker sent them cannot be known.
+/// One transaction for all. What was not answered is asked again until it is: it may stand, and nobody else would go on with it.
 async fn take_over(context: &Context, page: &[AttemptRow]) -> Result<(), LedgerError> {
     let fence = context.fence;
     let take = |row: &AttemptRow| Command::TakeOver { job: row.job_id, attempt: row.id, fence };
     let mut taken = Vec::with_capacity(page.len());
     for (row, answer) in page.iter().zip(context.ledger.write_all(page.iter().map(take).collect()).await) {
-        if !answer?.0.is_stale() {
+        let answer = match answer {
+            Ok((reply, _)) => Some(reply),
+            Err(_) => context.record(take(row)).await,
+        };
+        if answer.is_some_and(|reply| !reply.is_stale()) {
             taken.push(row.job_id);
         }
     }
     let mine = |(_, attempt): &(JobRow, AttemptRow)| attempt.worker_id == fence.worker;
     let rows: Vec<_> = context.ledger.with_attempts(&taken).await?.into_iter().filter(mine).collect();
-    let lost = rows.iter().filter(|(_, attempt)| attempt.phase == Phase::Intent).map(|(job, attempt)| {
-        let fence = Fence { worker: attempt.worker_id, token: attempt.token };
-        Command::StartLost { job: job.id, attempt: attempt.id, fence, why: DIED.to_owned() }
-    });
-    for answer in context.ledger.write_all(lost.collect()).await {
-        answer?;
-    }
-    for (job, attempt) in rows.into_iter().filter(|(_, attempt)| attempt.phase != Phase::Intent) {
+    for (job, attempt) in rows {
         pick_up::pick_up(context, Work { job, attempt });
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! After every commit: tells the gate the new figures and hands each changed job to the step that comes next. What is lost here by a
 //! crash is found again by `resume`.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -25,6 +25,9 @@ use crate::{
     telemetry::failpoint,
 };
 
+/// Between two tries to hand on a commit; doubles up to the second.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
 /// Runs until the ledger's writer ends.
 pub async fn run(context: Arc<Context>, mut commits: mpsc::UnboundedReceiver<Arc<Committed>>) {
     let mut batch = Vec::new();
@@ -32,14 +35,29 @@ pub async fn run(context: Arc<Context>, mut commits: mpsc::UnboundedReceiver<Arc
         failpoint::hit("feed.received");
         let position = batch.iter().filter(|commit| commit.after < commit.seq).map(|commit| commit.seq).max();
         for committed in batch.drain(..) {
-            if let Err(error) = take_in(&context, &committed).await {
-                // The sweep compares ledger and gate and mends what is missing here.
-                tracing::error!(error = format!("{error:#}"), "a commit could not be handed on");
-            }
+            hand_on_all(&context, &committed).await;
         }
         if let Some(position) = position {
             context.news.tell(position).await;
         }
+    }
+}
+
+/// Until it is done, or the next life does it: the ledger may be away for a moment, and nobody else knows of what this worker has
+/// come to drive. To be told twice is no harm.
+async fn hand_on_all(context: &Context, committed: &Committed) {
+    let mut wait = AGAIN.0;
+    while let Err(error) = take_in(context, committed).await {
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "a commit will be handed on again in {} ms",
+            wait.as_millis()
+        );
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = context.shutdown.cancelled() => return,
+        }
+        wait = wait.saturating_mul(2).min(AGAIN.1);
     }
 }
 
@@ -182,7 +200,9 @@ async fn follow(
         let at = now.plus(Millis(context.tuning.cadence.running_ms));
         context.queues.track.push(attempt.identity.clone(), at, attempt.identity.clone());
     }
-    if attempt.phase == Phase::Unknown && job.state == State::Cancelled {
+    // One that was taken over, or that belongs to a cancelled job: no change of its job tells of it.
+    let lost = matches!(job.state, State::Cancelled | State::StartUnknown);
+    if attempt.phase == Phase::Unknown && lost && !context.queues.recover.knows(&attempt.id) {
         context.queues.recover.push(attempt.id, now, Work { job, attempt: attempt.clone() });
     }
     Ok(())

@@ -110,6 +110,10 @@ impl Life {
     pub fn hold(&self, lease: LeaseName) -> bool {
         self.held().insert(lease)
     }
+    /// It is not done here after all; in the ledger the lease stays with this worker, which takes it up again.
+    pub fn let_go(&self, lease: &LeaseName) {
+        self.held().remove(lease);
+    }
     pub fn leases(&self) -> Vec<LeaseName> {
         self.held().iter().cloned().collect()
     }

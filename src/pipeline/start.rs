@@ -21,8 +21,6 @@ use crate::{
 
 /// How long an identity whose token is refused is left alone.
 const TOKEN_PAUSE: Millis = Millis::minutes(5);
-/// Why an attempt is looked for whose worker has gone.
-pub const DIED: &str = "its worker ended between intent and answer";
 /// First wait after a provider that cannot be reached; doubles up to the second.
 const UNREACHABLE: (Millis, Millis) = (Millis::seconds(5), Millis::minutes(10));
 

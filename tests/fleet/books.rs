@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 use sluicegate::{
     budget::Rules,
+    clock::{Clock, SystemClock},
+    gate::{Counts, Gate, Standing, redis::RedisGate},
     job::id::JobId,
     ledger::{
         Ledger, LedgerError, Location,
         query::JobFilter,
         rows::{AttemptRow, EntryRow, HoldRow, JobRow, NoticeRow, WorkerRow},
     },
+    redis_link::{RedisLink, RedisLocation},
 };
 use tokio::runtime::Runtime;
 
@@ -68,6 +71,21 @@ impl Reader {
         let ledger = self.ledger(url).ok()?;
         let found = self.runtime.block_on(ledger.request_by_idempotency_key(key)).ok()?;
         found.map(|request| request.id.to_string())
+    }
+
+    /// The jobs that the gate in Redis knows, sorted, and its counters; None while it is closed. It is asked as a worker of
+    /// the fleet asks it.
+    pub fn gate(&self, redis: &str, fleet: &str, rules: &Rules) -> Option<(Vec<JobId>, Counts)> {
+        self.runtime.block_on(async {
+            let location = RedisLocation { url: redis.to_owned(), password: None };
+            let gate = RedisGate::new(RedisLink::new(&location).ok()?, fleet, Arc::new(rules.clone()));
+            if gate.standing(SystemClock.now()).await.ok()? != Standing::Open {
+                return None;
+            }
+            let mut jobs = gate.jobs().await.ok()?;
+            jobs.sort_unstable();
+            Some((jobs, gate.counts().await.ok()?))
+        })
     }
 
     pub fn workers(&mut self, url: &str) -> Option<Vec<WorkerRow>> {

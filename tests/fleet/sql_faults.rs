@@ -31,3 +31,15 @@ fn commits_whose_answer_is_lost_are_neither_forgotten_nor_done_twice() {
     assert!(logs.contains("lost on purpose"), "no answer was lost");
     judge::all_is_well(fleet);
 }
+
+#[test]
+fn duties_and_attempts_that_were_taken_over_without_an_answer_are_not_forgotten() {
+    let mut fleet = Fleet::start(Plan { lost_answers: 20, ..Plan::default() });
+    for victim in ["daemon", "worker-1", "worker-2"] {
+        fleet.busy_for(8);
+        fleet.member(victim).kill();
+        fleet.open(victim);
+    }
+    fleet.busy_for(8);
+    judge::all_is_well(fleet);
+}

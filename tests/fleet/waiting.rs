@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-use sluicegate::job::state::State;
+use sluicegate::{
+    gate::Counts,
+    job::{id::JobId, state::State},
+};
 
 use crate::{
     fleet::Fleet,
@@ -15,10 +17,10 @@ use crate::{
 const JOBS: usize = 40;
 
 /// Every job that the ledger says is waiting.
-fn queued(fleet: &mut Fleet) -> BTreeSet<String> {
+fn queued(fleet: &mut Fleet) -> BTreeSet<JobId> {
     let url = fleet.ledger_url();
     let jobs = eventually("the ledger", || fleet.reader.jobs(&url));
-    jobs.iter().filter(|job| job.state == State::Queued).map(|job| job.id.to_string()).collect()
+    jobs.iter().filter(|job| job.state == State::Queued).map(|job| job.id).collect()
 }
 
 /// What is worked on comes to its end; the rest waits.
@@ -30,19 +32,15 @@ fn until_only_the_paused_wait(fleet: &mut Fleet) {
     });
 }
 
-fn overview(fleet: &Fleet) -> Value {
-    let (status, overview) = fleet.ask("GET", "/v1/overview", "").expect("the daemon answers");
-    assert_eq!(status, 200, "{overview}");
-    overview
-}
-
-/// The gate knows exactly the jobs that wait in the ledger.
-fn assert_same(fleet: &mut Fleet) {
-    let waiting = queued(fleet).len();
-    assert!(waiting > 0, "nothing waits");
+/// I6: the gate knows exactly the jobs that wait in the ledger, and all of them are parked. Gives its counters.
+fn assert_same(fleet: &mut Fleet) -> Counts {
+    let waiting: Vec<JobId> = queued(fleet).into_iter().collect();
+    assert!(!waiting.is_empty(), "nothing waits");
     eventually("I6 the gate knows what waits", || {
-        (overview(fleet)["waiting_at_gate"].as_u64() == Some(waiting as u64)).then_some(())
-    });
+        let (jobs, counts) = fleet.gate()?;
+        let parked = counts.ready_classes == 0 && counts.proposed == 0 && counts.dirty_budgets == 0;
+        (jobs == waiting && parked).then_some(counts)
+    })
 }
 
 /// I8: why a waiting job waits.
@@ -59,10 +57,11 @@ fn a_gate_that_was_emptied_while_jobs_wait_is_filled_as_it_was_and_says_why_it_i
     fleet.until_created(4);
     fleet.sluice(&["pause", "global", "--reason", "incident 42", "--actor", "ana"]);
     until_only_the_paused_wait(&mut fleet);
-    assert_same(&mut fleet);
+    let before = assert_same(&mut fleet);
     assert!(reason(&mut fleet).contains("incident 42"), "I8 {}", reason(&mut fleet));
     fleet.redis().ask::<()>(&["FLUSHALL"]);
-    assert_same(&mut fleet);
+    let rebuilt = assert_same(&mut fleet);
+    assert_eq!(rebuilt, before, "I6 the gate equals a rebuild");
     fleet.sluice(&["resume", "global", "--reason", "over", "--actor", "ana"]);
     fleet.until_created(8);
     // Requests are taken while there is no gate, and why nothing starts is said.

@@ -2,7 +2,7 @@
 
 use sluicegate::{
     job::{Event, Millis, RemoteState, Roles, State},
-    ledger::{Command, Fence, Reply},
+    ledger::{Command, Fence, Reply, rows::Phase},
 };
 
 use crate::ledger::{
@@ -16,6 +16,7 @@ on_both_stores![
     what_a_living_worker_drives_is_not_taken_over,
     a_worker_that_is_gone_is_succeeded_and_its_old_token_refused,
     a_worker_that_stopped_is_succeeded_at_once,
+    a_start_that_is_taken_over_is_looked_for_from_the_same_moment,
     a_take_over_needs_a_life_of_its_own,
     a_lease_is_renewed_and_never_shortened,
 ];
@@ -33,6 +34,23 @@ async fn each_life_gets_a_higher_token_and_keeps_it(world: &World) {
     let again = Command::Register { worker, name: "second".into(), roles: Roles::all(), lease_until };
     let Reply::Registered { token } = world.write(again).await else { panic!() };
     assert_eq!((token, world.ledger.head().await.unwrap()), (second.token, before));
+}
+
+/// There is no moment at which the successor has an intent that it might send once more.
+async fn a_start_that_is_taken_over_is_looked_for_from_the_same_moment(world: &World) {
+    let job = world.submit(order(&["a"])).await[0];
+    let attempt = world.admitted(job).await;
+    world.pass(Millis::minutes(1));
+    let second = world.register("second").await;
+    // Its answer is lost, and it is asked again.
+    for _ in 0..2 {
+        assert!(matches!(world.write(take_over(&attempt, second)).await, Reply::Done));
+    }
+    let taken = world.attempt(&attempt).await;
+    assert_eq!((taken.phase, taken.worker_id), (Phase::Unknown, second.worker));
+    assert_eq!(world.state(job).await, State::StartUnknown);
+    let told = world.history(job).await;
+    assert_eq!(told.iter().filter(|kind| *kind == "job.start_lost").count(), 1);
 }
 
 async fn a_life_that_has_ended_does_not_come_back(world: &World) {

@@ -145,7 +145,7 @@ pub fn start_lost(set: &mut WorkingSet, target: Target, why: &str) -> Reply {
     reply(lose_start(set, target, why))
 }
 
-fn lose_start(set: &mut WorkingSet, target: Target, why: &str) -> Result<(), String> {
+pub(super) fn lose_start(set: &mut WorkingSet, target: Target, why: &str) -> Result<(), String> {
     let (job, attempt) = unsettled(set, target)?;
     if attempt.phase == Phase::Unknown {
         // Told again, since the answer was lost.

@@ -9,12 +9,15 @@ use crate::{
         time::Timestamp,
     },
     ledger::{
-        apply::attempt::{Target, above, reply, unfenced},
+        apply::attempt::{Target, above, lose_start, reply, unfenced},
         command::{Fence, Reply},
         rows::{AttemptRow, LeaseRow, Phase, WorkerRow},
         working_set::{About, WorkingSet},
     },
 };
+
+/// Why the start of an attempt that was taken over is looked for: whether its worker sent it cannot be known.
+const DIED: &str = "its worker ended between intent and answer";
 
 /// A new life of a worker gets the next fencing token; the same life asking again keeps its own.
 pub fn register(
@@ -147,6 +150,11 @@ fn change_driver(set: &mut WorkingSet, target: Target) -> Result<(), String> {
     }
     let body = json!({ "from_worker": from, "to_worker": target.fence.worker, "token": token });
     set.enter("attempt.taken_over", set.about(job.id), "sluicegate", &body);
+    if attempt.phase == Phase::Intent {
+        // In the same breath: nobody may ever see an intent of this worker that another may have sent.
+        let fence = Fence { worker: target.fence.worker, token };
+        return lose_start(set, Target { fence, ..target }, DIED);
+    }
     Ok(())
 }
 
