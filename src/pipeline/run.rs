@@ -77,7 +77,8 @@ impl Beside {
         let end = CancellationToken::new();
         let woken = Arc::clone(context);
         let wake = async move {
-            loop {
+            // Each wake-up reaches one worker: whoever does not admit must not take it from those who do.
+            while woken.life.has(Role::Admit) {
                 woken.gate.woken().await;
                 woken.queues.admit.poke();
             }

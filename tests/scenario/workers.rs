@@ -21,13 +21,24 @@ struct Fleet {
 
 impl Fleet {
     fn start(stories: &str, daemon: &str, workers: &[(&'static str, &str)]) -> Self {
+        Self::with(stories, daemon, workers, |text| text)
+    }
+
+    /// With a change to the configuration.
+    fn with(
+        stories: &str,
+        daemon: &str,
+        workers: &[(&'static str, &str)],
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         let redis = RedisServer::start();
         let more =
             format!("[gate]\nurl = \"redis://127.0.0.1:{}\"\n[streams]\nintake = false\n", redis.port());
         let settings = Settings { more, slots: 6, ..Settings::default() };
         let mut stage = Stage::set(&scenario(stories), &settings);
         let text = fs::read_to_string(stage.path("sluice.toml")).unwrap();
-        stage.write("sluice.toml", text.replace("[worker]", &format!("[worker]\nroles = {daemon}")));
+        let text = text.replace("[worker]", &format!("[worker]\nroles = {daemon}"));
+        stage.write("sluice.toml", change(text));
         stage.open();
         let mut fleet = Self { stage, settings, workers: Vec::new(), _redis: redis };
         for (name, roles) in workers {
@@ -92,6 +103,23 @@ fn one_worker_for_each_role_brings_requests_to_their_end() {
     assert!(starts.as_array().unwrap().iter().all(|driven| driven["tasks"] == 0), "{starts}");
     let jobs = fleet.stage.ends();
     assert!(jobs.iter().all(|job| job["state"] == "succeeded"), "{jobs:?}");
+    fleet.end();
+}
+
+#[test]
+fn a_wake_up_reaches_a_worker_that_admits() {
+    let rarely = |text: String| {
+        text.replace("sweep_seconds = 1", "sweep_seconds = 200")
+            .replace("lease_seconds = 3", "lease_seconds = 600")
+    };
+    let all = "admit,start,track,review,notify";
+    let fleet = Fleet::with("", "[\"notify\"]", &[("hand", all)], rarely);
+    // Were some wake-ups taken by the daemon, which admits nothing, their jobs would wait for a sweep.
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        fleet.stage.submit("bump", &[name], &json!({}));
+        eventually(name, || (fleet.stage.job(name)["state"] != "queued").then_some(()));
+    }
+    fleet.stage.ends();
     fleet.end();
 }
 

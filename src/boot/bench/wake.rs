@@ -64,6 +64,7 @@ async fn worker(
     parts.name = roles.to_string();
     parts.news = Arc::new(RedisNews::new(link, "bench", &parts.name));
     (parts.fleet, parts.roles) = (true, roles);
+    parts.tuning.sweep = crate::pipeline::Tuning::default().sweep;
     // A drawn id must not be drawn by the other process as well.
     parts.entropy = Arc::new(crate::clock::Entropy::from_system());
     Daemon::start(parts).await
