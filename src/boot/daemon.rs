@@ -90,6 +90,7 @@ impl Daemon {
             tracker: Tracker::default(),
             specs: context::Specs::default(),
             closures: context::Closures::default(),
+            sent: context::Sent::default(),
             apart: false.into(),
         });
         let feed = tokio::spawn(feed::run(Arc::clone(&context), commits));

@@ -97,7 +97,8 @@ pub enum Command {
         fence: Fence,
         why: String,
     },
-    /// Proven: no task. `counts`: it uses up an attempt. `close`: the budget that must cool down first.
+    /// Proven: no task. `counts`: it was sent or may have been, and uses up an attempt; without it, only a start that was never sent can be
+    /// handed back. `close`: the budget that must cool down first.
     NotStarted {
         job: JobId,
         attempt: AttemptId,

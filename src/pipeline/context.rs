@@ -106,6 +106,26 @@ pub struct Queues {
     pub gate: Arc<Pulse>,
 }
 
+/// Starts that were sent and whose answer the ledger does not have yet. Such a one is never handed back, whatever else is in the queues.
+#[derive(Debug, Default)]
+pub struct Sent(Mutex<HashSet<AttemptId>>);
+
+impl Sent {
+    fn set(&self) -> MutexGuard<'_, HashSet<AttemptId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    pub fn add(&self, attempt: AttemptId) {
+        self.set().insert(attempt);
+    }
+    pub fn has(&self, attempt: AttemptId) -> bool {
+        self.set().contains(&attempt)
+    }
+    /// The ledger has its answer.
+    pub fn forget(&self, attempt: AttemptId) {
+        self.set().remove(&attempt);
+    }
+}
+
 /// Shared by all steps of a worker process.
 pub struct Context {
     pub ledger: Ledger,
@@ -128,6 +148,7 @@ pub struct Context {
     pub tracker: Tracker,
     pub specs: Specs,
     pub closures: Closures,
+    pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    job::role::{LeaseName, Role},
+    job::{
+        id::JobId,
+        role::{LeaseName, Role},
+    },
     ledger::{
         Command, LedgerError, Reply,
         rows::{AttemptRow, JobRow, Phase, WorkerRow},
@@ -20,6 +23,8 @@ use crate::{
 const PAGE: usize = 500;
 /// Jobs under review read at a time.
 const REVIEWS: i64 = 2_000;
+/// Between two tries to read what was taken over.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Looks at who lives, claims and takes over. True if a worker was found gone: what it last told nobody must be looked for.
 pub async fn take(context: &Context) -> Result<bool, LedgerError> {
@@ -163,9 +168,21 @@ async fn take_over(context: &Context, page: &[AttemptRow]) -> Result<(), LedgerE
         }
     }
     let mine = |(_, attempt): &(JobRow, AttemptRow)| attempt.worker_id == fence.worker;
-    let rows: Vec<_> = context.ledger.with_attempts(&taken).await?.into_iter().filter(mine).collect();
-    for (job, attempt) in rows {
+    for (job, attempt) in read(context, &taken).await?.into_iter().filter(mine) {
         pick_up::pick_up(context, Work { job, attempt });
     }
     Ok(())
+}
+
+/// Asks until the ledger answers, or this life ends: what was taken over is nobody else's to go on with.
+async fn read(context: &Context, jobs: &[JobId]) -> Result<Vec<(JobRow, AttemptRow)>, LedgerError> {
+    loop {
+        match context.ledger.with_attempts(jobs).await {
+            Err(error) if !context.shutdown.is_cancelled() => {
+                tracing::warn!(%error, "what was taken over is read again soon");
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return done,
+        }
+    }
 }

@@ -26,6 +26,9 @@ const UNREACHABLE: (Millis, Millis) = (Millis::seconds(5), Millis::minutes(10));
 
 /// Sends one start, or hands the job back.
 pub async fn run(context: Arc<Context>, work: Work) {
+    if context.sent.has(work.attempt.id) {
+        return;
+    }
     let shared = match context.spec(work.job.request_id).await {
         Ok(shared) => shared,
         Err(error) => return again(&context, work, &error.to_string()),
@@ -63,6 +66,7 @@ pub async fn run(context: Arc<Context>, work: Work) {
         custom_agent: shared.spec.custom_agent.clone(),
         send_before: context.life.until().map_or(send_by, |until| until.min(send_by)),
     };
+    context.sent.add(work.attempt.id);
     failpoint::hit("start.before_post");
     failpoint::hit_after("start.posting", 60);
     let answer = context.agent.start(&work.attempt.identity, &order).await;
@@ -76,7 +80,9 @@ pub async fn run(context: Arc<Context>, work: Work) {
             failed(&context, &work, &shared, error).await
         }
     };
-    context.record(command).await;
+    if context.record(command).await.is_some() {
+        context.sent.forget(attempt);
+    }
     failpoint::hit("start.recorded");
 }
 
@@ -88,6 +94,9 @@ fn again(context: &Context, work: Work, error: &str) {
 
 /// Nothing was sent: every hold goes back and the job queues again, without using up an attempt.
 pub async fn hand_back(context: &Context, work: &Work, why: &str, due_at: Option<Timestamp>) {
+    if context.sent.has(work.attempt.id) {
+        return;
+    }
     let command = Command::NotStarted {
         job: work.job.id,
         attempt: work.attempt.id,

@@ -21,6 +21,7 @@ on_both_stores![
     a_lost_start_keeps_every_hold_until_it_is_found,
     a_proven_non_start_gives_everything_back,
     a_non_start_that_does_not_count_uses_up_no_attempt,
+    a_start_that_is_looked_for_is_not_handed_back,
     a_non_start_may_close_a_gate_until_it_has_cooled_down,
     a_cool_down_never_shortens_a_closure,
     a_start_that_the_provider_refuses_is_a_dead_letter_and_costs_nothing,
@@ -41,6 +42,18 @@ fn not_started(world: &World, attempt: &AttemptRow, counts: bool, close: Option<
         due_at: None,
         close,
     }
+}
+
+/// The worker that lost the answer may still have the start in a queue.
+async fn a_start_that_is_looked_for_is_not_handed_back(world: &World) {
+    let jobs = world.submit(order(&["a"])).await;
+    let attempt = world.admitted(jobs[0]).await;
+    assert!(matches!(world.write(lost(world, &attempt)).await, Reply::Done));
+    let reply = world.write(not_started(world, &attempt, false, None)).await;
+    assert!(reply.is_stale(), "{reply:?}");
+    assert_eq!(world.state(jobs[0]).await, State::StartUnknown);
+    assert!(matches!(world.write(started(world, &attempt, true)).await, Reply::Done));
+    assert_eq!(world.state(jobs[0]).await, State::Running);
 }
 
 fn started(world: &World, attempt: &AttemptRow, found: bool) -> Command {

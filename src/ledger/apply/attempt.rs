@@ -168,6 +168,10 @@ pub fn not_started(set: &mut WorkingSet, target: Target, end: &NotStarted<'_>) -
 
 fn refund(set: &mut WorkingSet, target: Target, end: &NotStarted<'_>) -> Result<(), String> {
     let (job, attempt) = unsettled(set, target)?;
+    if attempt.phase == Phase::Unknown && !end.counts {
+        // Whoever hands it back does not know that it was sent meanwhile: only a look at the provider can prove that it was not.
+        return Err(format!("the start of attempt {} was sent and is being looked for", attempt.id));
+    }
     if let Some((key, closure)) = end.close {
         close_budget(set, key, closure);
     }
