@@ -81,8 +81,9 @@ pub(super) fn offers(offers: &[Offer], rules: &Rules) -> Vec<u8> {
                 templates.len()
             });
             let packer = std::mem::take(&mut definitions).list(4).bytes(&class_id(offer.class.id));
-            let packer = packer.bytes(&hash(&code)).list(own.len());
-            let packer = own.iter().fold(packer, |packer, value| packer.bytes(value.as_bytes()));
+            let values = Packer::default().list(own.len());
+            let values = own.iter().fold(values, |packer, value| packer.bytes(value.as_bytes()));
+            let packer = packer.bytes(&hash(&code)).bytes(&values.into_bytes());
             definitions = packer.number(size(number));
             count + 1
         });

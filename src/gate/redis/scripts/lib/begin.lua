@@ -40,6 +40,9 @@ local is_worth_waking = false
 
 local byte, sub = string.byte, string.sub
 local read, write = cmsgpack.unpack, cmsgpack.pack
+local unpack_bytes, pack_bytes = struct.unpack, struct.pack
+-- Never written to.
+local NONE = {}
 
 local function text(number)
   return string.format('%.0f', number)
