@@ -1,10 +1,10 @@
 //! What the scripts are asked, from the words of the port. A class is told as a template, which many classes share, and
 //! its own values: the request and the repository in its keys.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
-    budget::{Amount, Class, ClassId, Demand, Key, Rules, Scope, Truth},
+    budget::{Amount, Class, ClassId, Demand, Key, Rules, Scope, Truth, key::POOL},
     gate::{Offer, Verdict, redis::packed::Packer},
     job::{id::JobId, time::Timestamp},
 };
@@ -36,6 +36,13 @@ fn hash(bytes: &[u8]) -> [u8; 8] {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step).to_be_bytes()
 }
 
+/// Whether each budget is asked for once and none is a pool.
+fn is_plain(class: &Class) -> bool {
+    let keys: HashSet<&Key> = class.demands.iter().map(|demand| &demand.key).collect();
+    keys.len() == class.demands.len()
+        && !keys.into_iter().any(|key| key.as_str().split('/').next() == Some(POOL))
+}
+
 fn define(class: &Class, rules: &Rules) -> Definition {
     let mut own: Vec<String> = Vec::new();
     let (mut demands, mut shared) = (Packer::default().list(class.demands.len()), Packer::default());
@@ -45,7 +52,11 @@ fn define(class: &Class, rules: &Rules) -> Definition {
         let text = value.and_then(|value| key.strip_suffix(value)).unwrap_or(key);
         let logins = excluded(demand, rules);
         let ask = |packer: Packer| {
-            let packer = packer.bytes(text.as_bytes()).number(demand.amount.as_i64()).list(logins.len());
+            let packer = packer.bytes(text.as_bytes()).number(demand.amount.as_i64());
+            if logins.is_empty() {
+                return packer.flag(false);
+            }
+            let packer = packer.list(logins.len());
             logins.iter().fold(packer, |packer, login| packer.bytes(login.as_bytes()))
         };
         let number = value.map(|value| {
@@ -62,7 +73,8 @@ fn define(class: &Class, rules: &Rules) -> Definition {
         demands = ask(demands.list(5)).number_or_false(limit).number_or_false(number);
     }
     let shape = hash(&shared.into_bytes());
-    Definition { template: Packer::default().list(2).bytes(&shape).packed(&demands), own }
+    let template = Packer::default().list(3).bytes(&shape).packed(&demands).flag(is_plain(class));
+    Definition { template, own }
 }
 
 /// Jobs with what their classes ask for, in order of acceptance.

@@ -1,5 +1,6 @@
 -- The classes that this call has looked at: what they ask for, and the jobs in their roll. What many classes ask for
--- alike is stored once, as a template: {shape, {{text, amount, logins, limit or false, which own value or false}, ...}};
+-- alike is stored once, as a template: {shape, {{text, amount, logins or false, limit or false, which own value or false},
+-- ...}, whether each budget is asked for once and none is a pool};
 -- a class adds its own values (a repository, a request).
 
 -- Templates by their id: what they ask for, and how many classes more or fewer use them after this call.
@@ -16,14 +17,13 @@ local function template_content(id)
   local content = contents[id]
   if content then return content end
   content = read(codes[id] or call('HGET', base .. 'templates', id))
-  for at, demand in ipairs(content[2]) do
-    local excluded = NONE
-    if #demand[3] > 0 then
+  for _, demand in ipairs(content[2]) do
+    local logins, own, excluded = demand[3], demand[5], NONE
+    if logins then
       excluded = {}
-      for _, login in ipairs(demand[3]) do excluded[login] = true end
+      for _, login in ipairs(logins) do excluded[login] = true end
     end
-    local own = demand[5]
-    content[2][at] = { demand[1], demand[2], excluded, demand[4], not own, demand[3], own }
+    demand[3], demand[5], demand[6], demand[7] = excluded, not own, logins or NONE, own
   end
   contents[id] = content
   return content
@@ -60,7 +60,7 @@ local function class_of(id, raw)
     class = {
       id = id, template = template_id, own = sub(raw, at, at + length - 1), jobs = jobs, size = size, first = first,
       head = first, stand = stand, batons = NONE, held = false, reserves = false, place = false,
-      is_stored = true, is_spread = size > 1, adds = {}, gone = {},
+      is_stored = true, is_spread = size > 1, adds = NONE, gone = NONE,
     }
     if has_more == 1 then
       class.batons, class.held, class.reserves, class.place = read(sub(raw, at + length))
@@ -109,7 +109,7 @@ end
 local function new_class(definition)
   local found = {
     id = definition[1], template = definition[2], own = definition[3], jobs = 0,
-    is_stored = false, is_spread = false, adds = {}, gone = {},
+    is_stored = false, is_spread = false, adds = NONE, gone = NONE,
   }
   clear_class(found)
   use_template(found.template, 1, definition[4])
@@ -128,6 +128,8 @@ local function demands_of(found)
       end
       demands[at] = demand
     end
+    -- Each budget is asked for once, and none is a pool.
+    demands.is_plain = content[3]
     found.demands, found.shape = demands, content[1]
   end
   return found.demands
@@ -136,9 +138,16 @@ end
 -- Reads at once every budget that the classes ask for.
 local function load_demanded(list)
   load_templates(list)
-  local keys = {}
+  local keys, count = {}, 0
   for _, found in ipairs(list) do
-    for _, demand in ipairs(demands_of(found)) do keys[#keys + 1] = demand[1] end
+    local demands = demands_of(found)
+    for at = 1, #demands do
+      local key = demands[at][1]
+      if budgets[key] == nil then
+        count = count + 1
+        keys[count] = key
+      end
+    end
   end
   load_budgets(keys)
 end
@@ -152,13 +161,14 @@ end
 local function roll_sync(found)
   if #found.gone > 0 then call_many('ZREM', roll_key(found), found.gone) end
   if #found.adds > 0 then call_many('ZADD', roll_key(found), found.adds) end
-  found.gone, found.adds = {}, {}
+  found.gone, found.adds = NONE, NONE
 end
 
 local function roll_insert(found, rank)
   touch(found)
   found.page = nil
   if #found.gone > 0 then roll_sync(found) end
+  if found.size > 0 and #found.adds == 0 then found.adds = {} end
   local adds = found.adds
   if found.size == 1 then
     adds[#adds + 1] = '0'
@@ -199,10 +209,11 @@ local function roll_remove(found, rank)
     found.page = nil
   end
   if #found.adds > 0 then roll_sync(found) end
+  if #found.gone == 0 then found.gone = {} end
   found.gone[#found.gone + 1] = rank
   found.size = found.size - 1
   if found.size == 1 then
-    found.gone, found.adds, found.page, found.is_spread = {}, {}, nil, false
+    found.gone, found.adds, found.page, found.is_spread = NONE, NONE, nil, false
     call('UNLINK', roll_key(found))
   end
 end
