@@ -65,8 +65,8 @@ local function load_opens(ids)
     for at = from, to do
       local raw = raws[at - from + 1]
       if raw then
-        local record = read(raw)
-        opens[missing[at]] = { token = record[1], since = record[2], takes = record[3], again = record[4] }
+        local token, since, takes, again = read(raw)
+        opens[missing[at]] = { token = token, since = since, takes = takes, again = again }
       end
     end
   end
@@ -92,7 +92,7 @@ local function write_jobs()
     local open = opens[id]
     if open then
       kept[#kept + 1] = id
-      kept[#kept + 1] = write({ open.token, open.since, open.takes, open.again })
+      kept[#kept + 1] = write(open.token, open.since, open.takes, open.again)
     else
       gone[#gone + 1] = id
     end
