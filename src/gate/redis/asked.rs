@@ -39,13 +39,19 @@ fn hash(bytes: &[u8]) -> [u8; 8] {
 /// Whether each budget is asked for once and none is a pool.
 fn is_plain(class: &Class) -> bool {
     let keys: HashSet<&Key> = class.demands.iter().map(|demand| &demand.key).collect();
-    keys.len() == class.demands.len()
-        && !keys.into_iter().any(|key| key.as_str().split('/').next() == Some(POOL))
+    keys.len() == class.demands.len() && !keys.into_iter().any(|key| key.name() == POOL)
+}
+
+/// Takes nothing, so that nothing but a closure makes it refuse.
+fn is_gate(demand: &Demand) -> bool {
+    demand.key.is_gate() && demand.amount == Amount::ZERO
 }
 
 fn define(class: &Class, rules: &Rules) -> Definition {
     let mut own: Vec<String> = Vec::new();
     let (mut demands, mut shared) = (Packer::default().list(class.demands.len()), Packer::default());
+    let gates = class.demands.iter().filter(|demand| is_gate(demand)).count();
+    let mut charged = Packer::default().list(class.demands.len() - gates);
     for demand in class.demands.iter() {
         let key = demand.key.as_str();
         let value = own_value(&demand.key);
@@ -70,10 +76,15 @@ fn define(class: &Class, rules: &Rules) -> Definition {
         }
         let limit = rules.limit(&demand.key).map(Amount::as_i64);
         let number = number.and_then(|number| i64::try_from(number + 1).ok());
-        demands = ask(demands.list(5)).number_or_false(limit).number_or_false(number);
+        let packed = ask(Packer::default().list(5)).number_or_false(limit).number_or_false(number);
+        demands = demands.packed(&packed);
+        if !is_gate(demand) {
+            charged = charged.packed(&packed);
+        }
     }
     let shape = hash(&shared.into_bytes());
-    let template = Packer::default().list(3).bytes(&shape).packed(&demands).flag(is_plain(class));
+    let template = Packer::default().list(4).bytes(&shape).packed(&charged).flag(is_plain(class));
+    let template = template.bytes(&demands.into_bytes());
     Definition { template, own }
 }
 

@@ -140,6 +140,8 @@ end
 local function hear(truth)
   local found = budget(truth[1])
   if found.told and found.told >= truth[5] then return false end
+  if found.closed then totals.closed = totals.closed - 1 end
+  if truth[4] then totals.closed = totals.closed + 1 end
   found.used, found.limit, found.closed, found.told = truth[2], truth[3], truth[4], truth[5]
   found.token = totals.token
   change(found)

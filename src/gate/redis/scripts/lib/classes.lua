@@ -1,7 +1,7 @@
 -- The classes that this call has looked at: what they ask for, and the jobs in their roll. What many classes ask for
--- alike is stored once, as a template: {shape, {{text, amount, logins or false, limit or false, which own value or false},
--- ...}, whether each budget is asked for once and none is a pool};
--- a class adds its own values (a repository, a request).
+-- alike is stored once, as a template: {shape, demands but for the gates, whether each budget is asked for once and none
+-- is a pool, all demands as MessagePack}; a class adds its own values (a repository, a request).
+-- A template's demand: {text, amount, logins or false, limit or false, which own value or false}
 
 -- Templates by their id: what they ask for, and how many classes more or fewer use them after this call.
 local codes, contents, uses = {}, {}, {}
@@ -17,6 +17,8 @@ local function template_content(id)
   local content = contents[id]
   if content then return content end
   content = read(codes[id] or call('HGET', base .. 'templates', id))
+  -- While nothing is closed no gate can refuse.
+  if totals.closed > 0 then content[2] = read(content[4]) end
   for _, demand in ipairs(content[2]) do
     local logins, own, excluded = demand[3], demand[5], NONE
     if logins then
