@@ -1,10 +1,10 @@
 //! What the scripts are asked, from the words of the port. A class is told as a template, which many classes share, and
 //! its own values: the request and the repository in its keys.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
-    budget::{Amount, Class, ClassId, Demand, Key, Rules, Scope, Truth},
+    budget::{Amount, Class, ClassId, Demand, Key, Rules, Scope, Truth, key::POOL},
     gate::{Offer, Verdict, redis::packed::Packer},
     job::{id::JobId, time::Timestamp},
 };
@@ -36,16 +36,33 @@ fn hash(bytes: &[u8]) -> [u8; 8] {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step).to_be_bytes()
 }
 
+/// Whether each budget is asked for once and none is a pool.
+fn is_plain(class: &Class) -> bool {
+    let keys: HashSet<&Key> = class.demands.iter().map(|demand| &demand.key).collect();
+    keys.len() == class.demands.len() && !keys.into_iter().any(|key| key.name() == POOL)
+}
+
+/// Takes nothing, so that nothing but a closure makes it refuse.
+fn is_gate(demand: &Demand) -> bool {
+    demand.key.is_gate() && demand.amount == Amount::ZERO
+}
+
 fn define(class: &Class, rules: &Rules) -> Definition {
     let mut own: Vec<String> = Vec::new();
     let (mut demands, mut shared) = (Packer::default().list(class.demands.len()), Packer::default());
+    let gates = class.demands.iter().filter(|demand| is_gate(demand)).count();
+    let mut charged = Packer::default().list(class.demands.len() - gates);
     for demand in class.demands.iter() {
         let key = demand.key.as_str();
         let value = own_value(&demand.key);
         let text = value.and_then(|value| key.strip_suffix(value)).unwrap_or(key);
         let logins = excluded(demand, rules);
         let ask = |packer: Packer| {
-            let packer = packer.bytes(text.as_bytes()).number(demand.amount.as_i64()).list(logins.len());
+            let packer = packer.bytes(text.as_bytes()).number(demand.amount.as_i64());
+            if logins.is_empty() {
+                return packer.flag(false);
+            }
+            let packer = packer.list(logins.len());
             logins.iter().fold(packer, |packer, login| packer.bytes(login.as_bytes()))
         };
         let number = value.map(|value| {
@@ -59,10 +76,16 @@ fn define(class: &Class, rules: &Rules) -> Definition {
         }
         let limit = rules.limit(&demand.key).map(Amount::as_i64);
         let number = number.and_then(|number| i64::try_from(number + 1).ok());
-        demands = ask(demands.list(5)).number_or_false(limit).number_or_false(number);
+        let packed = ask(Packer::default().list(5)).number_or_false(limit).number_or_false(number);
+        demands = demands.packed(&packed);
+        if !is_gate(demand) {
+            charged = charged.packed(&packed);
+        }
     }
     let shape = hash(&shared.into_bytes());
-    Definition { template: Packer::default().list(2).bytes(&shape).packed(&demands), own }
+    let template = Packer::default().list(4).bytes(&shape).packed(&charged).flag(is_plain(class));
+    let template = template.bytes(&demands.into_bytes());
+    Definition { template, own }
 }
 
 /// Jobs with what their classes ask for, in order of acceptance.
@@ -81,8 +104,9 @@ pub(super) fn offers(offers: &[Offer], rules: &Rules) -> Vec<u8> {
                 templates.len()
             });
             let packer = std::mem::take(&mut definitions).list(4).bytes(&class_id(offer.class.id));
-            let packer = packer.bytes(&hash(&code)).list(own.len());
-            let packer = own.iter().fold(packer, |packer, value| packer.bytes(value.as_bytes()));
+            let values = Packer::default().list(own.len());
+            let values = own.iter().fold(values, |packer, value| packer.bytes(value.as_bytes()));
+            let packer = packer.bytes(&hash(&code)).bytes(&values.into_bytes());
             definitions = packer.number(size(number));
             count + 1
         });

@@ -89,9 +89,12 @@ impl RedisGate {
     }
 }
 
-/// Equal for equal rules.
+/// How the scripts write their records; grows with every change of that. What another version of them wrote is rebuilt.
+const FORMAT: u32 = 2;
+
+/// Equal for equal rules and records.
 fn rules_digest(rules: &Rules) -> String {
-    let text = format!("{rules:?}");
+    let text = format!("{FORMAT} {rules:?}");
     digest(&SHA256, text.as_bytes()).as_ref().iter().take(16).fold(String::new(), |mut hex, byte| {
         let _written = write!(hex, "{byte:02x}");
         hex

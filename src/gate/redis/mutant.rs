@@ -17,7 +17,7 @@ const fn mutant(name: &'static str, old: &'static str, new: &'static str) -> Mut
 }
 
 impl Mutant {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         mutant("dropped baton", "if #found.batons == 0 then return end", "do found.batons = {} return end"),
         mutant("kept baton", "hand_back(found, is_shared and key)", "hand_back(found, key)"),
         mutant("stubborn group", "  group[2] = false\n", ""),
@@ -32,6 +32,7 @@ impl Mutant {
         mutant("uncharged proposals", "  charge(takes)\n  flow_pass", "  flow_pass"),
         mutant("stuck tags", "flow.finish = tag + math.floor", "flow.finish = tag + 0 * math.floor"),
         mutant("older figures count", "if found.told and found.told >= truth[5] then return false end", ""),
+        mutant("closures are not counted", "if truth[4] then totals.closed = totals.closed + 1 end", ""),
         mutant("no alarm", "  set_alarm(found, at)\n", "  set_alarm(found, false)\n"),
         mutant("proposals do not lapse", "times_add(lapses, now + PROPOSAL_LAPSES, id)", ""),
         mutant("the same job again", "    found.at = found.at + 1\n", ""),

@@ -1,5 +1,9 @@
 //! The scripts: each is what all of them begin with, the parts that it uses, and its own file. They are compiled into the
 //! program and loaded into the server when it does not know them.
+//!
+//! All but what every script begins with is one function. A function that is made in Lua looks for each local of its
+//! surroundings that it uses among all of them; what has come from further out is found at once. That is a third of what
+//! a call costs before it does anything.
 
 use redis::Script;
 
@@ -48,16 +52,18 @@ impl Scripts {
     /// `change` may alter the text of every script before it is compiled.
     pub fn new(change: impl Fn(String) -> String) -> Self {
         let whole = |parts: &[&[&str]], own: &str| {
-            let parts = parts.iter().flat_map(|part| part.iter().copied()).chain([own]);
-            Script::new(&change(parts.collect::<Vec<_>>().join("\n")))
+            let own_parts = parts.iter().flat_map(|part| part.iter().copied()).chain([own]);
+            let inner = ["return (function()"].into_iter().chain(own_parts).chain(["end)()"]);
+            let texts: Vec<&str> = SETS.iter().copied().chain(inner).collect();
+            Script::new(&change(texts.join("\n")))
         };
-        let looking = |own| whole(&[SETS], own);
-        let reading = |own| whole(&[SETS, RECORDS], own);
-        let changing = |own| whole(&[SETS, RECORDS, CHANGES], own);
+        let looking = |own| whole(&[], own);
+        let reading = |own| whole(&[RECORDS], own);
+        let changing = |own| whole(&[RECORDS, CHANGES], own);
         Self {
             offer: changing(include_str!("scripts/offer.lua")),
             withdraw: changing(include_str!("scripts/withdraw.lua")),
-            propose: whole(&[SETS, RECORDS, CHANGES, TURNS], include_str!("scripts/propose.lua")),
+            propose: whole(&[RECORDS, CHANGES, TURNS], include_str!("scripts/propose.lua")),
             settle: changing(include_str!("scripts/settle.lua")),
             observe: changing(include_str!("scripts/observe.lua")),
             explain: reading(include_str!("scripts/explain.lua")),

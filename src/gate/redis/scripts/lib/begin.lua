@@ -13,7 +13,7 @@
 local call = redis.call
 local meta = KEYS[1]
 local root = string.sub(meta, 1, -5)
-local known = call('HMGET', meta, 'epoch', 'state', 'ops', 'token', 'jobs', 'lined', 'flows', 'base')
+local known = call('HMGET', meta, 'epoch', 'state', 'ops', 'token', 'jobs', 'lined', 'flows', 'base', 'closed')
 if not known[1] then return {'missing'} end
 if known[1] ~= ARGV[1] then return {'epoch'} end
 if known[2] == 'broken' then return {'broken'} end
@@ -32,6 +32,8 @@ local totals = {
   jobs = tonumber(known[5]),
   lined = tonumber(known[6]),
   flows = tonumber(known[7]),
+  -- Budgets that the ledger told with a closure.
+  closed = tonumber(known[9] or 0),
 }
 local token_base = tonumber(known[8])
 
@@ -40,6 +42,9 @@ local is_worth_waking = false
 
 local byte, sub = string.byte, string.sub
 local read, write = cmsgpack.unpack, cmsgpack.pack
+local unpack_bytes, pack_bytes = struct.unpack, struct.pack
+-- Never written to.
+local NONE = {}
 
 local function text(number)
   return string.format('%.0f', number)

@@ -2,34 +2,45 @@
 
 local budgets, changed_budgets = {}, {}
 
+-- A record: bits (1: the ledger has spoken, 2: there is a limit, 4: more follows), the version, used, the limit (assumed until the ledger has spoken), pending and
+-- the token; mostly nothing more. What is seldom there follows as MessagePack: closure, groups, alarm, room kept, number
+-- of heavy ones.
+local FIGURES = '>Bi7i7i7i7i7'
+
 local function budget_of(key, raw)
-  local is_told, used, limit, closed, token, pending, assumed, groups, alarm, kept, heavy = false
-  if raw then
-    is_told, used, limit, closed, token, pending, assumed, groups, alarm, kept, heavy = unpack(read(raw))
-  end
-  local budget = {
+  local found = {
     key = key,
     -- The version of the ledger's figure; false until it has spoken.
-    told = is_told,
-    used = used or 0,
-    limit = limit or false,
+    told = false,
+    used = 0,
+    limit = false,
     -- {reason, actor, since, opening time or false}
-    closed = closed or false,
+    closed = false,
     -- The last token given before the figure was heard.
-    token = token or 0,
-    pending = pending or 0,
+    token = 0,
+    pending = 0,
     -- The limit until the ledger has spoken; nil: not known here, false: none.
-    assumed = assumed,
+    assumed = nil,
     -- Groups of parked classes: {number, whether one of them carries the baton}.
-    groups = groups or {},
-    alarm = alarm or false,
+    groups = NONE,
+    alarm = false,
     -- Room kept: {class, since, until}.
-    kept = kept or false,
-    heavy = heavy or 0,
+    kept = false,
+    heavy = 0,
     is_stored = raw and true or false,
   }
-  budgets[key] = budget
-  return budget
+  if raw then
+    local bits, version, limit, more
+    bits, version, found.used, limit, found.pending, found.token, more = unpack_bytes(FIGURES, raw)
+    if bits >= 4 then
+      bits = bits - 4
+      found.closed, found.groups, found.alarm, found.kept, found.heavy = read(sub(raw, more))
+    end
+    if bits < 2 then limit = false end
+    if bits % 2 == 1 then found.told, found.limit = version, limit else found.assumed = limit end
+  end
+  budgets[key] = found
+  return found
 end
 
 local function budget(key, assumed)
@@ -62,15 +73,23 @@ local function change(found)
   changed_budgets[found.key] = found
 end
 
+local function budget_record(found)
+  local is_told, limit = found.told, found.assumed
+  local bits, more = 0, ''
+  if is_told then bits, limit = 1, found.limit end
+  if limit then bits = bits + 2 end
+  if found.closed or found.alarm or found.kept or found.heavy > 0 or has_waiters(found) then
+    bits, more = bits + 4, write(found.closed, found.groups, found.alarm, found.kept, found.heavy)
+  end
+  return pack_bytes(FIGURES, bits, is_told or 0, found.used, limit or 0, found.pending, found.token) .. more
+end
+
 local function write_budgets()
   local kept, gone = {}, {}
   for key, found in pairs(changed_budgets) do
     if found.told or found.pending > 0 or found.kept or has_waiters(found) then
       kept[#kept + 1] = key
-      kept[#kept + 1] = write({
-        found.told, found.used, found.limit, found.closed, found.token, found.pending, found.assumed or false,
-        found.groups, found.alarm, found.kept, found.heavy,
-      })
+      kept[#kept + 1] = budget_record(found)
     elseif found.is_stored then
       gone[#gone + 1] = key
     end
@@ -82,7 +101,7 @@ end
 local pools = {}
 
 local function is_pool_key(key)
-  return key == 'pool' or sub(key, 1, 5) == 'pool/'
+  return byte(key) == 112 and (key == 'pool' or sub(key, 1, 5) == 'pool/')
 end
 
 -- The members: {login, key, limit, {from, to, from, to, ...}}; none for a key that is no pool.
@@ -102,6 +121,7 @@ local function pool_members(key)
 end
 
 local function pool_of_member(key)
+  if byte(key) ~= 112 then return nil end
   local pool = string.match(key, '^pool/([^/]*)/')
   return pool and 'pool/' .. pool
 end
@@ -120,6 +140,8 @@ end
 local function hear(truth)
   local found = budget(truth[1])
   if found.told and found.told >= truth[5] then return false end
+  if found.closed then totals.closed = totals.closed - 1 end
+  if truth[4] then totals.closed = totals.closed + 1 end
   found.used, found.limit, found.closed, found.told = truth[2], truth[3], truth[4], truth[5]
   found.token = totals.token
   change(found)

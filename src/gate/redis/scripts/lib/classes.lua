@@ -1,48 +1,74 @@
 -- The classes that this call has looked at: what they ask for, and the jobs in their roll. What many classes ask for
--- alike is stored once, as a template: {shape, {{text, amount, logins, limit or false, which own value or false}, ...}};
--- a class adds its own values (a repository, a request).
+-- alike is stored once, as a template: {shape, demands but for the gates, whether each budget is asked for once and none
+-- is a pool, all demands as MessagePack}; a class adds its own values (a repository, a request).
+-- A template's demand: {text, amount, logins or false, limit or false, which own value or false}
 
-local templates, changed_templates = {}, {}
+-- Templates by their id: what they ask for, and how many classes more or fewer use them after this call.
+local codes, contents, uses = {}, {}, {}
 
-local function template(id)
-  local found = templates[id]
-  if not found then
-    local raw = call('HGET', base .. 'templates', id)
-    local record = raw and read(raw) or { 0, false }
-    found = { id = id, classes = record[1], code = record[2], is_stored = raw and true or false }
-    templates[id] = found
-  end
-  return found
+-- `code`: what the template asks for, as bytes.
+local function use_template(id, more, code)
+  uses[id] = (uses[id] or 0) + more
+  if code then codes[id] = code end
 end
 
-local function count_template(id, more, code)
-  local found = template(id)
-  found.classes = found.classes + more
-  if code then found.code = code end
-  changed_templates[id] = found
-end
-
+-- What all classes of the template ask for is made once.
 local function template_content(id)
-  local found = template(id)
-  if not found.content then found.content = read(found.code) end
-  return found.content
+  local content = contents[id]
+  if content then return content end
+  content = read(codes[id] or call('HGET', base .. 'templates', id))
+  -- While nothing is closed no gate can refuse.
+  if totals.closed > 0 then content[2] = read(content[4]) end
+  for _, demand in ipairs(content[2]) do
+    local logins, own, excluded = demand[3], demand[5], NONE
+    if logins then
+      excluded = {}
+      for _, login in ipairs(logins) do excluded[login] = true end
+    end
+    demand[3], demand[5], demand[6], demand[7] = excluded, not own, logins or NONE, own
+  end
+  contents[id] = content
+  return content
+end
+
+-- Reads at once what the classes' templates ask for.
+local function load_templates(list)
+  local missing = {}
+  for _, found in ipairs(list) do
+    local id = found.template
+    if codes[id] == nil then
+      codes[id] = false
+      missing[#missing + 1] = id
+    end
+  end
+  if #missing == 0 then return end
+  local raws = call('HMGET', base .. 'templates', unpack(missing))
+  for at, id in ipairs(missing) do codes[id] = raws[at] end
 end
 
 local READY, PARKED, OFF, ABSENT = 0, 1, 2, 3
 local classes, changed_classes = {}, {}
 
+-- A record: the template, jobs, size of the roll, stand, the first of the roll, whether more follows and how long the
+-- own values are; these as MessagePack, and as such what is seldom there: batons, what held it up, which budget keeps room
+-- for it, the place.
+local CLASS = '>c8I6I6Bc32BI2'
+
 local function class_of(id, raw)
   local class
   if raw then
-    local template_id, own, jobs, size, first, stand, batons, held, reserves, place = unpack(read(raw))
+    local template_id, jobs, size, stand, first, has_more, length, at = unpack_bytes(CLASS, raw)
+    if size == 0 then first = false end
     class = {
-      template = template_id, own = own, jobs = jobs, size = size, first = first, head = first, stand = stand,
-      batons = batons, held = held, reserves = reserves, place = place, is_stored = true,
+      id = id, template = template_id, own = sub(raw, at, at + length - 1), jobs = jobs, size = size, first = first,
+      head = first, stand = stand, batons = NONE, held = false, reserves = false, place = false,
+      is_stored = true, is_spread = size > 1, adds = NONE, gone = NONE,
     }
-    -- A class that is parked is held up there.
-    if held == true then class.held = { place[1], place[3] } end
-    class.is_spread = size > 1
-    class.id, class.adds, class.gone = id, {}, {}
+    if has_more == 1 then
+      class.batons, class.held, class.reserves, class.place = read(sub(raw, at + length))
+      -- A class that is parked is held up there.
+      if class.held == true then class.held = { class.place[1], class.place[3] } end
+    end
   end
   classes[id] = class or false
   return class
@@ -77,38 +103,35 @@ end
 -- Forgets everything but what it asks for.
 local function clear_class(found)
   found.size, found.first, found.head, found.stand = 0, false, false, ABSENT
-  found.batons, found.held, found.reserves, found.place = {}, false, false, false
+  found.batons, found.held, found.reserves, found.place = NONE, false, false, false
   touch(found)
 end
 
--- Definition: {id, template id, own values, the template}
+-- Definition: {id, template id, own values as MessagePack, the template}
 local function new_class(definition)
   local found = {
     id = definition[1], template = definition[2], own = definition[3], jobs = 0,
-    is_stored = false, is_spread = false, adds = {}, gone = {},
+    is_stored = false, is_spread = false, adds = NONE, gone = NONE,
   }
   clear_class(found)
-  count_template(found.template, 1, definition[4])
+  use_template(found.template, 1, definition[4])
   classes[found.id] = found
   return found
 end
 
-local NOBODY = {}
-
 local function demands_of(found)
   if not found.demands then
-    local demands = {}
+    local demands, own = {}, nil
     local content = template_content(found.template)
     for at, demand in ipairs(content[2]) do
-      local key = demand[1]
-      if demand[5] then key = key .. found.own[demand[5]] end
-      local excluded = NOBODY
-      if #demand[3] > 0 then
-        excluded = {}
-        for _, login in ipairs(demand[3]) do excluded[login] = true end
+      if demand[7] then
+        own = own or read(found.own)
+        demand = { demand[1] .. own[demand[7]], demand[2], demand[3], demand[4], false, demand[6] }
       end
-      demands[at] = { key, demand[2], excluded, demand[4], not demand[5], demand[3] }
+      demands[at] = demand
     end
+    -- Each budget is asked for once, and none is a pool.
+    demands.is_plain = content[3]
     found.demands, found.shape = demands, content[1]
   end
   return found.demands
@@ -116,9 +139,17 @@ end
 
 -- Reads at once every budget that the classes ask for.
 local function load_demanded(list)
-  local keys = {}
+  load_templates(list)
+  local keys, count = {}, 0
   for _, found in ipairs(list) do
-    for _, demand in ipairs(demands_of(found)) do keys[#keys + 1] = demand[1] end
+    local demands = demands_of(found)
+    for at = 1, #demands do
+      local key = demands[at][1]
+      if budgets[key] == nil then
+        count = count + 1
+        keys[count] = key
+      end
+    end
   end
   load_budgets(keys)
 end
@@ -132,13 +163,14 @@ end
 local function roll_sync(found)
   if #found.gone > 0 then call_many('ZREM', roll_key(found), found.gone) end
   if #found.adds > 0 then call_many('ZADD', roll_key(found), found.adds) end
-  found.gone, found.adds = {}, {}
+  found.gone, found.adds = NONE, NONE
 end
 
 local function roll_insert(found, rank)
   touch(found)
   found.page = nil
   if #found.gone > 0 then roll_sync(found) end
+  if found.size > 0 and #found.adds == 0 then found.adds = {} end
   local adds = found.adds
   if found.size == 1 then
     adds[#adds + 1] = '0'
@@ -179,10 +211,11 @@ local function roll_remove(found, rank)
     found.page = nil
   end
   if #found.adds > 0 then roll_sync(found) end
+  if #found.gone == 0 then found.gone = {} end
   found.gone[#found.gone + 1] = rank
   found.size = found.size - 1
   if found.size == 1 then
-    found.gone, found.adds, found.page, found.is_spread = {}, {}, nil, false
+    found.gone, found.adds, found.page, found.is_spread = NONE, NONE, nil, false
     call('UNLINK', roll_key(found))
   end
 end
@@ -193,22 +226,26 @@ local function roll_ahead_of(found, rank)
   return call('ZLEXCOUNT', roll_key(found), '-', '(' .. rank)
 end
 
+local function class_record(found)
+  local held, place, has_more, more = found.held, found.place, 0, ''
+  if held or place or found.reserves or #found.batons > 0 then
+    if held and found.stand == PARKED and held[1] == place[1] and held[2] == place[3] then held = true end
+    has_more, more = 1, write(found.batons, held, found.reserves, place)
+  end
+  local own, first = found.own, found.first or string.rep('\0', 32)
+  local head = pack_bytes(CLASS, found.template, found.jobs, found.size, found.stand, first, has_more, #own)
+  return head .. own .. more
+end
+
 local function write_classes()
   local kept, gone = {}, {}
   for id, found in pairs(changed_classes) do
     if found.jobs > 0 then
       roll_sync(found)
-      local held = found.held
-      if held and found.stand == PARKED and held[1] == found.place[1] and held[2] == found.place[3] then
-        held = true
-      end
       kept[#kept + 1] = id
-      kept[#kept + 1] = write({
-        found.template, found.own, found.jobs, found.size, found.first, found.stand, found.batons, held,
-        found.reserves, found.place,
-      })
+      kept[#kept + 1] = class_record(found)
     else
-      count_template(found.template, -1)
+      use_template(found.template, -1)
       if found.is_stored then gone[#gone + 1] = id end
     end
   end
@@ -216,12 +253,32 @@ local function write_classes()
   if #gone > 0 then call_many('HDEL', base .. 'classes', gone) end
 end
 
+-- A template that no class uses any more is forgotten.
 local function write_templates()
-  for id, found in pairs(changed_templates) do
-    if found.classes > 0 then
-      call('HSET', base .. 'templates', id, write({ found.classes, found.code }))
-    elseif found.is_stored then
-      call('HDEL', base .. 'templates', id)
+  local ids = {}
+  for id, more in pairs(uses) do
+    if more ~= 0 then ids[#ids + 1] = id end
+  end
+  if #ids == 0 then return end
+  local counts, new, gone = {}, {}, {}
+  for at, known in ipairs(call('HMGET', base .. 'uses', unpack(ids))) do
+    local id = ids[at]
+    local count = tonumber(known or 0) + uses[id]
+    if count > 0 then
+      counts[#counts + 1] = id
+      counts[#counts + 1] = count
+      if not known then
+        new[#new + 1] = id
+        new[#new + 1] = codes[id]
+      end
+    else
+      gone[#gone + 1] = id
     end
+  end
+  if #counts > 0 then call_many('HSET', base .. 'uses', counts) end
+  if #new > 0 then call_many('HSET', base .. 'templates', new) end
+  if #gone > 0 then
+    call_many('HDEL', base .. 'uses', gone)
+    call_many('HDEL', base .. 'templates', gone)
   end
 end

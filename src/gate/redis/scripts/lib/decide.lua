@@ -49,8 +49,31 @@ local function choose(demand, takes)
   return best, is_anybody
 end
 
+-- The same as below, where each budget is asked for once and none is a pool.
+local function decide_plain(demands, class)
+  local takes, count = {}, 0
+  for at = 1, #demands do
+    local demand = demands[at]
+    local key, amount = demand[1], demand[2]
+    local found = budgets[key] or budget(key)
+    if found.assumed == nil then found.assumed = demand[4] end
+    if (found.closed or found.kept) and is_closed(found, class) then return nil, key, false end
+    local limit = found.told and found.limit or not found.told and found.assumed
+    if limit and amount > 0 then
+      if amount > limit then return nil, key, false end
+      if found.used + found.pending + amount > limit then return nil, key, true end
+    end
+    if amount > 0 then
+      takes[count + 1], takes[count + 2] = key, amount
+      count = count + 2
+    end
+  end
+  return takes
+end
+
 -- What is taken; or nothing, the key that refuses, and whether only room is lacking there.
 local function decide(demands, class)
+  if demands.is_plain then return decide_plain(demands, class) end
   local takes = {}
   for _, demand in ipairs(demands) do
     local key, amount = demand[1], demand[2]

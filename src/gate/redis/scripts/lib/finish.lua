@@ -4,6 +4,7 @@
 local function write_totals()
   local fields = {
     'token', text(totals.token), 'jobs', text(totals.jobs), 'lined', text(totals.lined), 'flows', text(totals.flows),
+    'closed', text(totals.closed),
   }
   for band in pairs(passed_bands) do
     fields[#fields + 1] = 'band' .. band

@@ -2,6 +2,8 @@
 -- hash. A job that is proposed has a second record, and one of the two lists of times says when it is looked at again.
 
 local BUCKETS = 16381
+-- Class, turn, number of the flow, offered at, due at or -1, whether it has had a reservation.
+local JOB = '>c8c16I5i6i6B'
 
 local jobs, changed_jobs = {}, {}
 local opens, changed_opens = {}, {}
@@ -18,11 +20,11 @@ local function job(id)
     local raw = call('HGET', bucket(id), id)
     found = false
     if raw then
-      local record = read(raw)
+      local class, turn, flow, offered, at, reserved = unpack_bytes(JOB, raw)
       found = {
-        id = id, class = record[1], turn = record[2], flow = record[3], offered = record[4],
+        id = id, class = class, turn = turn, flow = flow, offered = offered,
         -- False for one whose time has come.
-        due = record[5], is_reserved = record[6],
+        due = at ~= -1 and at, is_reserved = reserved == 1,
       }
     end
     jobs[id] = found
@@ -31,7 +33,8 @@ local function job(id)
 end
 
 local function job_record(found)
-  return write({ found.class, found.turn, found.flow, found.offered, found.due, found.is_reserved })
+  local at, reserved = found.due or -1, found.is_reserved and 1 or 0
+  return pack_bytes(JOB, found.class, found.turn, found.flow, found.offered, at, reserved)
 end
 
 -- Its place among all: band, tag and order of acceptance, then the id.
@@ -62,8 +65,8 @@ local function load_opens(ids)
     for at = from, to do
       local raw = raws[at - from + 1]
       if raw then
-        local record = read(raw)
-        opens[missing[at]] = { token = record[1], since = record[2], takes = record[3], again = record[4] }
+        local token, since, takes, again = read(raw)
+        opens[missing[at]] = { token = token, since = since, takes = takes, again = again }
       end
     end
   end
@@ -89,7 +92,7 @@ local function write_jobs()
     local open = opens[id]
     if open then
       kept[#kept + 1] = id
-      kept[#kept + 1] = write({ open.token, open.since, open.takes, open.again })
+      kept[#kept + 1] = write(open.token, open.since, open.takes, open.again)
     else
       gone[#gone + 1] = id
     end

@@ -57,6 +57,7 @@ end
 -- them is away: two that were each waiting for the other's return would wait for ever.
 local function lot_park(place, rank, id)
   local found = budget(place[1])
+  if not has_waiters(found) then found.groups = {} end
   local group = found.groups[place[2]] or { 0, false }
   found.groups[place[2]] = group
   group[1] = group[1] + 1

@@ -1,6 +1,6 @@
 -- Ordered sets with what this call has changed in them, written back at its end.
 
-local PAGE = 32
+local PAGE = 128
 
 -- By bytes, all with the score 0.
 local function new_order(name, before)
@@ -23,6 +23,8 @@ end
 -- Where in the sorted list a member stands or would stand.
 local function find(set, member)
   local low, high = 1, #set.adds + 1
+  -- Mostly they come in order.
+  if high > 1 and set.before(set.adds[high - 1], member) then return high end
   while low < high do
     local middle = math.floor((low + high) / 2)
     if set.before(set.adds[middle], member) then low = middle + 1 else high = middle end
@@ -93,7 +95,9 @@ local function times_add(times, at, member)
   times.adds[#times.adds + 1] = text(at)
   times.adds[#times.adds + 1] = member
   if times.is_known then
-    local is_first = not times.at or at < times.at or (at == times.at and is_below(member, times.member))
+    -- Who it is matters only when the time has come.
+    local is_first = not times.at or at < times.at
+      or (at == times.at and at <= now and is_below(member, times.member))
     if is_first then times.at, times.member = at, member end
   end
 end

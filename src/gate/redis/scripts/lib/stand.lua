@@ -20,8 +20,10 @@ end
 
 -- A budget, and the pool if it is a member's, may have room.
 local function mark(key)
-  lot_mark(key)
-  arm(key)
+  if has_waiters(budget(key)) then
+    lot_mark(key)
+    arm(key)
+  end
   local pool = pool_of_member(key)
   if pool then
     lot_mark(pool)
@@ -128,6 +130,7 @@ local function wake(found)
   local stand, place = lift(found)
   if stand == PARKED then
     set_represented(place[1], place[2], true)
+    if #found.batons == 0 then found.batons = {} end
     found.batons[#found.batons + 1] = { place[1], place[2] }
   end
   put(found, READY)
