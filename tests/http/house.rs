@@ -26,7 +26,7 @@ use sluicegate::{
     pipeline::{
         Context, Policy, Queues, Tuning,
         catch_up::History,
-        context::{Closures, Specs, Work},
+        context::{Closures, Sent, Specs, Work},
         feed,
         rebuild::Barrier,
         resume::{self, Newcomer},
@@ -247,6 +247,7 @@ impl House {
             tracker: Tracker::default(),
             specs: Specs::default(),
             closures: Closures::default(),
+            sent: Sent::default(),
             apart: false.into(),
         });
         let router = router(Arc::clone(&context), TOKEN.into());
