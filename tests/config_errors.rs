@@ -281,6 +281,8 @@ fn a_variable_overrides_the_file_and_a_wrong_one_is_named() {
         ("SLUICE_HTTP__LISTEN", "here", "`http.listen`: invalid socket address", ""),
         ("SLUICE_LEDGER__PASSWORD", "hunter2", "only a reference to a secret", "env:NAME or file:PATH"),
         ("SLUICE_LEDGER__URL", "postgres://sluice:hunter2@db/x", "holds a password", "env:NAME"),
+        ("SLUICE_GATE__URL", "redis://sluice:hunter2@db", "holds a password", "env:NAME"),
+        ("SLUICE_STREAMS__URL", "redis://:hunter2@db", "holds a password", "env:NAME"),
         ("SLUICE_POLICY__REPOSITORIES", "[\"a b\"]", "`a b` is not a glob", "owner/name"),
         ("SLUICE_LOG__FORMAT", "jsn", "unknown word `jsn`", "did you mean `json`?"),
     ] {

@@ -8,6 +8,7 @@ use crate::{
         wire,
     },
     config::Loaded,
+    gate::redis::EVICTION_POLICY,
     redis_link::{RedisFault, RedisLink},
 };
 
@@ -55,11 +56,10 @@ fn judge(info: &HashMap<String, String>, place: &str) -> Vec<Finding> {
     } else {
         Finding::new("gate", State::Bad, text).advice("use Redis 7 or newer, or Valkey")
     }];
-    let policy = of("maxmemory_policy");
-    if of("maxmemory") != "0" && policy != "noeviction" {
+    if let Some(policy) = info.get("maxmemory_policy").filter(|policy| *policy != EVICTION_POLICY) {
         let text = format!("{place}: drops keys when its memory is full (maxmemory-policy {policy})");
-        let advice = "set maxmemory-policy to noeviction: a gate that loses keys must be rebuilt each time";
-        findings.push(Finding::new("gate", State::Bad, text).advice(advice));
+        let advice = format!("set maxmemory-policy to {EVICTION_POLICY}: until then the gate stays closed");
+        findings.push(Finding::new("gate", State::Bad, text).advice(&advice));
     }
     if of("role") == "slave" {
         let text = format!("{place}: is a replica, which takes no writes");
@@ -95,6 +95,18 @@ mod tests {
         ];
         let states: Vec<State> = judged(&unfit).into_iter().map(|(state, _)| state).collect();
         assert_eq!(states, [State::Bad, State::Bad, State::Bad, State::Warn]);
+    }
+
+    #[test]
+    fn what_closes_the_gate_is_bad_here_too() {
+        let unlimited = [
+            ("redis_version", "7.0.15"),
+            ("maxmemory", "0"),
+            ("maxmemory_policy", "allkeys-lru"),
+            ("aof_enabled", "1"),
+        ];
+        let states: Vec<State> = judged(&unlimited).into_iter().map(|(state, _)| state).collect();
+        assert_eq!(states, [State::Good, State::Bad]);
     }
 
     #[test]

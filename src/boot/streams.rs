@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 use crate::{
-    config::{ConfigError, Loaded, SecretRef, sections},
+    boot::wire,
+    config::{ConfigError, Loaded, sections},
     intake::redis::{self as intake, Intake, IntakeOptions},
     pipeline::Context,
     redis_link::{RedisLink, RedisLocation},
@@ -60,8 +61,7 @@ fn location(loaded: &Loaded, env: &BTreeMap<String, String>) -> Result<Option<Re
     };
     let same = url == gate.url;
     let password = streams.password.as_ref().or(if same { gate.password.as_ref() } else { None });
-    let resolve = |reference: &SecretRef| reference.resolve(env, &loaded.folder);
-    let password = password.map(resolve).transpose()?.map(|resolved| resolved.secret);
+    let password = password.map(|reference| wire::secret(reference, env, loaded)).transpose()?;
     Ok(Some(RedisLocation { url, password }))
 }
 

@@ -23,7 +23,12 @@ const DRAIN: Millis = Millis::seconds(25);
 
 type Env = BTreeMap<String, String>;
 
-fn secret(reference: &SecretRef, env: &Env, loaded: &Loaded) -> Result<secrecy::SecretString, ConfigError> {
+/// Reads a secret; one that others can read too is warned of.
+pub(super) fn secret(
+    reference: &SecretRef,
+    env: &Env,
+    loaded: &Loaded,
+) -> Result<secrecy::SecretString, ConfigError> {
     let resolved = reference.resolve(env, &loaded.folder)?;
     if let Some(warning) = resolved.warning {
         tracing::warn!(warning, "a secret is readable by others");

@@ -67,9 +67,11 @@ impl Faults<'_> {
                 hint,
             );
         }
-        let streams = settings.streams.url.as_deref();
-        if streams.is_some_and(|url| !["redis://", "rediss://"].iter().any(|at| url.starts_with(at))) {
-            self.add(&["streams", "url"], "not an address of Redis", "write \"redis://host:6379\"");
+        if let Some(url) = &settings.streams.url {
+            if !is_redis(url) {
+                self.add(&["streams", "url"], "not an address of Redis", "write \"redis://host:6379\"");
+            }
+            self.no_password(&["streams", "url"], url, "the address of the streams holds a password");
         }
         self.name(&["streams", "prefix"], &settings.streams.prefix);
         self.gate(settings);
@@ -109,17 +111,20 @@ impl Faults<'_> {
 
     fn gate(&mut self, settings: &Settings) {
         let url = &settings.gate.url;
-        let schemes = ["redis://", "rediss://", "redis+unix:///"];
-        if url != "memory" && !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        if url != "memory" && !is_redis(url) {
             let hint = "write \"memory\" or \"redis://HOST:6379/0\"";
             self.add(&["gate", "url"], "there is no such gate", hint);
         }
+        self.no_password(&["gate", "url"], url, "the address of the gate holds a password");
+        self.name(&["gate", "fleet"], &settings.gate.fleet);
+    }
+
+    /// Secrets are only ever references.
+    fn no_password(&mut self, at: &[&'static str], url: &str, what: &str) {
         let login = url.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
         if login.is_some_and(|(user, _)| user.contains(':')) {
-            let hint = "leave it out of the address and write `password = \"env:NAME\"`";
-            self.add(&["gate", "url"], "the address of the gate holds a password", hint);
+            self.add(at, what, "leave it out of the address and write `password = \"env:NAME\"`");
         }
-        self.name(&["gate", "fleet"], &settings.gate.fleet);
     }
 
     fn times(&mut self, settings: &Settings) {
@@ -179,4 +184,8 @@ fn is_local(rest: &str) -> bool {
         rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
     };
     ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| authority.strip_prefix(host).is_some_and(port))
+}
+
+fn is_redis(url: &str) -> bool {
+    ["redis://", "rediss://", "redis+unix:///"].iter().any(|scheme| url.starts_with(scheme))
 }

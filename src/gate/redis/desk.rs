@@ -12,6 +12,7 @@ use crate::{
     gate::{
         GateClosed, Standing,
         redis::{
+            EVICTION_POLICY,
             epoch::{Belief, Epoch, FIELDS},
             keys::Keys,
             packed::{Unreadable, Value},
@@ -78,9 +79,9 @@ impl Desk {
             pipeline.query_async(&mut connection).await.map_err(RedisFault::from)?;
         let (memory, fields) = answer;
         let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim);
-        let unfit = policy
-            .filter(|policy| *policy != "noeviction")
-            .map(|policy| format!("redis evicts keys (maxmemory-policy {policy}); it must be noeviction"));
+        let unfit = policy.filter(|policy| *policy != EVICTION_POLICY).map(|policy| {
+            format!("redis evicts keys (maxmemory-policy {policy}); it must be {EVICTION_POLICY}")
+        });
         self.belief().unfit.clone_from(&unfit);
         if let Some(why) = unfit {
             return Err(GateClosed(why));

@@ -41,6 +41,9 @@ use packed::{Packer, Value};
 use scripts::Scripts;
 use wake::Wake;
 
+/// The only `maxmemory-policy` under which a gate can be used: any other may drop a part of it.
+pub const EVICTION_POLICY: &str = "noeviction";
+
 /// Jobs that one call puts in line or takes out of it.
 const OFFERS_MAX: usize = 500;
 /// Proposals of one call.
