@@ -47,8 +47,7 @@ pub async fn run(args: &HealthArgs) -> anyhow::Result<u8> {
 /// The worker of the host that was started last, among those that live.
 fn newest_alive<'w>(workers: &'w [WorkerRow], host: &str, now: Timestamp) -> Option<&'w WorkerRow> {
     let here = |worker: &&WorkerRow| worker.name.rsplit_once(':').is_some_and(|(name, _)| name == host);
-    let lives = |worker: &&WorkerRow| worker.stopped_at.is_none() && worker.lease_until > now;
-    workers.iter().filter(here).filter(lives).max_by_key(|worker| worker.token)
+    workers.iter().filter(here).filter(|worker| worker.lives(now)).max_by_key(|worker| worker.token)
 }
 
 #[cfg(test)]

@@ -192,10 +192,7 @@ pub fn refuse(key: &Key, amount: Amount, view: &View, now: Timestamp) -> Option<
 /// The least loaded member who is there, has room and is not excluded; ties by name.
 fn choose(books: &impl Books, demand: &Demand, takes: &[Take], now: Timestamp) -> Result<Key, Refusal> {
     let members = books.members(&demand.key, now);
-    let allowed: Vec<&MemberView> = members
-        .iter()
-        .filter(|member| !demand.exclude.iter().any(|login| login.eq_ignore_ascii_case(&member.login)))
-        .collect();
+    let allowed: Vec<&MemberView> = members.iter().filter(|member| !demand.excludes(&member.login)).collect();
     let present = || allowed.iter().filter(|member| member.away_until.is_none());
     let need = |member: &MemberView| with_own(takes, &member.key, demand.amount);
     let load = |member: &MemberView| member.view.used.plus(need(member)).unwrap_or(Amount::MAX);

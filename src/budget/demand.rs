@@ -68,6 +68,10 @@ impl Demand {
             exclude: Vec::new(),
         }
     }
+    /// True if the member of the pool must not be chosen.
+    pub fn excludes(&self, login: &str) -> bool {
+        self.exclude.iter().any(|other| other.eq_ignore_ascii_case(login))
+    }
 }
 
 /// What a job is about, as far as budgets care.
@@ -133,14 +137,23 @@ impl Class {
     }
 }
 
-/// 64-bit FNV-1a (Fowler, Noll, Vo) over keys, amounts and exclusions.
+/// 64-bit FNV-1a (Fowler, Noll, Vo) of nothing yet.
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// With further bytes.
+fn fnv1a(state: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(state, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// A short name for bytes that are written by ourselves: nobody who chooses them gains by two that are named alike.
+pub fn digest(bytes: &[u8]) -> u64 {
+    fnv1a(FNV_START, bytes)
+}
+
+/// Over keys, amounts and exclusions.
 fn hash(demands: &[Demand]) -> u64 {
-    let mut state: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut feed = |bytes: &[u8]| {
-        for byte in bytes.iter().chain(&[0]) {
-            state = (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
+    let mut state = FNV_START;
+    let mut feed = |bytes: &[u8]| state = fnv1a(fnv1a(state, bytes), &[0]);
     for demand in demands {
         feed(demand.key.as_str().as_bytes());
         feed(&demand.amount.get().to_le_bytes());

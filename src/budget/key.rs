@@ -66,6 +66,13 @@ impl Key {
     pub fn member_login(&self) -> Option<&str> {
         self.0.strip_prefix("pool/")?.split_once('/').map(|(_, login)| login)
     }
+    /// Of a budget of one request or one repository, which of these: such a one belongs to few classes, any other to many.
+    pub fn own_value(&self) -> Option<&str> {
+        match self.scope() {
+            Some((Scope::Request | Scope::Repository, value)) => Some(value),
+            _ => None,
+        }
+    }
     /// Scope and its value; None for pools.
     pub fn scope(&self) -> Option<(Scope, &str)> {
         let (name, rest) = self.0.split_once('/')?;

@@ -312,14 +312,21 @@ impl Ledger {
         Ok(events)
     }
 
+    /// Those of the jobs that the ledger knows, in no order.
+    pub async fn jobs_among(&self, ids: &[JobId]) -> Result<Vec<JobRow>, LedgerError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = serde_json::to_string(ids).map_err(LedgerError::encoding)?;
+        self.db.rows(&table::JOBS, "WHERE t.id IN {list}", &[Bind::Text(&list)]).await
+    }
+
     /// Jobs with the attempts that they go by; those without one are left out.
     pub async fn with_attempts(&self, jobs: &[JobId]) -> Result<Vec<(JobRow, AttemptRow)>, LedgerError> {
+        let jobs = self.jobs_among(jobs).await?;
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        let list = serde_json::to_string(jobs).map_err(LedgerError::encoding)?;
-        let jobs: Vec<JobRow> =
-            self.db.rows(&table::JOBS, "WHERE t.id IN {list}", &[Bind::Text(&list)]).await?;
         let ids: Vec<AttemptId> = jobs.iter().filter_map(|job| job.attempt_id).collect();
         let list = serde_json::to_string(&ids).map_err(LedgerError::encoding)?;
         let rows: Vec<AttemptRow> =

@@ -15,6 +15,8 @@ use crate::{
 
 /// Jobs under verification read at a time.
 const PAGE: i64 = 1_000;
+/// Jobs that are worked on, read at a time.
+const AT_ONCE: usize = 1_000;
 
 impl Context {
     /// Every closed gate, the kill switch first.
@@ -26,15 +28,16 @@ impl Context {
     pub async fn behind(&self, key: &Key) -> Result<Behind, LedgerError> {
         let mut rows: Vec<JobRow> = Vec::new();
         let mut waiting_for_people: u64 = 0;
-        for job in self.worked_on().await? {
-            let Some(row) = self.ledger.job(job).await? else { continue };
-            if !self.passes(&row, key).await? {
-                continue;
-            }
-            if row.state == State::WaitingForUser {
-                waiting_for_people = waiting_for_people.saturating_add(1);
-            } else {
-                rows.push(row);
+        for some in self.worked_on().await?.chunks(AT_ONCE) {
+            for row in self.ledger.jobs_among(some).await? {
+                if !self.passes(&row, key).await? {
+                    continue;
+                }
+                if row.state == State::WaitingForUser {
+                    waiting_for_people = waiting_for_people.saturating_add(1);
+                } else {
+                    rows.push(row);
+                }
             }
         }
         let mut after = -1;

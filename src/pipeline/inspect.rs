@@ -1,9 +1,15 @@
 //! Answers for people: what a job does, why it waits, who holds what it waits for.
 
+use std::collections::HashMap;
+
 use crate::{
     budget::{Key, Kind, Refusal, RefusalKind, Scope},
     gate::{Place, WaitReason},
-    job::{id::RequestId, state::State, time::Timestamp},
+    job::{
+        id::{JobId, RequestId},
+        state::State,
+        time::Timestamp,
+    },
     ledger::{
         LedgerError,
         query::JobFilter,
@@ -97,29 +103,14 @@ impl Context {
             wait.as_mut().and_then(|wait| wait.budget.clone().map(|b| (wait, b)))
             && refusal.kind == RefusalKind::Full
         {
-            holders = self.holders(&refusal.key).await?;
-            refusal.clears_at = refusal.clears_at.or(self.rolls_over_at(&refusal).await?);
+            let holds = self.holds_on(&refusal.key).await?;
+            refusal.clears_at = refusal.clears_at.or_else(|| rolls_over_at(&refusal, &holds));
+            holders = self.named(holds).await?;
             (wait.text, wait.clears_at) = (refusal.to_string(), refusal.clears_at);
             wait.budget = Some(refusal);
         }
         let ahead = place.map(|place| place.ahead);
         Ok(Why { id: job.id, repository: job.repository.clone(), state: job.state, wait, ahead, holders })
-    }
-
-    /// When holds that end with their period will have made room, as far as the oldest ones tell.
-    async fn rolls_over_at(&self, refusal: &Refusal) -> Result<Option<Timestamp>, LedgerError> {
-        let Some(limit) = refusal.limit else { return Ok(None) };
-        let mut holds = self.ledger.holders(&refusal.key, HOLDERS_MAX).await?;
-        holds.sort_by_key(|hold| hold.expires_at);
-        let mut used = refusal.used;
-        for hold in holds {
-            let Some(at) = hold.expires_at else { continue };
-            used = used.minus(hold.amount);
-            if used.plus(refusal.need).is_some_and(|sum| sum <= limit) {
-                return Ok(Some(at));
-            }
-        }
-        Ok(None)
     }
 
     /// Tasks that are not at their end, whoever follows them.
@@ -130,25 +121,35 @@ impl Context {
 
     /// Who holds a budget, or any place of a pool.
     pub async fn holders(&self, key: &Key) -> Result<Vec<Holder>, LedgerError> {
-        let holds: Vec<HoldRow> = if self.policy.rules.pool(key).is_some() {
-            self.ledger.pool_holders(key, HOLDERS_MAX).await?
+        self.named(self.holds_on(key).await?).await
+    }
+
+    async fn holds_on(&self, key: &Key) -> Result<Vec<HoldRow>, LedgerError> {
+        if self.policy.rules.pool(key).is_some() {
+            self.ledger.pool_holders(key, HOLDERS_MAX).await
         } else {
-            self.ledger.holders(key, HOLDERS_MAX).await?
-        };
-        let mut holders = Vec::with_capacity(holds.len());
-        for hold in holds {
-            let Some(job) = self.ledger.job(hold.job_id).await? else { continue };
-            holders.push(Holder {
+            self.ledger.holders(key, HOLDERS_MAX).await
+        }
+    }
+
+    /// Holds with what they are held for, in their order.
+    async fn named(&self, holds: Vec<HoldRow>) -> Result<Vec<Holder>, LedgerError> {
+        let ids: Vec<JobId> = holds.iter().map(|hold| hold.job_id).collect();
+        let jobs = self.ledger.jobs_among(&ids).await?;
+        let jobs: HashMap<JobId, &JobRow> = jobs.iter().map(|job| (job.id, job)).collect();
+        let holder = |hold: HoldRow| {
+            let job = jobs.get(&hold.job_id)?;
+            Some(Holder {
                 budget: hold.budget_id,
                 job: hold.job_id,
                 attempt: hold.attempt_id,
-                repository: job.repository,
+                repository: job.repository.clone(),
                 state: job.state,
                 amount: hold.amount,
                 since: hold.taken_at,
-            });
-        }
-        Ok(holders)
+            })
+        };
+        Ok(holds.into_iter().filter_map(holder).collect())
     }
 
     /// The true reason, from the gate for a queued job and from the ledger for any other.
@@ -276,6 +277,21 @@ impl Context {
             closed: gates::closed(budgets),
         })
     }
+}
+
+/// When holds that end with their period will have made room, as far as these tell.
+fn rolls_over_at(refusal: &Refusal, holds: &[HoldRow]) -> Option<Timestamp> {
+    let limit = refusal.limit?;
+    let mut ends: Vec<_> = holds.iter().filter_map(|hold| Some((hold.expires_at?, hold.amount))).collect();
+    ends.sort_unstable_by_key(|(at, _)| *at);
+    let mut used = refusal.used;
+    for (at, amount) in ends {
+        used = used.minus(amount);
+        if used.plus(refusal.need).is_some_and(|sum| sum <= limit) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 fn queued(job: &JobRow, place: Option<&Place>, now: Timestamp) -> Wait {

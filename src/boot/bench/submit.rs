@@ -37,7 +37,7 @@ pub async fn run(jobs: usize, slots: u32) -> anyhow::Result<Vec<Figure>> {
     let clock = Arc::new(SystemClock);
     let (parts, github) = world::parts(SCENARIO, SimClock::Real, clock, &folder.0, slots, cadence)?;
     let daemon = Daemon::start(parts).await?;
-    let begun = std::time::Duration::from_millis(u64::try_from(daemon.context.now().0).unwrap_or(0));
+    let begun = now(&daemon);
     end_to_end::submit(&daemon, jobs).await?;
     let submitted = now(&daemon).saturating_sub(begun);
     end_to_end::until_ended(&daemon).await?;

@@ -52,16 +52,20 @@ impl Transport for RouterTransport {
     }
 }
 
-/// Four budgets a job, wide enough that many run at once.
-pub fn rules(slots: u32) -> Rules {
-    let budget = |name: &str, kind, per, limit: u64| BudgetRule {
+/// A budget of everything in a scope, for ever.
+pub fn budget(name: &str, kind: Kind, per: Scope, limit: u64) -> BudgetRule {
+    BudgetRule {
         name: name.to_owned(),
         kind,
         per,
         matching: None,
         limit: Amount::new(limit).unwrap_or(Amount::MAX),
         period: Period::Lifetime,
-    };
+    }
+}
+
+/// Four budgets a job, wide enough that many run at once.
+pub fn rules(slots: u32) -> Rules {
     Rules {
         budgets: vec![
             budget("slots", Kind::Slots, Scope::Global, u64::from(slots)),

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::{
-    budget::{Amount, Demand, Expiry, Key, Release, Scope},
+    budget::{Amount, Demand, Expiry, Key, Release},
     gate::memory::figures::Figures,
 };
 
@@ -23,16 +23,15 @@ pub(super) struct Need(Vec<(Amount, Vec<String>)>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shape(u64);
 
-/// Every budget but those of one request or one repository: of these each class has its own.
+/// Many classes ask for it.
 pub(super) fn is_shared(key: &Key) -> bool {
-    !matches!(key.scope(), Some((Scope::Request | Scope::Repository, _)))
+    key.own_value().is_none()
 }
 
 /// Excluded logins count only if the pool has them: a requester outside the pool changes nothing.
 fn excluded(demand: &Demand, figures: &Figures) -> Vec<String> {
-    let is_excluded = |login: &str| demand.exclude.iter().any(|other| other.eq_ignore_ascii_case(login));
     let logins = figures.pool(&demand.key).iter().map(|(_, member)| &member.login);
-    logins.filter(|login| is_excluded(login)).cloned().collect()
+    logins.filter(|login| demand.excludes(login)).cloned().collect()
 }
 
 impl Shape {

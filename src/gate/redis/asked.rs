@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    budget::{Amount, Class, ClassId, Demand, Key, Rules, Scope, Truth, key::POOL},
+    budget::{Amount, Class, ClassId, Demand, Key, Rules, Truth, demand::digest, key::POOL},
     gate::{Offer, Verdict, redis::packed::Packer},
     job::{id::JobId, time::Timestamp},
 };
@@ -15,25 +15,15 @@ struct Definition {
     own: Vec<String>,
 }
 
-/// Every budget but those of one request or one repository: of these each class has its own.
-fn own_value(key: &Key) -> Option<&str> {
-    match key.scope() {
-        Some((Scope::Request | Scope::Repository, value)) => Some(value),
-        _ => None,
-    }
-}
-
 /// The members of the pool that must not be chosen, by name: others who are excluded change nothing.
 fn excluded<'a>(demand: &Demand, rules: &'a Rules) -> Vec<&'a str> {
     let members = rules.pool(&demand.key).into_iter().flat_map(|pool| &pool.members);
     let logins = members.map(|member| member.login.as_str());
-    logins.filter(|login| demand.exclude.iter().any(|other| other.eq_ignore_ascii_case(login))).collect()
+    logins.filter(|login| demand.excludes(login)).collect()
 }
 
-/// 64-bit FNV-1a (Fowler, Noll, Vo).
 fn hash(bytes: &[u8]) -> [u8; 8] {
-    let step = |state: u64, byte: &u8| (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step).to_be_bytes()
+    digest(bytes).to_be_bytes()
 }
 
 /// Whether each budget is asked for once and none is a pool.
@@ -54,7 +44,7 @@ fn define(class: &Class, rules: &Rules) -> Definition {
     let mut charged = Packer::default().list(class.demands.len() - gates);
     for demand in class.demands.iter() {
         let key = demand.key.as_str();
-        let value = own_value(&demand.key);
+        let value = demand.key.own_value();
         let text = value.and_then(|value| key.strip_suffix(value)).unwrap_or(key);
         let logins = excluded(demand, rules);
         let ask = |packer: Packer| {

@@ -7,10 +7,9 @@ use std::{
 };
 
 use crate::{
-    boot::bench::job_id,
+    boot::bench::{job_id, world::budget},
     budget::{
-        Amount, BudgetRule, Class, ClassId, Closure, Demand, Expiry, Key, Kind, Period, Release, Rules,
-        Scope, Subject, Truth,
+        Amount, Class, ClassId, Closure, Demand, Expiry, Key, Kind, Release, Rules, Scope, Subject, Truth,
     },
     gate::{Offer, Proposal},
     job::time::Timestamp,
@@ -112,14 +111,6 @@ impl Crowd {
 }
 
 fn rules(all: u64, each: u64) -> Rules {
-    let budget = |name: &str, kind, per, limit: u64| BudgetRule {
-        name: name.to_owned(),
-        kind,
-        per,
-        matching: None,
-        limit: Amount::new(limit).unwrap_or(Amount::MAX),
-        period: Period::Lifetime,
-    };
     Rules {
         budgets: vec![
             budget("slots", Kind::Slots, Scope::Global, all),

@@ -1,7 +1,7 @@
 -- Puts jobs in line; one that is known is left where it is, and if it is proposed the offer is kept until its answer.
 --
 -- Asked     {templates, classes, entries in order of acceptance}
---           template: {id, code}; class: {id, template id, own values as MessagePack, number of the template};
+--           template: its code; class: {id, template id, own values as MessagePack, number of the template};
 --           entry: {job, number of its class, band, flow, weight 1 to 1000, order as eight bytes, due at in ms or false}
 -- Returns   how many were new
 -- Effects   writes jobs, classes, rolls and flows; wakes a worker
