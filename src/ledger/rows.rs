@@ -94,7 +94,13 @@ pub struct JobRow {
     /// Order of acceptance over the whole ledger.
     pub position: i64,
     pub repository: Repository,
+    /// The credential that works on it.
+    pub identity: String,
     pub model: Option<String>,
+    /// The slice of its request that it is in, from 1; 0: the request has no waves.
+    pub wave: u32,
+    /// What policy found beside a plain "allowed".
+    pub findings_json: Option<String>,
     pub prompt_digest: String,
     pub priority: u8,
     pub state: State,
@@ -127,7 +133,7 @@ impl JobRow {
             repository: self.repository.clone(),
             template: request.template.clone(),
             team: request.team.clone(),
-            identity: request.identity.clone(),
+            identity: self.identity.clone(),
             model: self.model.clone().unwrap_or_else(|| "auto".to_owned()),
             request: request.id.to_string(),
             requester: request.requester.clone(),
