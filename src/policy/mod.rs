@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod credits;
 pub mod decision;
 pub mod document;
+pub mod facts;
 mod free_text;
 pub mod hint;
 pub mod inputs;
@@ -20,6 +21,7 @@ pub mod text;
 
 pub use catalog::Catalog;
 pub use decision::{Decision, Finding, Outcome};
+pub use facts::{Facts, RepositoryFacts, Wanted};
 pub use plan::{Plan, PlanContext, PlannedJob, Skip, plan};
 pub use problem::{Code, Problem};
 pub use request::Request;
