@@ -236,7 +236,8 @@ mod tests {
         facts.files.insert("a".to_owned(), FileFact::Text("x".to_owned()));
         let text = serde_json::to_string(&facts).unwrap();
         assert_eq!(serde_json::from_str::<RepositoryFacts>(&text).unwrap(), facts);
-        let newer = RepositoryFacts { languages: Some(vec!["Rust".to_owned()]), ..RepositoryFacts::default() };
+        let newer =
+            RepositoryFacts { languages: Some(vec!["Rust".to_owned()]), ..RepositoryFacts::default() };
         facts.learn(newer);
         assert_eq!((facts.visible, facts.main_language()), (Some(true), Some("Rust")));
         let repository: Repository = "acme/api".parse().unwrap();
