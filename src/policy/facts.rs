@@ -47,14 +47,16 @@ impl Wanted {
         if known.visible == Some(false) {
             return Self::default();
         }
+        let open = |part: &str| !known.hidden.contains(part);
+        let unknown = |path: &&String| !known.files.contains_key(*path) && open(path);
         Self {
             about: self.about && known.about.is_none(),
-            languages: self.languages && known.languages.is_none(),
+            languages: self.languages && known.languages.is_none() && open("languages"),
             agent: self.agent && known.agent.is_none(),
-            workflows: self.workflows && known.workflows.is_none(),
-            codeowners: self.codeowners && known.codeowners.is_none(),
-            pulls: self.pulls && known.pulls.is_none(),
-            files: self.files.iter().filter(|path| !known.files.contains_key(*path)).cloned().collect(),
+            workflows: self.workflows && known.workflows.is_none() && open("workflows"),
+            codeowners: self.codeowners && known.codeowners.is_none() && open("codeowners"),
+            pulls: self.pulls && known.pulls.is_none() && open("pulls"),
+            files: self.files.iter().filter(unknown).cloned().collect(),
         }
     }
 }
@@ -82,6 +84,9 @@ pub struct RepositoryFacts {
     /// Open pull requests of agents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulls: Option<Vec<OpenPull>>,
+    /// What was asked for and the identity may not read: `languages`, `workflows`, `codeowners`, `pulls`, or a path.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub hidden: BTreeSet<String>,
     /// Files that were asked for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, FileFact>,
@@ -91,6 +96,8 @@ pub struct RepositoryFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct About {
+    /// As the provider writes it: another one than asked for if the repository has moved.
+    pub full_name: Option<String>,
     pub node_id: Option<String>,
     /// `public`, `private` or `internal`.
     pub visibility: Option<String>,
@@ -149,6 +156,7 @@ impl RepositoryFacts {
         self.workflows = other.workflows.or_else(|| self.workflows.take());
         self.codeowners = other.codeowners.or_else(|| self.codeowners.take());
         self.pulls = other.pulls.or_else(|| self.pulls.take());
+        self.hidden.extend(other.hidden);
         self.files.extend(other.files);
     }
 
@@ -185,6 +193,7 @@ static NOTHING: RepositoryFacts = RepositoryFacts {
     workflows: None,
     codeowners: None,
     pulls: None,
+    hidden: BTreeSet::new(),
     files: BTreeMap::new(),
 };
 

@@ -2,11 +2,13 @@
 //! handed in, nothing is read, no clock is asked.
 
 pub mod catalog;
+pub mod codeowners;
 pub mod credits;
 pub mod decision;
 pub mod document;
 pub mod facts;
 mod free_text;
+pub mod glob;
 pub mod hint;
 pub mod inputs;
 pub mod plan;
