@@ -14,12 +14,15 @@ pub mod inputs;
 pub mod plan;
 pub mod problem;
 pub mod render;
+pub mod repositories;
 pub mod request;
 mod request_schema;
+pub mod requires;
 pub mod scope;
 pub mod template;
 pub mod template_file;
 pub mod text;
+pub mod version;
 
 pub use catalog::Catalog;
 pub use decision::{Decision, Finding, Outcome};
