@@ -2,6 +2,8 @@
 //! handed in, nothing is read, no clock is asked.
 
 pub mod catalog;
+pub mod checks;
+mod closing;
 pub mod credits;
 pub mod decision;
 pub mod document;
@@ -16,6 +18,7 @@ mod request_schema;
 pub mod scope;
 pub mod template;
 pub mod template_file;
+mod template_terms;
 pub mod text;
 
 pub use catalog::Catalog;
