@@ -3,6 +3,8 @@
 
 pub mod catalog;
 pub mod codeowners;
+pub mod checks;
+mod closing;
 pub mod credits;
 pub mod decision;
 pub mod document;
@@ -21,6 +23,7 @@ pub mod requires;
 pub mod scope;
 pub mod template;
 pub mod template_file;
+mod template_terms;
 pub mod text;
 pub mod version;
 
