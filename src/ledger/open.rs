@@ -51,8 +51,21 @@ const CHECKPOINT_PAGES: &str = "10000";
 const BUSY_MAX: Duration = Duration::from_secs(20);
 /// How long a process that shares a SQLite file waits for one that is opening it.
 const JOIN_MAX: Duration = Duration::from_secs(10);
+/// Name of each migration, and its text for SQLite and for PostgreSQL; numbered from 1.
+const MIGRATIONS: [(&str, &str, &str); 2] = [
+    (
+        "ledger",
+        include_str!("../../migrations/sqlite/0001_ledger.sql"),
+        include_str!("../../migrations/postgres/0001_ledger.sql"),
+    ),
+    (
+        "policy",
+        include_str!("../../migrations/sqlite/0002_policy.sql"),
+        include_str!("../../migrations/postgres/0002_policy.sql"),
+    ),
+];
 /// The newest migration that this program knows.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = MIGRATIONS.len().cast_signed() as i64;
 
 enum Store<'a> {
     Sqlite(PathBuf),
@@ -81,7 +94,7 @@ pub async fn for_writing(location: &Location, purpose: Use) -> Result<Db, Ledger
     let (db, migrated) = match store(location)? {
         Store::Sqlite(path) => {
             let db = sqlite(&path, location.full_durability, purpose).await?;
-            let migrations = migrator(include_str!("../../migrations/sqlite/0001_ledger.sql"));
+            let migrations = migrator(|(_, sqlite, _)| sqlite);
             let Db::Sqlite { write, lock, .. } = &db else { return Ok(db) };
             let migrated = migrations.run(write).await;
             if purpose == Use::Shared {
@@ -92,7 +105,7 @@ pub async fn for_writing(location: &Location, purpose: Use) -> Result<Db, Ledger
         }
         Store::Postgres(url) => {
             let db = postgres(url, location, "off").await?;
-            let migrations = migrator(include_str!("../../migrations/postgres/0001_ledger.sql"));
+            let migrations = migrator(|(_, _, postgres)| postgres);
             let Db::Postgres(pool) = &db else { return Ok(db) };
             let migrated = migrations.run(pool).await;
             (db, migrated)
@@ -130,10 +143,12 @@ pub async fn for_reading(location: &Location) -> Result<Db, LedgerError> {
     Err(error)
 }
 
-fn migrator(sql: &'static str) -> Migrator {
-    let first =
-        Migration::new(SCHEMA, "ledger".into(), MigrationType::Simple, SqlStr::from_static(sql), false);
-    Migrator::with_migrations(vec![first])
+fn migrator(text: fn((&'static str, &'static str, &'static str)) -> &'static str) -> Migrator {
+    let migration = |(number, names): (i64, (&'static str, &'static str, &'static str))| {
+        let sql = SqlStr::from_static(text(names));
+        Migration::new(number, names.0.into(), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations((1..).zip(MIGRATIONS).map(migration).collect())
 }
 
 /// Names the store in a message, without what may be secret in its URL.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::{Amount, Closure, Key, Release, Subject},
+    budget::{Amount, ClosedBy, Closure, Key, Release, Subject},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
@@ -94,7 +94,13 @@ pub struct JobRow {
     /// Order of acceptance over the whole ledger.
     pub position: i64,
     pub repository: Repository,
+    /// The credential that works on it.
+    pub identity: String,
     pub model: Option<String>,
+    /// The slice of its request that it is in, from 1; 0: the request has no waves.
+    pub wave: u32,
+    /// What policy found beside a plain "allowed".
+    pub findings_json: Option<String>,
     pub prompt_digest: String,
     pub priority: u8,
     pub state: State,
@@ -127,7 +133,7 @@ impl JobRow {
             repository: self.repository.clone(),
             template: request.template.clone(),
             team: request.team.clone(),
-            identity: request.identity.clone(),
+            identity: self.identity.clone(),
             model: self.model.clone().unwrap_or_else(|| "auto".to_owned()),
             request: request.id.to_string(),
             requester: request.requester.clone(),
@@ -206,6 +212,7 @@ pub struct BudgetRow {
     pub id: Key,
     pub used: Amount,
     pub limit_override: Option<Amount>,
+    /// What closes it, by source; none: open.
     pub closed_json: Option<String>,
     pub version: i64,
 }
@@ -214,8 +221,13 @@ impl BudgetRow {
     pub const fn new(key: Key) -> Self {
         Self { id: key, used: Amount::ZERO, limit_override: None, closed_json: None, version: 0 }
     }
+    /// Everything that closes it.
+    pub fn closed_by(&self) -> ClosedBy {
+        self.closed_json.as_deref().map(ClosedBy::read).unwrap_or_default()
+    }
+    /// What keeps it closed longest: all that whoever only asks whether it is open needs.
     pub fn closure(&self) -> Option<Closure> {
-        self.closed_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+        self.closed_by().last().cloned()
     }
 }
 

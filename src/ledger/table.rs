@@ -114,7 +114,8 @@ tables! {
     TEMPLATES = "templates" by "id": id | digest first_used_at;
     REQUESTS = "requests" by "id": id | idempotency_key body_digest plan_digest template template_version template_digest
         requester team owner reason identity inputs_json spec_json skipped_json jobs created_at;
-    JOBS = "jobs" by "id": id request_id position repository model prompt_digest priority created_at deadline_at replay_of |
+    JOBS = "jobs" by "id": id request_id position repository identity model wave findings_json prompt_digest priority
+        created_at deadline_at replay_of |
         state state_since updated_at due_at attempts attempt_id episode reviewer pull_number pull_json outcome_json
         discarded_at;
     PROMPTS = "prompts" by "job_id": job_id | prompt;

@@ -14,7 +14,7 @@ use crate::{
         context::Context,
         view::{Accepted, PlanView},
     },
-    policy::{self, Plan, PlanContext, Problem, Request},
+    policy::{self, Outcome, Plan, PlanContext, Problem, Request},
     telemetry::failpoint,
 };
 
@@ -155,17 +155,26 @@ impl Context {
     fn job_rows(&self, request_id: RequestId, plan: &Plan) -> Vec<NewJob> {
         let now = self.now();
         let deadline_at = plan.deadline.map(|deadline: Millis| now.plus(deadline));
-        let state = if plan.request.hold { State::Held } else { State::Queued };
+        let state = |planned: &policy::PlannedJob| {
+            if plan.request.hold || planned.decision.outcome() > Outcome::Allow {
+                State::Held
+            } else {
+                State::Queued
+            }
+        };
         let job = |planned: &policy::PlannedJob| NewJob {
             row: JobRow {
                 id: JobId::new(now, self.entropy.draw_wide()),
                 request_id,
                 position: 0,
                 repository: planned.repository.clone(),
+                identity: planned.subject.identity.clone(),
                 model: planned.model.clone(),
+                wave: 0,
+                findings_json: planned.decision.to_json(),
                 prompt_digest: planned.prompt_digest.clone(),
                 priority: plan.priority,
-                state,
+                state: state(planned),
                 state_since: now,
                 created_at: now,
                 updated_at: now,

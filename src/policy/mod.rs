@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod credits;
+pub mod decision;
 pub mod document;
 mod free_text;
 pub mod hint;
@@ -18,6 +19,7 @@ pub mod template_file;
 pub mod text;
 
 pub use catalog::Catalog;
+pub use decision::{Decision, Finding, Outcome};
 pub use plan::{Plan, PlanContext, PlannedJob, Skip, plan};
 pub use problem::{Code, Problem};
 pub use request::Request;

@@ -9,7 +9,7 @@ use crate::{
     budget::{Demand, Key, Rules, Scope, Subject, rules::matches},
     job::{Repository, RequestId, time::Millis},
     policy::{
-        Catalog, Problem, Request, Template, inputs,
+        Catalog, Decision, Problem, Request, Template, inputs,
         problem::Code,
         render::Prompts,
         request::{REPOSITORIES_MAX, sha256},
@@ -44,6 +44,7 @@ pub struct PlannedJob {
     pub subject: Subject,
     /// What an attempt takes, coarse to fine.
     pub demands: Vec<Demand>,
+    pub decision: Decision,
 }
 
 /// A repository that was named and is left out.
@@ -276,6 +277,7 @@ fn jobs(
             model: model.map(str::to_owned),
             subject,
             demands,
+            decision: Decision::default(),
         });
     }
     Ok(jobs)
@@ -306,5 +308,5 @@ fn decided(job: &PlannedJob) -> serde_json::Value {
             json!([key, demand.amount, demand.release, demand.expiry, demand.exclude])
         })
         .collect();
-    json!([job.repository, job.prompt_digest, job.model, job.subject.identity, demands])
+    json!([job.repository, job.prompt_digest, job.model, job.subject.identity, demands, job.decision])
 }
