@@ -249,7 +249,10 @@ async fn load_jobs(
     // A job is loaded with all its attempts and active holds, or not at all.
     let ids = texts(needs.jobs.iter().filter(|job| !set.jobs.has(job)));
     let mut missing = needs.requests.clone();
+    // One that never had an attempt has no holds either.
+    let mut attempted = Vec::new();
     for row in tx.rows_in::<JobRow>(&table::JOBS, "id", &ids, "").await? {
+        attempted.extend(row.attempt_id.map(|_| row.id.to_string()));
         if let Some(shared) = cache.get(row.request_id) {
             set.requests.insert(row.request_id, shared);
         } else {
@@ -262,10 +265,11 @@ async fn load_jobs(
         cache.put(shared.row.id, Arc::clone(&shared));
         set.requests.insert(shared.row.id, shared);
     }
-    for row in tx.rows_in::<AttemptRow>(&table::ATTEMPTS, "job_id", &ids, "").await? {
+    for row in tx.rows_in::<AttemptRow>(&table::ATTEMPTS, "job_id", &attempted, "").await? {
         set.load_attempt(row);
     }
-    for hold in tx.rows_in::<HoldRow>(&table::HOLDS, "job_id", &ids, "AND t.released_at IS NULL").await? {
+    let active = "AND t.released_at IS NULL";
+    for hold in tx.rows_in::<HoldRow>(&table::HOLDS, "job_id", &attempted, active).await? {
         set.load_hold(hold);
     }
     if needs.roll_over {
