@@ -6,6 +6,7 @@ pub mod credits;
 pub mod decision;
 pub mod document;
 mod free_text;
+pub mod freeze;
 pub mod hint;
 pub mod inputs;
 pub mod plan;
