@@ -28,6 +28,7 @@ use sluicegate::{
         catch_up::History,
         context::{Closures, Sent, Specs, Work},
         feed,
+        freezes::Freezes,
         rebuild::Barrier,
         resume::{self, Newcomer},
         tracker::Tracker,
@@ -230,6 +231,7 @@ impl House {
             clock: clock.clone(),
             entropy,
             policy: Policy {
+                freezes: Arc::default(),
                 catalog: Catalog::load(vec![("bump/1.toml".into(), template.into())]).unwrap(),
                 rules,
                 allowed: vec!["acme/*".into()],
@@ -247,6 +249,7 @@ impl House {
             tracker: Tracker::default(),
             specs: Specs::default(),
             closures: Closures::default(),
+            freezes: Freezes::new(Arc::default()),
             sent: Sent::default(),
             apart: false.into(),
         });

@@ -85,6 +85,7 @@ pub struct Freeze {
     pub reach: Reach,
     /// What it leaves alone within its reach.
     pub except: Vec<Reach>,
+    /// IANA name.
     pub zone: String,
     whens: Vec<When>,
 }
@@ -124,10 +125,13 @@ pub struct Exemption {
 }
 
 impl Exemption {
+    /// True if it takes anything from a freeze.
+    pub fn touches(&self, freeze: &str, now: Timestamp) -> bool {
+        now < self.until && self.freeze.as_deref().is_none_or(|name| name == freeze)
+    }
+
     fn lets(&self, freeze: &str, subject: &Subject<'_>, now: Timestamp) -> bool {
-        let named = self.freeze.as_deref().is_none_or(|name| name == freeze);
-        named
-            && now < self.until
+        self.touches(freeze, now)
             && match self.exempt {
                 Exempt::Job(id) => subject.job == Some(id),
                 Exempt::Request(id) => subject.request == Some(id),
@@ -194,7 +198,7 @@ impl Freeze {
         self.whens.iter().all(|when| when.is_over(now))
     }
 
-    fn covers(&self, subject: &Subject<'_>) -> bool {
+    pub fn covers(&self, subject: &Subject<'_>) -> bool {
         self.reach.covers(subject) && !self.except.iter().any(|except| except.covers(subject))
     }
 }

@@ -15,7 +15,10 @@ use super::{
     when::{LENGTH_MAX, When, early, late},
 };
 use crate::{
-    job::{repository::Repository, time::Millis},
+    job::{
+        repository::Repository,
+        time::{Millis, Timestamp},
+    },
     policy::{
         problem::{Code, Problem},
         text,
@@ -60,6 +63,24 @@ pub struct Entry {
     /// An iCalendar file, from the folder of the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
+}
+
+impl Written {
+    /// Its first entry begins at an instant.
+    pub fn begin(&mut self, now: Timestamp) -> Result<(), Problem> {
+        let what = || format!("`{}` is not a time zone", text::shorten(&self.zone, 80));
+        let zone = zone(&self.zone)
+            .ok_or_else(|| wrong("zone", what(), "write the IANA name, such as Europe/Berlin or UTC"))?;
+        let instant = jiff::Timestamp::from_millisecond(now.0);
+        let local = instant.map(|at| zone.to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S").to_string());
+        match (self.entry.first_mut(), local) {
+            (Some(Entry { from: from @ None, cron: None, calendar: None, .. }), Ok(local)) => {
+                *from = Some(local);
+                Ok(())
+            }
+            _ => Err(wrong("now", "it has another beginning", "leave `from`, `cron` and `calendar` out")),
+        }
+    }
 }
 
 fn global() -> String {
@@ -239,10 +260,7 @@ fn span(text: &str) -> Result<Millis, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        job::time::Timestamp,
-        policy::freeze::{Exempt, Exemption, Frozen, Subject, active, in_force},
-    };
+    use crate::policy::freeze::{Exempt, Exemption, Frozen, Subject, active, in_force};
 
     fn entry(from: &str, until: Option<&str>) -> Entry {
         Entry { from: Some(from.into()), until: until.map(Into::into), ..Entry::default() }
