@@ -7,6 +7,7 @@
 
 mod budgets;
 pub mod check;
+pub mod freezes;
 mod limits;
 mod overlay;
 pub mod secret;
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use check::{Summary, check};
+pub use freezes::load_freezes;
 pub use secret::SecretRef;
 pub use sections::{Identity, Settings};
 pub use templates::load_catalog;

@@ -5,6 +5,7 @@ mod access;
 mod budgets;
 mod dead;
 mod fault;
+mod freezes;
 mod gates;
 mod jobs;
 mod limits;
@@ -41,6 +42,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(dead::routes())
         .merge(budgets::routes())
         .merge(gates::routes())
+        .merge(freezes::routes())
         .merge(reports::routes())
         .with_state(context);
     routes

@@ -16,6 +16,7 @@ use crate::{
     job::{
         cadence::CadenceRule,
         id::{AttemptId, JobId, NoticeId, RequestId},
+        repository::Repository,
         time::{Millis, Timestamp},
     },
     ledger::{
@@ -24,8 +25,8 @@ use crate::{
     },
     news::News,
     notify::Sink,
-    pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::Catalog,
+    pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
+    policy::{Catalog, freeze::Freeze},
     worker::{DueQueue, Pulse},
 };
 
@@ -76,6 +77,15 @@ pub struct Policy {
     pub allowed: Vec<String>,
     pub identity: String,
     pub default_model: Option<String>,
+    /// Of the file; those that people make are in the ledger.
+    pub freezes: Arc<[Freeze]>,
+}
+
+impl Policy {
+    /// The class of a repository; none: it has none.
+    pub fn class_of(&self, _repository: &Repository) -> Option<String> {
+        None
+    }
 }
 
 /// A job with the attempt that its step is about.
@@ -148,6 +158,7 @@ pub struct Context {
     pub tracker: Tracker,
     pub specs: Specs,
     pub closures: Closures,
+    pub freezes: Freezes,
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,

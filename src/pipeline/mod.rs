@@ -9,6 +9,8 @@ pub mod duties;
 pub mod feed;
 pub mod find;
 pub mod fleet;
+pub mod freeze_acts;
+pub mod freezes;
 pub mod gates;
 pub mod heartbeat;
 pub mod inspect;
@@ -30,6 +32,7 @@ pub mod view;
 
 pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;
+pub use freeze_acts::{FreezeError, Whom};
 pub use operate::OperateError;
 pub use submit::{Draft, SubmitError};
 

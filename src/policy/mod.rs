@@ -10,6 +10,7 @@ pub mod decision;
 pub mod document;
 pub mod facts;
 mod free_text;
+pub mod freeze;
 pub mod glob;
 pub mod hint;
 pub mod inputs;

@@ -28,6 +28,7 @@ use sluicegate::{
         catch_up::History,
         context::{Closures, Sent, Specs, Work},
         feed,
+        freezes::Freezes,
         rebuild::Barrier,
         resume::{self, Newcomer},
         tracker::Tracker,
@@ -238,6 +239,7 @@ impl House {
             clock: clock.clone(),
             entropy,
             policy: Policy {
+                freezes: Arc::default(),
                 catalog: Catalog::load(vec![("bump/1.toml".into(), template.into())]).unwrap(),
                 rules,
                 allowed: vec!["acme/*".into()],
@@ -255,6 +257,7 @@ impl House {
             tracker: Tracker::default(),
             specs: Specs::default(),
             closures: Closures::default(),
+            freezes: Freezes::new(Arc::default()),
             sent: Sent::default(),
             apart: false.into(),
         });
