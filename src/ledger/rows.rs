@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::{Amount, Closure, Key, Release, Subject},
+    budget::{Amount, Closure, Key, Release, Subject, demand::UNROUTED},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
@@ -141,7 +141,7 @@ impl JobRow {
             template: request.template.clone(),
             team: request.team.clone(),
             identity: self.identity.clone(),
-            model: self.model.clone().unwrap_or_else(|| "auto".to_owned()),
+            model: self.model.clone().unwrap_or_else(|| UNROUTED.to_owned()),
             request: request.id.to_string(),
             requester: request.requester.clone(),
             pool: spec.pool.clone(),

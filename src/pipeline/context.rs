@@ -16,6 +16,7 @@ use crate::{
     job::{
         cadence::CadenceRule,
         id::{AttemptId, JobId, NoticeId, RequestId},
+        repository::Repository,
         time::{Millis, Timestamp},
     },
     ledger::{
@@ -25,7 +26,7 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::Catalog,
+    policy::{Catalog, Models},
     worker::{DueQueue, Pulse},
 };
 
@@ -75,7 +76,14 @@ pub struct Policy {
     /// Globs of the repositories of this installation.
     pub allowed: Vec<String>,
     pub identity: String,
-    pub default_model: Option<String>,
+    pub models: Models,
+}
+
+impl Policy {
+    /// The class of a repository; None: no rule gives it one.
+    pub fn class(&self, _: &Repository) -> Option<&str> {
+        None
+    }
 }
 
 /// A job with the attempt that its step is about.

@@ -252,7 +252,7 @@ impl Context {
         wait
     }
 
-    fn is_spend(&self, key: &Key) -> bool {
+    pub(super) fn is_spend(&self, key: &Key) -> bool {
         self.policy.rules.budgets.iter().any(|rule| rule.kind == Kind::Spend && rule.name == key.name())
     }
 

@@ -242,7 +242,7 @@ impl House {
                 rules,
                 allowed: vec!["acme/*".into()],
                 identity: "bot".into(),
-                default_model: None,
+                models: sluicegate::policy::Models::default(),
             },
             queues: Queues::new(&ticking, &tuning),
             tuning,
