@@ -7,8 +7,8 @@ pub mod doctor;
 pub mod health;
 mod redis_check;
 mod service;
-pub mod template_check;
 pub mod streams;
+pub mod template_check;
 pub mod token;
 pub mod wire;
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::{Amount, Closure, Key, Release, Subject, demand::UNROUTED},
+    budget::{Amount, ClosedBy, Closure, Key, Release, Subject, demand::UNROUTED},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
@@ -15,7 +15,10 @@ use crate::{
         state::State,
         time::Timestamp,
     },
-    policy::template::{Fallback, RequiredChecks},
+    policy::{
+        Decision,
+        template::{Fallback, RequiredChecks},
+    },
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +137,10 @@ impl JobRow {
     pub fn pull(&self) -> Option<Pull> {
         self.pull_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
+    /// What policy said of it when it was planned.
+    pub fn decision(&self) -> Decision {
+        self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
     /// What budgets care about.
     pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {
         Subject {
@@ -219,6 +226,7 @@ pub struct BudgetRow {
     pub id: Key,
     pub used: Amount,
     pub limit_override: Option<Amount>,
+    /// What closes it, by source; none: open.
     pub closed_json: Option<String>,
     pub version: i64,
 }
@@ -227,8 +235,13 @@ impl BudgetRow {
     pub const fn new(key: Key) -> Self {
         Self { id: key, used: Amount::ZERO, limit_override: None, closed_json: None, version: 0 }
     }
+    /// Everything that closes it.
+    pub fn closed_by(&self) -> ClosedBy {
+        self.closed_json.as_deref().map(ClosedBy::read).unwrap_or_default()
+    }
+    /// What keeps it closed longest: all that whoever only asks whether it is open needs.
     pub fn closure(&self) -> Option<Closure> {
-        self.closed_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+        self.closed_by().last().cloned()
     }
 }
 

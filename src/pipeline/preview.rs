@@ -125,12 +125,9 @@ impl Context {
             }
             let closed = truths.get(key).and_then(|truth| truth.closed.clone());
             let budget = BudgetView {
-                key: key.clone(),
                 used: sum.0,
-                limit: sum.1,
-                limit_set_by_operator: false,
-                closed: closed.filter(|closure| closure.opens_at.is_none_or(|opens| now < opens)),
-                nano_credits: self.is_spend(key),
+                closed: closed.filter(|closure| closure.holds_at(now)),
+                ..BudgetView::untouched(key.clone(), sum.1, self.is_spend(key))
             };
             let asked = Amount::new(met.asked).unwrap_or_default();
             MetBudget { budget, asked, jobs: met.jobs }
@@ -140,7 +137,13 @@ impl Context {
 
     async fn closed_on_the_way(&self, plan: &Plan) -> Result<Vec<GateView>, LedgerError> {
         let gates: BTreeSet<Key> = plan.jobs.iter().flat_map(|job| job.subject.gates()).collect();
-        Ok(self.closed_gates().await?.into_iter().filter(|gate| gates.contains(&gate.key)).collect())
+        let now = self.now();
+        let truths = self.ledger.gates().await?;
+        let closed = truths.into_iter().filter(|truth| gates.contains(&truth.key)).filter_map(|truth| {
+            let closure = truth.closed.filter(|closure| closure.holds_at(now))?;
+            Some(GateView { key: truth.key, closure: Some(closure), closed_by: Vec::new() })
+        });
+        Ok(closed.collect())
     }
 
     async fn estimate(&self, plan: &Plan, budgets: &[MetBudget]) -> Result<Estimate, LedgerError> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    budget::{Amount, Closure, Key, Refusal},
+    budget::{Amount, ClosedBy, Closure, Key, Refusal, Source},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId},
         repository::Repository,
@@ -17,6 +17,7 @@ use crate::{
         query::StateCount,
         rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WorkerRow},
     },
+    policy::Finding,
 };
 
 /// The answer to a submitted request.
@@ -74,6 +75,9 @@ pub struct JobView {
     pub pull_url: Option<String>,
     pub task_url: Option<String>,
     pub model: Option<String>,
+    /// What policy found when it was planned.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     pub replay_of: Option<JobId>,
     pub discarded: bool,
     /// None once it has ended.
@@ -120,6 +124,9 @@ pub struct Why {
     /// Jobs of its class that go first, while it queues.
     pub ahead: Option<u64>,
     pub holders: Vec<Holder>,
+    /// Every gate that is closed before it, and for whom.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateView>,
 }
 
 /// One budget.
@@ -129,7 +136,11 @@ pub struct BudgetView {
     pub used: Amount,
     pub limit: Option<Amount>,
     pub limit_set_by_operator: bool,
+    /// What keeps it closed longest.
     pub closed: Option<Closure>,
+    /// Everything that closes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_by: Vec<ClosedFor>,
     /// The amounts are nano-credits.
     #[serde(default)]
     pub nano_credits: bool,
@@ -138,7 +149,15 @@ pub struct BudgetView {
 impl BudgetView {
     /// One that nobody has used yet.
     pub const fn untouched(key: Key, limit: Option<Amount>, nano_credits: bool) -> Self {
-        Self { key, used: Amount::ZERO, limit, limit_set_by_operator: false, closed: None, nano_credits }
+        Self {
+            key,
+            used: Amount::ZERO,
+            limit,
+            limit_set_by_operator: false,
+            closed: None,
+            closed_by: Vec::new(),
+            nano_credits,
+        }
     }
 }
 
@@ -154,7 +173,28 @@ pub struct RequestView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateView {
     pub key: Key,
+    /// What keeps it closed longest; None: it is open.
     pub closure: Option<Closure>,
+    /// Everything that closes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_by: Vec<ClosedFor>,
+}
+
+/// One of the closures of a gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedFor {
+    /// `operator`, `cool-down`, `freeze/NAME`, `breaker/NAME`.
+    pub source: Source,
+    #[serde(flatten)]
+    pub closure: Closure,
+}
+
+impl ClosedFor {
+    /// What closes a budget at a time.
+    pub fn at(closed: &ClosedBy, now: Timestamp) -> Vec<Self> {
+        let holding = closed.iter().filter(|(_, closure)| closure.holds_at(now));
+        holding.map(|(source, closure)| Self { source: source.clone(), closure: closure.clone() }).collect()
+    }
 }
 
 /// What is still worked on behind a gate.
