@@ -35,7 +35,12 @@ pub async fn run(args: &TemplateCheckArgs) -> anyhow::Result<u8> {
         say(&serde_json::json!({ "ok": true, "templates": ids, "ledger": word }).to_string())?;
     } else {
         for template in &templates {
-            say(&format!("{}: good; {} has the digest {}; {word}", template.path, template.id(), template.digest))?;
+            say(&format!(
+                "{}: good; {} has the digest {}; {word}",
+                template.path,
+                template.id(),
+                template.digest
+            ))?;
         }
     }
     Ok(Exit::Ok.code())

@@ -212,7 +212,9 @@ fn refused(status: StatusCode, body: String) -> CliError {
     } else {
         let problems: Vec<String> = refusal.problems.iter().map(indented).collect();
         let head = match refusal.code.as_str() {
-            "plan-changed" => "the plan does not hold any more, and nothing was started; what is different now:",
+            "plan-changed" => {
+                "the plan does not hold any more, and nothing was started; what is different now:"
+            }
             _ => "the input was refused, and nothing of it was kept:",
         };
         format!("{head}\n{}", problems.join("\n"))
@@ -230,7 +232,9 @@ fn what_to_do(exit: Exit, code: &str) -> Option<&'static str> {
         (_, "unknown-job") => "look for it with `sluice jobs`",
         (_, "unknown-request") => "look for it with `sluice requests`",
         (_, "unknown-template") => "look for it with `sluice template list`",
-        (_, "plan-changed") => "plan again with `sluice plan REQUEST --out FILE`, and look at what is different",
+        (_, "plan-changed") => {
+            "plan again with `sluice plan REQUEST --out FILE`, and look at what is different"
+        }
         (_, "unknown-budget") => "look for it with `sluice budgets`",
         (_, "illegal-event") => "look at it with `sluice show`",
         (_, "ledger-unavailable" | "ledger-unreadable") => "look closer with `sluice doctor`",

@@ -81,7 +81,9 @@ pub async fn run(args: &PlanArgs, session: &mut Session) -> Result<Exit, CliErro
         show_prompt(job, screen)?;
     }
     let after = match &args.out {
-        Some(path) => format!("nothing was started: `sluice apply {}` hands it in if it still holds", path.display()),
+        Some(path) => {
+            format!("nothing was started: `sluice apply {}` hands it in if it still holds", path.display())
+        }
         None => "nothing was started or kept: `--out FILE` keeps it for `sluice apply`".to_owned(),
     };
     let paint = screen.paint;
@@ -99,8 +101,9 @@ fn keyed(mut applicable: Applicable, answer: &Answer) -> Applicable {
 
 fn write(path: &PathBuf, applicable: Applicable) -> Result<(), CliError> {
     let file = PlanFile { format: FORMAT.to_owned(), applicable };
-    let text = serde_json::to_string_pretty(&file)
-        .map_err(|error| CliError::new(Exit::Failure, format!("the plan cannot be written as JSON: {error}")))?;
+    let text = serde_json::to_string_pretty(&file).map_err(|error| {
+        CliError::new(Exit::Failure, format!("the plan cannot be written as JSON: {error}"))
+    })?;
     fs::write(path, text + "\n").map_err(|error| {
         CliError::new(Exit::Failure, format!("{} cannot be written: {error}", path.display()))
             .hint("check the path and who may write it")
@@ -117,7 +120,10 @@ pub async fn apply(args: &ApplyArgs, session: &mut Session) -> Result<Exit, CliE
     let file: PlanFile =
         serde_json::from_slice(&read.bytes).map_err(|error| wrong(format!("this is not a plan: {error}")))?;
     if file.format != FORMAT {
-        return Err(wrong(format!("its format is `{}`, and not `{FORMAT}`", words::shorten(&file.format, 60))));
+        return Err(wrong(format!(
+            "its format is `{}`, and not `{FORMAT}`",
+            words::shorten(&file.format, 60)
+        )));
     }
     let body = Body::json(&file.applicable)?;
     let answer = session.client.post(&["v1", "plans", "apply"], body).await?;
@@ -214,7 +220,10 @@ fn budgets(met: &[MetBudget], screen: &mut Screen) -> Result<(), CliError> {
         let shown = |amount: Amount| {
             if one.budget.nano_credits { words::credits(amount.get()) } else { amount.to_string() }
         };
-        let over = one.budget.limit.is_some_and(|limit| one.budget.used.plus(one.asked).is_none_or(|sum| sum > limit));
+        let over = one
+            .budget
+            .limit
+            .is_some_and(|limit| one.budget.used.plus(one.asked).is_none_or(|sum| sum > limit));
         let word = match (&one.budget.closed, over) {
             (Some(_), _) => "closed",
             (None, true) => "jobs will wait here",
@@ -233,14 +242,16 @@ fn budgets(met: &[MetBudget], screen: &mut Screen) -> Result<(), CliError> {
 }
 
 fn estimate(estimate: &Estimate, screen: &mut Screen) -> Result<(), CliError> {
-    let between = |range: Range, show: &dyn Fn(u64) -> String| format!("{} to {}", show(range.low), show(range.high));
+    let between =
+        |range: Range, show: &dyn Fn(u64) -> String| format!("{} to {}", show(range.low), show(range.high));
     let credits = estimate.nano_credits.map(|range| between(range, &words::credits));
     let hours = |ms: u64| {
         let tenths = ms / 360_000;
         format!("{}.{}", tenths / 10, tenths % 10)
     };
     let review = estimate.review_ms.map(|range| between(range, &hours));
-    let finish = estimate.finish.map(|(low, high)| format!("{} to {}", words::moment(low), words::moment(high)));
+    let finish =
+        estimate.finish.map(|(low, high)| format!("{} to {}", words::moment(low), words::moment(high)));
     let none = || "no history".to_owned();
     screen.line(format!("  credits       {}", credits.unwrap_or_else(none)))?;
     screen.line(format!("  review hours  {}", review.unwrap_or_else(none)))?;

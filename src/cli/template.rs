@@ -63,7 +63,9 @@ pub async fn run(command: &TemplateCommand, session: &mut Session) -> Result<Exi
         TemplateCommand::List => list(session).await,
         TemplateCommand::Show(args) => show(args, session).await,
         TemplateCommand::Diff(args) => diff(args, session).await,
-        TemplateCommand::Check(_) => Err(CliError::new(Exit::Failure, "this command does not talk to a daemon")),
+        TemplateCommand::Check(_) => {
+            Err(CliError::new(Exit::Failure, "this command does not talk to a daemon"))
+        }
     }
 }
 
@@ -114,8 +116,13 @@ async fn show(args: &TemplateShowArgs, session: &mut Session) -> Result<Exit, Cl
     let detail: TemplateDetail = answer.read()?;
     let view = &detail.view;
     let paint = screen.paint;
-    screen.line(format!("{}: {}", paint.with(Tone::Strong, &words::clean(&view.id)), words::clean(&view.summary)))?;
-    let used = view.first_used_at.map_or_else(|| "never".to_owned(), |at| words::moment_and_age(at, answer.at));
+    screen.line(format!(
+        "{}: {}",
+        paint.with(Tone::Strong, &words::clean(&view.id)),
+        words::clean(&view.summary)
+    ))?;
+    let used =
+        view.first_used_at.map_or_else(|| "never".to_owned(), |at| words::moment_and_age(at, answer.at));
     let fields = [
         ("digest", view.digest.clone()),
         ("owner", format!("{}, team {}", view.owner, view.team)),
@@ -124,10 +131,22 @@ async fn show(args: &TemplateShowArgs, session: &mut Session) -> Result<Exit, Cl
         ("replaces", view.replaces.clone().unwrap_or_default()),
         ("replaced by", view.replaced_by.join(", ")),
         ("deprecated", view.deprecated.clone().unwrap_or_default()),
-        ("changed", if view.changed { "the file is not what it was at its first use: give it a new version" } else { "" }.to_owned()),
+        (
+            "changed",
+            if view.changed {
+                "the file is not what it was at its first use: give it a new version"
+            } else {
+                ""
+            }
+            .to_owned(),
+        ),
     ];
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-        screen.line(format!("  {} {}", paint.with(Tone::Faint, &format!("{name:<12}")), words::clean(value)))?;
+        screen.line(format!(
+            "  {} {}",
+            paint.with(Tone::Faint, &format!("{name:<12}")),
+            words::clean(value)
+        ))?;
     }
     screen.line("")?;
     screen.line(words::clean_lines(&detail.source))?;
@@ -154,7 +173,10 @@ async fn diff(args: &TemplateDiffArgs, session: &mut Session) -> Result<Exit, Cl
         return Ok(Exit::Ok);
     }
     for (sign, view, tone) in [("---", &from.view, Tone::Bad), ("+++", &to.view, Tone::Good)] {
-        screen.line(paint.with(tone, &format!("{sign} {}  {}", words::clean(&view.id), words::shorten(&view.digest, 13))))?;
+        screen.line(paint.with(
+            tone,
+            &format!("{sign} {}  {}", words::clean(&view.id), words::shorten(&view.digest, 13)),
+        ))?;
     }
     for line in lines {
         let (sign, text, tone) = match &line {
@@ -162,7 +184,9 @@ async fn diff(args: &TemplateDiffArgs, session: &mut Session) -> Result<Exit, Cl
             Line::Removed(text) => ("-", text, Tone::Bad),
             Line::Added(text) => ("+", text, Tone::Good),
             Line::LeftOut(count) => {
-                screen.line(paint.with(Tone::Faint, &format!("@ {} unchanged", words::count(*count, "line"))))?;
+                screen.line(
+                    paint.with(Tone::Faint, &format!("@ {} unchanged", words::count(*count, "line"))),
+                )?;
                 continue;
             }
         };

@@ -89,11 +89,16 @@ pub async fn run(args: &WhyArgs, session: &mut Session) -> Result<Exit, CliError
 }
 
 /// The request's newest job in the repository. None: it was left out, and why was told.
-async fn of_request(id: &str, repository: &Repository, session: &mut Session) -> Result<Option<JobId>, CliError> {
+async fn of_request(
+    id: &str,
+    repository: &Repository,
+    session: &mut Session,
+) -> Result<Option<JobId>, CliError> {
     let answer = session.client.get(&["v1", "requests", id], &[]).await?;
     let view: RequestView = answer.read()?;
     let skips = request::skips(&view.request.skipped_json)?;
-    if let Some(skip) = skips.iter().find(|skip| skip.repository.eq_ignore_ascii_case(repository.full_name())) {
+    if let Some(skip) = skips.iter().find(|skip| skip.repository.eq_ignore_ascii_case(repository.full_name()))
+    {
         let screen = &mut session.screen;
         if screen.json {
             screen.line(serde_json::json!({ "skipped": skip }).to_string())?;
@@ -103,11 +108,15 @@ async fn of_request(id: &str, repository: &Repository, session: &mut Session) ->
         }
         return Ok(None);
     }
-    let query = [("request", Some(view.request.id.to_string())), ("repository", Some(repository.to_string()))];
+    let query =
+        [("request", Some(view.request.id.to_string())), ("repository", Some(repository.to_string()))];
     let page: jobs::Page = session.client.get(&["v1", "jobs"], &query).await?.read()?;
     match page.jobs.last() {
         Some(job) => Ok(Some(job.id)),
-        None => Err(CliError::new(Exit::NotFound, format!("request {} does not name {repository}", view.request.id))
-            .hint("`sluice show` lists what it left out, `sluice jobs --request` what it works on")),
+        None => Err(CliError::new(
+            Exit::NotFound,
+            format!("request {} does not name {repository}", view.request.id),
+        )
+        .hint("`sluice show` lists what it left out, `sluice jobs --request` what it works on")),
     }
 }

@@ -25,7 +25,11 @@ impl Faults<'_> {
                 let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'*');
                 if glob.is_empty() || !glob.bytes().all(plain) {
                     let what = format!("`{}` is not a glob of templates", text::shorten(glob, 80));
-                    self.add(&["route", &at, "template"], what, "write a name; `*` stands for any run of characters");
+                    self.add(
+                        &["route", &at, "template"],
+                        what,
+                        "write a name; `*` stands for any run of characters",
+                    );
                 }
             }
             let route = Route {
@@ -69,7 +73,10 @@ impl Faults<'_> {
         let Some(first) = before.iter().position(|other| other.contradicts(route)) else { return };
         let other = before.get(first).map(|other| other.model.clone()).unwrap_or_default();
         let place = self.place(&["route", &first.to_string(), "model"]);
-        let what = format!("a job can fit this route (`{}`) and the one at {place} (`{other}`), and neither is more specific", route.model);
+        let what = format!(
+            "a job can fit this route (`{}`) and the one at {place} (`{other}`), and neither is more specific",
+            route.model
+        );
         let hint = "add a `class`, a `risk` or a longer `template` to one of them, or name the same model";
         self.told(&["route", at, "model"], Problem::new(Code::ContradictoryRoutes, what).hint(hint));
     }
@@ -91,7 +98,11 @@ impl Faults<'_> {
         };
         if let Some(known) = fitting.find(blocks) {
             let what = format!("the route leads to `{model}`, which `{}` blocks there", known.name);
-            self.add(&["route", at, "model"], what, "name another model, or take the class out of `blocked_for`");
+            self.add(
+                &["route", at, "model"],
+                what,
+                "name another model, or take the class out of `blocked_for`",
+            );
         }
     }
 

@@ -5,7 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     budget::{Key, Truth},
     job::{repository::Repository, time::Timestamp},
-    ledger::{Dialect, Ledger, LedgerError, db::Bind, rows::{BudgetRow, TemplateRow}, table},
+    ledger::{
+        Dialect, Ledger, LedgerError,
+        db::Bind,
+        rows::{BudgetRow, TemplateRow},
+        table,
+    },
 };
 
 /// Newest requests of a template that are looked at.

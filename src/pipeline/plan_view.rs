@@ -102,7 +102,8 @@ pub struct PlannedView {
 
 impl PlannedView {
     pub fn of(job: &PlannedJob, request: &Request, wanted: &Wanted) -> Self {
-        let shown = wanted.prompt.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(job.repository.full_name()));
+        let shown =
+            wanted.prompt.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(job.repository.full_name()));
         let outcome = if request.hold { Outcome::NeedsApproval } else { Outcome::Allow };
         Self {
             repository: job.repository.clone(),
@@ -131,7 +132,11 @@ impl PullRequestPolicy {
             base_ref: template.base_ref.clone(),
             labels: template.labels.clone(),
             reviewers: template.reviewers.clone(),
-            required_checks: template.required_checks.as_ref().map(|checks| checks.names.clone()).unwrap_or_default(),
+            required_checks: template
+                .required_checks
+                .as_ref()
+                .map(|checks| checks.names.clone())
+                .unwrap_or_default(),
             text: template.pull_request_text.clone(),
         }
     }

@@ -50,13 +50,16 @@ impl Context {
             && !plan.jobs.iter().any(|job| job.repository.full_name().eq_ignore_ascii_case(name))
         {
             let what = format!("the plan has no job in `{name}`");
-            let problem = Problem::new(Code::BadRepository, what).at("prompt").hint("name a repository that is not skipped");
+            let problem = Problem::new(Code::BadRepository, what)
+                .at("prompt")
+                .hint("name a repository that is not skipped");
             return Err(SubmitError::Invalid(vec![problem]));
         }
         let met = met(&plan);
         let keys: Vec<Key> = met.keys().flat_map(|key| self.counted(key)).collect();
         let truths = self.ledger.truths_of(&keys).await?;
-        let truths: BTreeMap<Key, Truth> = truths.into_iter().map(|truth| (truth.key.clone(), truth)).collect();
+        let truths: BTreeMap<Key, Truth> =
+            truths.into_iter().map(|truth| (truth.key.clone(), truth)).collect();
         let budgets = self.met_budgets(&met, &truths);
         let estimate = self.estimate(&plan, &budgets).await?;
         let outline = wanted.outline.then(|| Outline::of(&plan));
@@ -72,7 +75,11 @@ impl Context {
             budgets: budgets.into_iter().filter(shown).collect(),
             closed: self.closed_on_the_way(&plan).await?,
             estimate,
-            applicable: outline.map(|outline| Applicable { digest: plan.digest, request: plan.request, outline }),
+            applicable: outline.map(|outline| Applicable {
+                digest: plan.digest,
+                request: plan.request,
+                outline,
+            }),
         })
     }
 
@@ -208,8 +215,7 @@ fn rounds(budgets: &[MetBudget], holds: &BTreeSet<Key>) -> Option<u64> {
 /// Thousands of repositories have thousands of budgets of their own: only those without room are told.
 fn shown(met: &MetBudget) -> bool {
     let own = met.budget.key.scope().is_some_and(|(scope, _)| scope == Scope::Repository);
-    let full = met.budget.limit.is_some_and(|limit| {
-        met.budget.used.plus(met.asked).is_none_or(|sum| sum > limit)
-    });
+    let full =
+        met.budget.limit.is_some_and(|limit| met.budget.used.plus(met.asked).is_none_or(|sum| sum > limit));
     !own || full || met.budget.closed.is_some()
 }

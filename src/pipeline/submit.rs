@@ -11,10 +11,7 @@ use crate::{
         Command, LedgerError, NewJob, Reply,
         rows::{JobRow, RequestRow, RequestSpec},
     },
-    pipeline::{
-        context::Context,
-        view::Accepted,
-    },
+    pipeline::{context::Context, view::Accepted},
     policy::{self, Outcome, Plan, PlanContext, Problem, Request},
     telemetry::failpoint,
 };

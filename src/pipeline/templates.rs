@@ -7,10 +7,7 @@ use crate::{
     job::time::Timestamp,
     ledger::{LedgerError, rows::TemplateRow},
     pipeline::context::Context,
-    policy::{
-        Problem, Template,
-        template::Risk,
-    },
+    policy::{Problem, Template, template::Risk},
 };
 
 /// One version of a template.

@@ -91,10 +91,20 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_shown_with_a_few_lines_around_it() {
-        let lines = |changed: &str| (1..=9).map(|n| if n == 9 { changed.to_owned() } else { n.to_string() }).collect::<Vec<_>>().join("\n");
+        let lines = |changed: &str| {
+            (1..=9)
+                .map(|n| if n == 9 { changed.to_owned() } else { n.to_string() })
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
         let same = |text: &str| Line::Same(text.to_owned());
         let wanted = vec![
-            Line::LeftOut(5), same("6"), same("7"), same("8"), Line::Removed("9".into()), Line::Added("nine".into()),
+            Line::LeftOut(5),
+            same("6"),
+            same("7"),
+            same("8"),
+            Line::Removed("9".into()),
+            Line::Added("nine".into()),
         ];
         assert_eq!(line_diff(&lines("9"), &lines("nine")), wanted);
         assert_eq!(line_diff("a", "a"), [Line::LeftOut(1)]);

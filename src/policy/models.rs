@@ -159,10 +159,14 @@ impl Models {
             known.blocked_for.iter().any(named)
         };
         let told = |outcome, reason, text: String| Some(Finding::new(outcome, reason, text).by(by));
-        let place = class.map_or_else(|| "any repository".to_owned(), |class| format!("{class} repositories"));
+        let place =
+            class.map_or_else(|| "any repository".to_owned(), |class| format!("{class} repositories"));
         let Some(model) = model else {
             let known = self.known.iter().find(class_blocks)?;
-            let text = format!("no model is routed, and the provider could choose `{}`, which is blocked for {place}", known.name);
+            let text = format!(
+                "no model is routed, and the provider could choose `{}`, which is blocked for {place}",
+                known.name
+            );
             return told(Outcome::Deny, "model-not-routed", text);
         };
         let mut fitting = self.known.iter().filter(|known| matches(&known.name, model)).peekable();
@@ -171,7 +175,8 @@ impl Models {
             return self.outside(model, by).or_else(|| told(Outcome::Allow, "model-unknown", text));
         }
         if let Some(known) = fitting.find(class_blocks) {
-            let text = format!("the model `{}` is blocked for {place} (`{}`)", text::shorten(model, 80), known.name);
+            let text =
+                format!("the model `{}` is blocked for {place} (`{}`)", text::shorten(model, 80), known.name);
             return told(Outcome::Deny, "model-blocked", text);
         }
         self.outside(model, by)
@@ -182,24 +187,25 @@ impl Models {
             return None;
         }
         let globs = text::shorten(&self.allowed.join(", "), 200);
-        let text = format!("the model `{}` is outside the list of this installation ({globs})", text::shorten(model, 80));
+        let text = format!(
+            "the model `{}` is outside the list of this installation ({globs})",
+            text::shorten(model, 80)
+        );
         Some(Finding::new(Outcome::Deny, "model-not-allowed", text).by(by))
     }
 }
 
-fn escalation(
-    request: &Request,
-    wanted: &str,
-    routed: Option<&str>,
-    by: &str,
-) -> Result<Finding, Problem> {
+fn escalation(request: &Request, wanted: &str, routed: Option<&str>, by: &str) -> Result<Finding, Problem> {
     let instead = routed.unwrap_or("what the provider chooses");
     let Some(reason) = request.model_reason.as_deref().filter(|reason| !reason.trim().is_empty()) else {
         let what = format!("`{wanted}` is asked for instead of `{instead}` ({by}), and no reason is given");
         let hint = "say why in `model_reason`, or leave `model` out";
         return Err(Problem::new(Code::ReasonMissing, what).at("model_reason").hint(hint));
     };
-    let text = format!("asks for the model `{wanted}` instead of `{instead}` ({by}): {}", text::shorten(reason, 200));
+    let text = format!(
+        "asks for the model `{wanted}` instead of `{instead}` ({by}): {}",
+        text::shorten(reason, 200)
+    );
     Ok(Finding::new(Outcome::NeedsApproval, "model-escalated", text).by("request"))
 }
 
@@ -222,7 +228,13 @@ mod tests {
 
     fn route(template: Option<&str>, risk: Option<Risk>, class: Option<&str>, model: &str) -> Route {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        Route { name: model.to_owned(), template: owned(template), risk, class: owned(class), model: model.to_owned() }
+        Route {
+            name: model.to_owned(),
+            template: owned(template),
+            risk,
+            class: owned(class),
+            model: model.to_owned(),
+        }
     }
 
     #[test]
@@ -241,9 +253,13 @@ mod tests {
 
     #[test]
     fn globs_overlap_if_some_text_fits_both() {
-        for (one, two, wanted) in
-            [("a*", "*b", true), ("a*b", "ab", true), ("a*c", "a*b", false), ("*", "", true), ("ab", "a", false)]
-        {
+        for (one, two, wanted) in [
+            ("a*", "*b", true),
+            ("a*b", "ab", true),
+            ("a*c", "a*b", false),
+            ("*", "", true),
+            ("ab", "a", false),
+        ] {
             assert_eq!(overlap(one.as_bytes(), two.as_bytes()), wanted, "{one} {two}");
         }
     }

@@ -8,12 +8,7 @@ use serde_json::json;
 use crate::{
     budget::{Key, Scope},
     job::Repository,
-    policy::{
-        Decision, Outcome, Plan, PlannedJob, Problem, Skip,
-        problem::Code,
-        request::sha256,
-        text,
-    },
+    policy::{Decision, Outcome, Plan, PlannedJob, Problem, Skip, problem::Code, request::sha256, text},
 };
 
 /// Differences that are told one by one.
@@ -80,8 +75,12 @@ impl Outline {
             found.push(told("template", format!("the file of {} has changed", self.template)));
         }
         let standing = |outline: &Self| -> BTreeMap<String, Standing> {
-            let jobs = outline.jobs.iter().map(|job| (job.repository.to_string(), Standing::Job(Box::new(job.clone()))));
-            let skips = outline.skipped.iter().map(|skip| (skip.repository.clone(), Standing::Skipped(skip.clone())));
+            let jobs = outline
+                .jobs
+                .iter()
+                .map(|job| (job.repository.to_string(), Standing::Job(Box::new(job.clone()))));
+            let skips =
+                outline.skipped.iter().map(|skip| (skip.repository.clone(), Standing::Skipped(skip.clone())));
             jobs.chain(skips).collect()
         };
         let (before, after) = (standing(self), standing(now));

@@ -320,7 +320,16 @@ fn jobs(
         let prompt_digest = sha256(prompt.as_bytes());
         let demands = context.rules.demands(&subject);
         let (model, model_by) = (choice.model.clone(), choice.by.clone());
-        jobs.push(PlannedJob { repository, prompt, prompt_digest, model, model_by, subject, demands, decision });
+        jobs.push(PlannedJob {
+            repository,
+            prompt,
+            prompt_digest,
+            model,
+            model_by,
+            subject,
+            demands,
+            decision,
+        });
     }
     Ok(jobs)
 }

@@ -28,9 +28,16 @@ pub async fn show(id: &str, session: &mut Session) -> Result<Exit, CliError> {
     let request = &view.request;
     let skipped = skips(&request.skipped_json)?;
     let paint = screen.paint;
-    screen.line(format!("request {}: {}", paint.with(Tone::Strong, &request.id.to_string()), states(&view)))?;
+    screen.line(format!(
+        "request {}: {}",
+        paint.with(Tone::Strong, &request.id.to_string()),
+        states(&view)
+    ))?;
     let mut page = Page { screen, now: answer.at };
-    page.field("template", &format!("{}@{}, digest {}", request.template, request.template_version, request.template_digest))?;
+    page.field(
+        "template",
+        &format!("{}@{}, digest {}", request.template, request.template_version, request.template_digest),
+    )?;
     page.field("plan", &format!("digest {}", request.plan_digest))?;
     sections::request(request, &mut page)?;
     page.section("skipped")?;
@@ -58,9 +65,19 @@ pub fn skips(json: &str) -> Result<Vec<Skip>, CliError> {
 
 /// One repository with everything that was found of it.
 pub fn tell(skip: &Skip, page: &mut Page<'_>) -> Result<(), CliError> {
-    page.screen.line(format!("  {}: {} ({})", skip.repository, words::clean(&skip.text), words::clean(&skip.reason)))?;
+    page.screen.line(format!(
+        "  {}: {} ({})",
+        skip.repository,
+        words::clean(&skip.text),
+        words::clean(&skip.reason)
+    ))?;
     for finding in skip.findings.iter().filter(|finding| finding.text != skip.text) {
-        page.screen.line(format!("    {}: {} ({})", finding.outcome.as_str(), words::clean(&finding.text), words::clean(&finding.reason)))?;
+        page.screen.line(format!(
+            "    {}: {} ({})",
+            finding.outcome.as_str(),
+            words::clean(&finding.text),
+            words::clean(&finding.reason)
+        ))?;
     }
     Ok(())
 }

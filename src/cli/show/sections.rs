@@ -74,7 +74,10 @@ pub fn work(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> {
     page.field("plan", &format!("digest {}", request.plan_digest))?;
     page.field("model", job.model.as_deref().unwrap_or("not routed: the provider chooses"))?;
     for finding in &detail.job.findings {
-        page.field("finding", &format!("{}: {} ({})", finding.outcome.as_str(), finding.text, finding.reason))?;
+        page.field(
+            "finding",
+            &format!("{}: {} ({})", finding.outcome.as_str(), finding.text, finding.reason),
+        )?;
     }
     page.field("identity", &request.identity)?;
     page.field("usage", &format!("{} credits in {}", words::credits(detail.nano_credits), tries(detail)))
