@@ -1,8 +1,10 @@
 //! Who does the work. The port to an agent provider and to the forge where its results appear; one
 //! implementation speaks to GitHub.
 
+mod atlas;
 pub mod github;
 
+pub use atlas::{Atlas, Reached};
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;

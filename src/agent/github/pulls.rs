@@ -218,7 +218,7 @@ impl GitHub {
     }
 
     /// A read below `/repos/OWNER/NAME`.
-    fn at(
+    pub(super) fn at(
         &self,
         endpoint: &'static str,
         what: String,
