@@ -167,7 +167,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
             rules: Arc::clone(&rules),
             allowed: settings.policy.repositories.clone(),
             identity,
-            default_model: settings.policy.default_model.clone(),
+            models: settings.models.clone(),
         },
         tuning: tuning(loaded),
         gate,

@@ -12,6 +12,7 @@ mod limits;
 mod read;
 mod reports;
 mod requests;
+mod templates;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
@@ -44,6 +45,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(gates::routes())
         .merge(freezes::routes())
         .merge(reports::routes())
+        .merge(templates::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -15,6 +15,7 @@ use crate::{
     },
     ledger::{
         LedgerError,
+        apply::model_dedup,
         command::{Command, Fence, FreezeChange, Warrant},
         db::{Bind, Tx},
         rows::{
@@ -125,8 +126,11 @@ impl Needs {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
             }
-            Command::Seen { job, seen, .. } => {
+            Command::Seen { job, attempt, seen, .. } => {
                 self.jobs.insert(*job);
+                // Only a look at the task itself tells its model; lists do not.
+                let tells = seen.task.sessions.iter().flatten().any(|session| session.model.is_some());
+                self.dedups.extend(tells.then(|| model_dedup(*attempt)));
                 self.takers.extend((seen.event == Some(Event::Resumed)).then_some(*job));
                 self.awake.extend((!seen.task.state.is_terminal()).then_some(*job));
             }

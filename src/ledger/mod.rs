@@ -12,6 +12,7 @@ mod handle;
 pub mod invariants;
 mod load;
 mod open;
+pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;

@@ -301,7 +301,7 @@ impl Ledger {
         Ok(rows.into_iter().map(|row| self.truth(row)).collect())
     }
 
-    fn truth(&self, row: BudgetRow) -> Truth {
+    pub(super) fn truth(&self, row: BudgetRow) -> Truth {
         let limit = row.limit_override.or_else(|| self.rules.limit(&row.id));
         Truth { closed: row.closure(), key: row.id, used: row.used, limit, version: row.version }
     }

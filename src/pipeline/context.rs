@@ -26,7 +26,7 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, freeze::Freeze},
+    policy::{Catalog, Models, freeze::Freeze},
     worker::{DueQueue, Pulse},
 };
 
@@ -76,14 +76,14 @@ pub struct Policy {
     /// Globs of the repositories of this installation.
     pub allowed: Vec<String>,
     pub identity: String,
-    pub default_model: Option<String>,
+    pub models: Models,
     /// Of the file; those that people make are in the ledger.
     pub freezes: Arc<[Freeze]>,
 }
 
 impl Policy {
-    /// The class of a repository; none: it has none.
-    pub fn class_of(&self, _repository: &Repository) -> Option<String> {
+    /// The class of a repository; None: no rule gives it one.
+    pub fn class(&self, _: &Repository) -> Option<&str> {
         None
     }
 }

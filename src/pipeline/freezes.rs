@@ -97,7 +97,7 @@ impl Context {
     /// What keeps a job still at this moment.
     pub fn frozen(&self, job: &JobRow, shared: &SharedSpec) -> Option<Frozen> {
         let known = self.freezes.known();
-        let class = self.policy.class_of(&job.repository);
+        let class = self.policy.class(&job.repository).map(str::to_owned);
         let subject = Subject {
             repository: &job.repository,
             template: &shared.request.template,
@@ -216,7 +216,7 @@ impl Context {
                     shared
                 }
             };
-            let class = self.policy.class_of(&job.repository);
+            let class = self.policy.class(&job.repository).map(str::to_owned);
             let subject = Subject {
                 repository: &job.repository,
                 template: &shared.request.template,

@@ -23,6 +23,8 @@ mod limits;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod workers;
 #[cfg(test)]
 mod world;

@@ -17,7 +17,7 @@ use crate::{
     news::Silence,
     notify::LogSink,
     pipeline::{Policy, Tuning},
-    policy::{Catalog, Request},
+    policy::{Catalog, Models, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
 
@@ -114,7 +114,7 @@ pub fn parts(
             rules: Arc::clone(&rules),
             allowed: vec!["bench/*".to_owned()],
             identity: "bench".to_owned(),
-            default_model: None,
+            models: Models::default(),
         },
         tuning: Tuning {
             cadence,
