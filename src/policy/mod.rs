@@ -2,9 +2,9 @@
 //! handed in, nothing is read, no clock is asked.
 
 pub mod catalog;
-pub mod codeowners;
 pub mod checks;
 mod closing;
+pub mod codeowners;
 pub mod credits;
 pub mod decision;
 pub mod document;
@@ -33,9 +33,9 @@ pub mod version;
 
 pub use catalog::Catalog;
 pub use decision::{Decision, Finding, Outcome};
+pub use facts::{Facts, RepositoryFacts, Wanted};
 pub use models::Models;
 pub use outline::Outline;
-pub use facts::{Facts, RepositoryFacts, Wanted};
 pub use plan::{Plan, PlanContext, PlannedJob, Skip, plan};
 pub use problem::{Code, Problem};
 pub use request::Request;

@@ -10,6 +10,7 @@ mod leases;
 mod notices;
 mod opening;
 mod orders;
+mod past;
 mod random;
 mod review;
 mod sighting;
