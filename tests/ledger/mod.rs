@@ -11,6 +11,7 @@ mod leases;
 mod notices;
 mod opening;
 mod orders;
+mod past;
 mod random;
 mod review;
 mod sighting;
