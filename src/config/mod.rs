@@ -9,6 +9,7 @@ mod budgets;
 pub mod check;
 mod limits;
 mod overlay;
+pub mod repositories;
 pub mod secret;
 pub mod sections;
 pub mod templates;
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use check::{Summary, check};
+pub use repositories::load_repositories;
 pub use secret::SecretRef;
 pub use sections::{Identity, Settings};
 pub use templates::load_catalog;

@@ -173,6 +173,11 @@ pub struct Policy {
     pub default_model: Option<String>,
     /// Globs of the models that may be used; an empty list allows every model.
     pub models: Vec<String>,
+    /// Rules of repositories, from the folder of the configuration file; left out: there are none.
+    pub repositories_file: Option<PathBuf>,
+    /// How long is believed what was found out of a repository; 0 to 86,400.
+    #[serde(deserialize_with = "within::<_, u64, 0, 86_400>")]
+    pub facts_max_age_seconds: u64,
 }
 
 /// One budget rule.
@@ -351,6 +356,8 @@ impl Default for Policy {
             identity: None,
             default_model: None,
             models: Vec::new(),
+            repositories_file: None,
+            facts_max_age_seconds: 900,
         }
     }
 }

@@ -56,6 +56,7 @@ codes! {
     LedgerUnreadable = "ledger-unreadable", INTERNAL_SERVER_ERROR, "the ledger holds something unreadable";
     Internal = "internal", INTERNAL_SERVER_ERROR, "a mistake in this program";
     LedgerUnavailable = "ledger-unavailable", SERVICE_UNAVAILABLE, "the ledger does not answer";
+    ProviderUnavailable = "provider-unavailable", SERVICE_UNAVAILABLE, "the provider cannot be asked";
     TimedOut = "timed-out", SERVICE_UNAVAILABLE, "no answer in time";
 }
 
@@ -66,16 +67,18 @@ pub struct Fault {
     pub detail: String,
     /// What is wrong with what was sent, all of it at once.
     pub problems: Vec<Problem>,
+    /// When it is worth to try again.
+    pub retry_after_s: Option<u64>,
 }
 
 impl Fault {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), problems: Vec::new() }
+        Self { code, detail: detail.into(), problems: Vec::new(), retry_after_s: None }
     }
     /// Something in what was sent is wrong.
     pub fn invalid(problems: Vec<Problem>) -> Self {
         let detail = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        Self { code: Code::InvalidRequest, detail, problems }
+        Self { code: Code::InvalidRequest, detail, problems, retry_after_s: None }
     }
     /// A job that was looked for.
     pub fn job(error: FindError) -> Self {
@@ -126,6 +129,9 @@ impl IntoResponse for Fault {
         }
         let mut response = (self.code.status(), body.to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.code == Code::Unauthorised {
             let scheme = HeaderValue::from_static("Bearer realm=\"sluicegate\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);

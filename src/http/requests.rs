@@ -18,6 +18,7 @@ use crate::{
         fault::{Code, Fault},
         read::{Answer, Filter, bytes, limit, media_type, ok, unsupported},
     },
+    job::time::Timestamp,
     pipeline::{Context, LedgerError, SubmitError},
     policy::{self, document::Document, text},
 };
@@ -104,6 +105,7 @@ async fn submit(State(context): State<Arc<Context>>, submitted: Submitted) -> An
             return Err(Fault::new(conflict(&context, key.as_deref()).await?, why));
         }
         Err(SubmitError::Ledger(error)) => return Err(error.into()),
+        Err(error @ SubmitError::Later { until, .. }) => return Err(later(&context, &error, until)),
     };
     let status = if accepted.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let location = [(header::LOCATION, format!("/v1/requests/{}", accepted.request))];
@@ -121,7 +123,19 @@ async fn conflict(context: &Context, key: Option<&str>) -> Result<Code, LedgerEr
 
 async fn plan(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
     let Submitted { request, written } = submitted;
-    context.preview(&request).map(ok).map_err(|problems| Submitted::invalid(written.as_ref(), problems))
+    match context.preview(&request).await {
+        Ok(plan) => Ok(ok(plan)),
+        Err(SubmitError::Invalid(problems)) => Err(Submitted::invalid(written.as_ref(), problems)),
+        Err(SubmitError::Ledger(error)) => Err(error.into()),
+        Err(error @ SubmitError::Later { until, .. }) => Err(later(&context, &error, until)),
+        Err(SubmitError::Conflict(why)) => Err(Fault::new(Code::Internal, why)),
+    }
+}
+
+/// Nothing was kept, and nothing was guessed.
+fn later(context: &Context, error: &SubmitError, until: Timestamp) -> Fault {
+    let wait = until.since(context.now()).0.div_ceil(1_000).max(1);
+    Fault { retry_after_s: Some(wait), ..Fault::new(Code::ProviderUnavailable, error.to_string()) }
 }
 
 #[derive(Deserialize)]

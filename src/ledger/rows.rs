@@ -15,6 +15,7 @@ use crate::{
         state::State,
         time::Timestamp,
     },
+    policy::facts::OpenPull,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,12 +121,18 @@ pub struct JobRow {
     pub outcome_json: Option<String>,
     pub replay_of: Option<JobId>,
     pub discarded_at: Option<Timestamp>,
+    /// The open pull request that it goes on with.
+    pub adopts_json: Option<String>,
 }
 
 impl JobRow {
     /// The pull request as last seen.
     pub fn pull(&self) -> Option<Pull> {
         self.pull_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    }
+    /// The open pull request that it goes on with, if it does.
+    pub fn adopts(&self) -> Option<OpenPull> {
+        self.adopts_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
     /// What budgets care about.
     pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {

@@ -9,7 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    agent::{Agent, Forge},
+    agent::{Agent, Atlas, Forge},
     budget::{Closure, Key, Rules, Truth},
     clock::{Clock, Entropy},
     gate::Gate,
@@ -25,7 +25,7 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::Catalog,
+    policy::{Catalog, RepositoryRules},
     worker::{DueQueue, Pulse},
 };
 
@@ -49,6 +49,8 @@ pub struct Tuning {
     pub result_within: Millis,
     pub notice_tries_max: u32,
     pub notice_base: Millis,
+    /// What was found out of a repository is believed for so long.
+    pub facts_max_age: Millis,
 }
 
 impl Default for Tuning {
@@ -64,6 +66,7 @@ impl Default for Tuning {
             result_within: Millis::minutes(2),
             notice_tries_max: 12,
             notice_base: Millis::seconds(10),
+            facts_max_age: Millis::minutes(15),
         }
     }
 }
@@ -76,6 +79,7 @@ pub struct Policy {
     pub allowed: Vec<String>,
     pub identity: String,
     pub default_model: Option<String>,
+    pub repositories: RepositoryRules,
 }
 
 /// A job with the attempt that its step is about.
@@ -132,6 +136,7 @@ pub struct Context {
     pub gate: Arc<dyn Gate>,
     pub agent: Arc<dyn Agent>,
     pub forge: Arc<dyn Forge>,
+    pub atlas: Arc<dyn Atlas>,
     pub sink: Arc<dyn Sink>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,

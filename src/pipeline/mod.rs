@@ -23,6 +23,7 @@ pub mod run;
 pub mod settle;
 pub mod start;
 pub mod submit;
+pub mod survey;
 pub mod track;
 pub mod tracker;
 pub mod upkeep;

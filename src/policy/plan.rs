@@ -7,11 +7,17 @@ use serde_json::json;
 
 use crate::{
     budget::{Demand, Key, Rules, Scope, Subject, rules::matches},
-    job::{Repository, RequestId, time::Millis},
+    job::{
+        Repository, RequestId,
+        time::{Millis, Timestamp},
+    },
     policy::{
-        Catalog, Decision, Problem, Request, Template, inputs,
+        Catalog, Decision, Facts, Finding, Outcome, Problem, RepositoryRules, Request, Template, Wanted,
+        eligibility::{self, Case},
+        facts::OpenPull,
+        inputs,
         problem::Code,
-        render::Prompts,
+        render::{Prompts, Surroundings},
         request::{REPOSITORIES_MAX, sha256},
         text,
     },
@@ -29,6 +35,10 @@ pub struct PlanContext<'a> {
     /// For templates that name no model.
     pub default_model: Option<&'a str>,
     pub request_id: RequestId,
+    pub repositories: &'a RepositoryRules,
+    /// What was found out of the repositories, as far as it is wanted.
+    pub facts: &'a Facts,
+    pub now: Timestamp,
 }
 
 /// One job to be.
@@ -45,6 +55,8 @@ pub struct PlannedJob {
     /// What an attempt takes, coarse to fine.
     pub demands: Vec<Demand>,
     pub decision: Decision,
+    /// The open pull request that the task goes on with.
+    pub adopts: Option<OpenPull>,
 }
 
 /// A repository that was named and is left out.
@@ -54,6 +66,22 @@ pub struct Skip {
     /// A stable token.
     pub reason: String,
     pub text: String,
+    /// Everything that was found, this reason included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+impl Skip {
+    /// A repository that a decision denies; None if it does not.
+    fn denied(repository: &Repository, decision: &Decision) -> Option<Self> {
+        let decisive = decision.decisive().filter(|finding| finding.outcome == Outcome::Deny)?;
+        Some(Self {
+            repository: repository.to_string(),
+            reason: decisive.reason.clone(),
+            text: decisive.text.clone(),
+            findings: decision.findings.clone(),
+        })
+    }
 }
 
 /// The evaluated request.
@@ -89,7 +117,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     let request = normalised(request, &template);
     let mut problems = inputs::check(&template.validator, &template.inputs, &request.inputs);
     problems.extend(reviewable(&template, &request, context.rules).err());
-    let (chosen, skipped) = match eligible(&request.repositories, &template, context.allowed) {
+    let (chosen, mut skipped) = match eligible(&request.repositories, &template, context.allowed) {
         Ok(found) => found,
         Err(found) => {
             problems.extend(found);
@@ -100,7 +128,10 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         return Err(problems);
     }
     let team = request.team.clone().unwrap_or_default();
-    let jobs = jobs(&request, &template, context, chosen).map_err(one)?;
+    let jobs = jobs(&request, &template, context, chosen, &mut skipped).map_err(one)?;
+    if jobs.is_empty() {
+        return Err(nothing_left(&skipped));
+    }
     let mut plan = Plan {
         priority: request.priority.unwrap_or(template.priority),
         weight: template.weight,
@@ -114,6 +145,45 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     };
     plan.digest = digest(&plan);
     Ok(plan)
+}
+
+/// What must be known before the request can be planned: for each repository that may be worked on. Err: the request is not
+/// acceptable, whatever would be found out. Empty without rules and requirements.
+pub fn wanted(
+    request: &Request,
+    context: &PlanContext<'_>,
+) -> Result<Vec<(Repository, Wanted)>, Vec<Problem>> {
+    let one = |problem: Problem| vec![problem];
+    let (name, version) = request.template_version().map_err(one)?;
+    let template = context.catalog.get(name, version).map_err(one)?;
+    if template.wanted.is_nothing() && context.repositories.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = normalised(request.clone().checked().map_err(one)?, template);
+    let problems = inputs::check(&template.validator, &template.inputs, &request.inputs);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let (chosen, _) = eligible(&request.repositories, template, context.allowed)?;
+    let of_one = |repository: Repository| {
+        let rule = context.repositories.of(&repository);
+        // A repository that is denied by rule is not looked at.
+        let closed = rule.is_some_and(|rule| !rule.allows(&template.name));
+        let wanted = eligibility::wanted(template, rule);
+        (!closed && !wanted.is_nothing()).then_some((repository, wanted))
+    };
+    Ok(chosen.into_iter().filter_map(of_one).collect())
+}
+
+/// Every repository that is named is left out: with the reason of each.
+fn nothing_left(skipped: &[Skip]) -> Vec<Problem> {
+    let what = "every repository that is named is left out";
+    let hint = "nothing was kept; see the reasons";
+    let reason = |skip: &Skip| {
+        Problem::new(Code::NoRepositories, format!("{} ({})", skip.text, skip.reason)).at(&skip.repository)
+    };
+    let first = Problem::new(Code::NoRepositories, what).at("repositories").hint(hint);
+    std::iter::once(first).chain(skipped.iter().take(TOLD_MAX).map(reason)).collect()
 }
 
 /// Fills in what the request leaves to the template.
@@ -185,14 +255,11 @@ fn eligible(
             problems.push(problem.at(at));
         } else if let Some(glob) = covering(&template.exclude, &repository) {
             let text = format!("the template `{}` leaves out `{glob}`", template.name);
-            skipped.push(Skip { repository: name.clone(), reason: "excluded-by-template".to_owned(), text });
+            let finding = Finding::new(Outcome::Deny, "excluded-by-template", text);
+            skipped.extend(Skip::denied(&repository, &Decision { findings: vec![finding] }));
         } else {
             chosen.push(repository);
         }
-    }
-    if problems.is_empty() && chosen.is_empty() {
-        let what = "the template leaves out every repository that is named".to_owned();
-        problems.push(problem(Code::NoRepositories, what, "see `exclude` in the template"));
     }
     if problems.is_empty() { Ok((chosen, skipped)) } else { Err(told(problems)) }
 }
@@ -242,6 +309,7 @@ fn jobs(
     template: &Template,
     context: &PlanContext<'_>,
     repositories: Vec<Repository>,
+    skipped: &mut Vec<Skip>,
 ) -> Result<Vec<PlannedJob>, Problem> {
     let team = request.team.as_deref().unwrap_or_default();
     let model = template.model.as_deref().or(context.default_model);
@@ -249,7 +317,31 @@ fn jobs(
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
     for repository in repositories {
-        let prompt = prompts.render(&repository)?;
+        let case = Case {
+            repository: &repository,
+            template,
+            rules: context.repositories,
+            facts: context.facts.of(&repository),
+            requester: &request.requester,
+            pools: &context.rules.pools,
+            now: context.now,
+        };
+        let mut decision = Decision { findings: eligibility::judge(&case) };
+        let adopts = eligibility::adopted(&case).cloned();
+        if let Some(skip) = Skip::denied(&repository, &decision) {
+            skipped.push(skip);
+            continue;
+        }
+        let rule = context.repositories.of(&repository);
+        let prompt = match prompts.render(&repository, &Surroundings::of(template, rule, case.facts)) {
+            // What this one repository does not have is its own matter.
+            Err(problem) if problem.code == Code::UndefinedVariable && !template.wanted.is_nothing() => {
+                decision.add(Finding::new(Outcome::Deny, "context-missing", problem.what));
+                skipped.extend(Skip::denied(&repository, &decision));
+                continue;
+            }
+            prompt => prompt?,
+        };
         bytes = bytes.saturating_add(prompt.len());
         if bytes > PLAN_BYTES_MAX {
             let what = format!("all prompts together are over {PLAN_BYTES_MAX} bytes (64 MiB)");
@@ -277,7 +369,8 @@ fn jobs(
             model: model.map(str::to_owned),
             subject,
             demands,
-            decision: Decision::default(),
+            adopts,
+            decision,
         });
     }
     Ok(jobs)
@@ -308,5 +401,13 @@ fn decided(job: &PlannedJob) -> serde_json::Value {
             json!([key, demand.amount, demand.release, demand.expiry, demand.exclude])
         })
         .collect();
-    json!([job.repository, job.prompt_digest, job.model, job.subject.identity, demands, job.decision])
+    json!([
+        job.repository,
+        job.prompt_digest,
+        job.model,
+        job.subject.identity,
+        demands,
+        job.decision,
+        job.adopts
+    ])
 }

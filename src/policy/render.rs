@@ -11,10 +11,14 @@ use serde_json::{Map, Value as Json};
 use crate::{
     job::repository::Repository,
     policy::{
+        codeowners::Codeowners,
+        facts::{About, FileFact, RepositoryFacts, Wanted},
         free_text::{FreeText, guarded_object},
         inputs,
         problem::{Code, Problem},
+        repositories::{Class, Criticality, RepositoryRule},
         request::Request,
+        requires::Manifest,
         scope::ChangeScope,
         template::Template,
         text,
@@ -26,10 +30,16 @@ pub const PROMPT_BYTES_MAX: usize = 64 * 1024;
 /// Steps of the template engine for one prompt.
 const FUEL: u64 = 200_000;
 /// Everything a prompt may name besides `inputs.<name>` and the engine's own functions.
-const GIVEN: [&str; 8] = [
+const GIVEN: [&str; 14] = [
     "repository.owner",
     "repository.name",
     "repository.full_name",
+    "repository.default_branch",
+    "repository.languages",
+    "repository.codeowners",
+    "repository.workflows",
+    "repository.test_command",
+    "repository.manifest",
     "request.requester",
     "request.team",
     "request.reason",
@@ -62,13 +72,14 @@ impl<'t> Prompts<'t> {
     }
 
     /// Renders one prompt: the template's text, then its boundaries.
-    pub fn render(&self, repository: &Repository) -> Result<String, Problem> {
+    pub fn render(&self, repository: &Repository, around: &Surroundings) -> Result<String, Problem> {
         let mut out = Bounded::default();
         let given = context! {
             inputs => self.inputs.clone(),
             request => self.request.clone(),
             repository => context! {
                 owner => repository.owner(), name => repository.name(), full_name => repository.full_name(),
+                ..around.values.clone()
             },
             template => context! { name => self.template.name.as_str(), version => self.template.version },
         };
@@ -89,6 +100,94 @@ impl<'t> Prompts<'t> {
         text::check(&prompt, "prompt")?;
         Ok(prompt)
     }
+}
+
+/// What must be known of a repository for what a prompt names of it. Nothing for a prompt that cannot be compiled.
+pub fn wanted(prompt: &str, manifest: Option<&Manifest>) -> Wanted {
+    let Ok(engine) = engine(prompt) else { return Wanted::default() };
+    let Ok(compiled) = engine.get_template(PROMPT) else { return Wanted::default() };
+    let named: BTreeSet<String> = compiled.undeclared_variables(true).into_iter().collect();
+    let whole = named.contains("repository");
+    let names = |part: &str| {
+        let path = format!("repository.{part}");
+        whole || named.iter().any(|name| *name == path || name.starts_with(&format!("{path}.")))
+    };
+    let file = manifest.filter(|_| names("manifest")).map(|manifest| manifest.file.clone());
+    let mut wanted = Wanted {
+        about: names("default_branch"),
+        languages: names("languages"),
+        workflows: names("workflows"),
+        codeowners: names("codeowners"),
+        files: file.into_iter().collect(),
+        ..Wanted::default()
+    };
+    wanted.about |= !wanted.is_nothing();
+    wanted
+}
+
+/// What a prompt may be told of one repository beside its name. Whatever comes from the repository is data.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    values: Value,
+}
+
+impl Surroundings {
+    /// What is not known is null: a prompt can test for it, and cannot print it.
+    pub fn of(template: &Template, rule: Option<&RepositoryRule>, facts: &RepositoryFacts) -> Self {
+        let word =
+            |text: &str| if is_word(text) { Value::from(text) } else { FreeText::value(text.to_owned()) };
+        let words = |list: &Vec<String>| list.iter().map(|text| word(text)).collect::<Value>();
+        let none = || Value::from(());
+        let owners = |text: &String| words(&Codeowners::parse(text).owners_among(&template.scope.may_change));
+        let manifest = template.requires.manifest.as_ref().and_then(|manifest| {
+            match facts.files.get(&manifest.file)? {
+                FileFact::Text(text) => Some(FreeText::value(text.clone())),
+                FileFact::Absent | FileFact::Present => None,
+            }
+        });
+        // The rule is the operator's own text.
+        let command = rule.and_then(|rule| rule.test_command.as_deref()).map(Value::from);
+        Self {
+            values: context! {
+                default_branch => facts.default_branch().map_or_else(none, word),
+                languages => facts.languages.as_ref().map_or_else(none, words),
+                workflows => facts.workflows.as_ref().map_or_else(none, words),
+                codeowners => facts.codeowners.as_ref().map_or_else(none, owners),
+                test_command => command.unwrap_or_else(none),
+                manifest => manifest.unwrap_or_else(none),
+            },
+        }
+    }
+
+    /// Made up, to try a prompt with.
+    fn sample(template: &Template) -> Self {
+        let rule = RepositoryRule {
+            matching: "*".to_owned(),
+            team: None,
+            class: Class::Standard,
+            criticality: Criticality::Normal,
+            templates: Vec::new(),
+            owners: Vec::new(),
+            owners_pool: None,
+            test_command: Some("make test".to_owned()),
+            on_open_pull: None,
+            at: String::new(),
+        };
+        let some = || Some(vec!["sample".to_owned()]);
+        let mut facts =
+            RepositoryFacts { languages: some(), workflows: some(), ..RepositoryFacts::default() };
+        facts.codeowners = Some("* @sample".to_owned());
+        facts.about = Some(About { default_branch: "main".to_owned(), ..About::default() });
+        let manifest = template.requires.manifest.iter().map(|manifest| manifest.file.clone());
+        facts.files.extend(manifest.map(|path| (path, FileFact::Text("sample".to_owned()))));
+        Self::of(template, Some(&rule), &facts)
+    }
+}
+
+/// A text that can do no harm in a sentence: one word of a branch, a language, a login or a team.
+fn is_word(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '@' | '+' | '#');
+    (1..=100).contains(&text.len()) && text.chars().all(plain)
 }
 
 /// Everything wrong with a template's prompt that can be known before a request comes, each with the line of
@@ -145,7 +244,7 @@ fn tried(template: &Template) -> Result<(), (Problem, Option<usize>)> {
     };
     let repository = "sample/sample".parse().map_err(|_| (Problem::new(Code::BadPrompt, ""), None))?;
     Prompts::new(template, &request, &template.team)
-        .and_then(|prompts| prompts.render(&repository).map(|_| ()))
+        .and_then(|prompts| prompts.render(&repository, &Surroundings::sample(template)).map(|_| ()))
         .map_err(|problem| {
             let line = problem.at.as_deref().and_then(|at| at.strip_prefix("prompt:")?.parse().ok());
             (problem, line)

@@ -14,6 +14,7 @@ use crate::{
         problem::{Code, Problem},
         render,
         request::{DEADLINE_MINUTES_MAX, PRIORITY_MAX, sha256},
+        requires,
         scope::{self, ChangeScope},
         template::Template,
         text,
@@ -50,6 +51,8 @@ struct File {
     #[serde(default = "no_inputs")]
     inputs: Value,
     scope: ChangeScope,
+    #[serde(default)]
+    requires: requires::Table,
     #[serde(default)]
     retry: RetryRule,
     prompt: Spanned<String>,
@@ -100,7 +103,12 @@ impl Template {
                 return Err(faults.problems);
             }
         };
+        let requires = requires::Requires::check(file.requires).unwrap_or_else(|(path, why)| {
+            faults.add(&path, &why, "see docs/repositories.md");
+            requires::Requires::default()
+        });
         let prompt_span = file.prompt.span();
+        let wanted = requires.wanted().and(render::wanted(file.prompt.get_ref(), requires.manifest.as_ref()));
         let template = Self {
             name: file.name,
             version: file.version,
@@ -112,6 +120,8 @@ impl Template {
             repositories: lower(file.repositories),
             exclude: lower(file.exclude),
             scope: file.scope,
+            requires,
+            wanted,
             labels: file.labels,
             reviewers: file.reviewers,
             model: file.model,
