@@ -7,6 +7,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
+    job::time::Millis,
     pipeline::{FindError, LedgerError, OperateError},
     policy::Problem,
 };
@@ -79,6 +80,11 @@ impl Fault {
     pub fn invalid(problems: Vec<Problem>) -> Self {
         let detail = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         Self { code: Code::InvalidRequest, detail, problems, retry_after_s: None }
+    }
+    /// Something that can be asked after a while.
+    pub fn later(detail: String, wait: Millis) -> Self {
+        let seconds = wait.0.div_ceil(1_000).max(1);
+        Self { retry_after_s: Some(seconds), ..Self::new(Code::ProviderUnavailable, detail) }
     }
     /// A job that was looked for.
     pub fn job(error: FindError) -> Self {

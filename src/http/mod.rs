@@ -10,6 +10,7 @@ mod jobs;
 mod limits;
 mod read;
 mod reports;
+mod repositories;
 mod requests;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
@@ -42,6 +43,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(budgets::routes())
         .merge(gates::routes())
         .merge(reports::routes())
+        .merge(repositories::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

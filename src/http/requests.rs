@@ -134,8 +134,7 @@ async fn plan(State(context): State<Arc<Context>>, submitted: Submitted) -> Answ
 
 /// Nothing was kept, and nothing was guessed.
 fn later(context: &Context, error: &SubmitError, until: Timestamp) -> Fault {
-    let wait = until.since(context.now()).0.div_ceil(1_000).max(1);
-    Fault { retry_after_s: Some(wait), ..Fault::new(Code::ProviderUnavailable, error.to_string()) }
+    Fault::later(error.to_string(), until.since(context.now()))
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ pub mod catch_up;
 pub mod context;
 pub mod deliver;
 pub mod duties;
+pub mod estate;
 pub mod feed;
 pub mod find;
 pub mod fleet;

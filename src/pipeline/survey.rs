@@ -11,7 +11,7 @@ use crate::{
         time::{Millis, Timestamp},
     },
     ledger::facts::KeptFacts,
-    pipeline::{context::Context, submit::SubmitError},
+    pipeline::{context::Context, estate::EstateError, submit::SubmitError},
     policy::{self, Facts, Request, Wanted},
 };
 
@@ -39,14 +39,25 @@ impl Context {
         let wanted =
             policy::wanted(request, &self.plan_context(nobody, &facts)).map_err(SubmitError::Invalid)?;
         for part in wanted.chunks(TOGETHER) {
-            for kept in self.survey_part(part).await? {
+            let known = self.known_of(part).await.map_err(|error| match error {
+                EstateError::Ledger(error) => SubmitError::Ledger(error),
+                EstateError::Later { why, until } => SubmitError::Later { why, until },
+                EstateError::UnknownIdentity(why) => {
+                    SubmitError::Later { why, until: self.now().plus(TRY_AGAIN) }
+                }
+            })?;
+            for kept in known {
                 facts.learn(kept.repository, kept.facts, kept.asked_at);
             }
         }
         Ok(facts)
     }
 
-    async fn survey_part(&self, part: &[(Repository, Wanted)]) -> Result<Vec<KeptFacts>, SubmitError> {
+    /// What is known of some repositories, after asking for what is not.
+    pub(super) async fn known_of(
+        &self,
+        part: &[(Repository, Wanted)],
+    ) -> Result<Vec<KeptFacts>, EstateError> {
         let (identity, now) = (self.policy.identity.as_str(), self.now());
         let mut kept = self.ledger.facts(identity, part.iter().map(|(repository, _)| repository)).await?;
         let oldest = Timestamp(now.0.saturating_sub_unsigned(self.tuning.facts_max_age.0));
@@ -75,7 +86,10 @@ impl Context {
             tracing::warn!(%error, "facts of repositories could not be kept, and will be asked again");
         }
         match failed {
-            Some(error) => Err(self.later(&error)),
+            Some(error) => {
+                let (why, until) = self.until(&error);
+                Err(EstateError::Later { why, until })
+            }
             None => Ok(known),
         }
     }
@@ -106,12 +120,13 @@ impl Context {
         (None, changed)
     }
 
-    fn later(&self, error: &AgentError) -> SubmitError {
+    /// Why the provider could not be asked, and when it is worth another try.
+    pub(super) fn until(&self, error: &AgentError) -> (String, Timestamp) {
         let until = match error.kind {
             FailKind::RateLimited { until } => until,
             _ => self.now().plus(TRY_AGAIN),
         };
-        SubmitError::Later { why: error.to_string(), until }
+        (error.to_string(), until)
     }
 }
 

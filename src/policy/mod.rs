@@ -16,6 +16,7 @@ pub mod plan;
 pub mod problem;
 pub mod render;
 pub mod repositories;
+pub mod repositories_csv;
 pub mod request;
 mod request_schema;
 pub mod requires;
