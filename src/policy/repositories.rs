@@ -90,7 +90,7 @@ pub struct RepositoryRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_open_pull: Option<OnOpenPull>,
     /// `file:line`, for messages.
-    #[serde(skip_deserializing)]
+    #[serde(default)]
     pub at: String,
 }
 
@@ -164,6 +164,10 @@ impl RepositoryRules {
         let mut problems = Vec::new();
         let mut rules = file.repositories;
         for (index, rule) in rules.iter_mut().enumerate() {
+            if !rule.at.is_empty() {
+                let problem = Problem::new(Code::BadConfig, "unknown key `at`").hint("remove it");
+                problems.push(document.point_at(problem, &["repository", &index.to_string(), "at"]));
+            }
             rule.matching = rule.matching.to_ascii_lowercase();
             let place = document
                 .point_at(Problem::new(Code::BadConfig, ""), &["repository", &index.to_string(), "match"]);
@@ -360,6 +364,7 @@ mod tests {
             ("match = \"a/*\"\nclass = \"secret\"", "r.toml:3:9"),
             ("match = \"a/*\"\ntest_command = \"\"", "r.toml:3:16"),
             ("match = \"a/*\"\ncolour = 3", "r.toml:3:1"),
+            ("match = \"a/*\"\nat = \"x\"", "r.toml:3:6"),
             ("team = \"a\"", "r.toml:1:1"),
         ] {
             let problems =
