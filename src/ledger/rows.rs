@@ -15,7 +15,10 @@ use crate::{
         state::State,
         time::Timestamp,
     },
-    policy::facts::OpenPull,
+    policy::{
+        facts::OpenPull,
+        template::{Fallback, RequiredChecks},
+    },
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +68,12 @@ pub struct RequestSpec {
     pub weight: u32,
     /// The template's change scope, as the policy wrote it.
     pub scope: serde_json::Value,
+    /// What must be green before anybody is asked to review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_checks: Option<RequiredChecks>,
+    /// What a task that ran out of time is tried with instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

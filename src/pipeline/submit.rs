@@ -138,6 +138,8 @@ impl Context {
             estimate: template.estimate,
             weight: plan.weight,
             scope: serde_json::to_value(&template.scope).map_err(encoding)?,
+            required_checks: template.required_checks.clone(),
+            fallback: template.fallback.clone(),
         };
         Ok(RequestRow {
             id,

@@ -104,7 +104,7 @@ fn of_itself(repository: &Repository, about: &About) -> Vec<Finding> {
 }
 
 fn of_agent(template: &Template, agent: AgentSettings) -> Option<Finding> {
-    let green = template.requires.green_checks;
+    let green = template.needs_green_checks();
     match agent {
         AgentSettings::Disabled => {
             Some(deny("agent-disabled", "the agent is switched off in the repository".to_owned()))

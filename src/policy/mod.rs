@@ -2,6 +2,8 @@
 //! handed in, nothing is read, no clock is asked.
 
 pub mod catalog;
+pub mod checks;
+mod closing;
 pub mod codeowners;
 pub mod credits;
 pub mod decision;
@@ -21,8 +23,10 @@ pub mod request;
 mod request_schema;
 pub mod requires;
 pub mod scope;
+pub mod surroundings;
 pub mod template;
 pub mod template_file;
+mod template_terms;
 pub mod text;
 pub mod version;
 

@@ -17,8 +17,9 @@ use crate::{
         facts::OpenPull,
         inputs,
         problem::Code,
-        render::{Prompts, Surroundings},
+        render::Prompts,
         request::{REPOSITORIES_MAX, sha256},
+        surroundings::Surroundings,
         text,
     },
 };

@@ -149,5 +149,7 @@ pub fn request(first: usize, jobs: usize) -> Request {
         idempotency_key: None,
         deadline_minutes: None,
         hold: false,
+        model: None,
+        model_reason: None,
     }
 }
