@@ -6,8 +6,11 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog},
-    policy::problem::{Code, Problem},
+    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog, load_repositories},
+    policy::{
+        RepositoryRules,
+        problem::{Code, Problem},
+    },
 };
 
 /// What a good configuration amounts to.
@@ -21,6 +24,8 @@ pub struct Summary {
     /// The first one listed is not always the one in use: see `identity`.
     pub identities: Vec<String>,
     pub identity: String,
+    /// Rules of repositories.
+    pub repository_rules: usize,
     pub budgets: usize,
     pub pools: Vec<String>,
     pub warnings: Vec<String>,
@@ -41,6 +46,10 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
     if identity.is_empty() {
         problems.push(no_identity(&loaded));
     }
+    let rules = load_repositories(&loaded).unwrap_or_else(|ConfigError(found)| {
+        problems.extend(found);
+        RepositoryRules::default()
+    });
     match load_catalog(&loaded) {
         Ok(catalog) if problems.is_empty() => {
             let templates: Vec<String> =
@@ -55,6 +64,7 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
                 repositories: settings.policy.repositories.clone(),
                 identities: settings.identities.iter().map(|identity| identity.name.clone()).collect(),
                 identity,
+                repository_rules: rules.iter().count(),
                 budgets: settings.rules.budgets.len(),
                 pools: settings.rules.pools.keys().cloned().collect(),
                 warnings,

@@ -10,6 +10,7 @@ pub mod check;
 mod limits;
 mod models;
 mod overlay;
+pub mod repositories;
 pub mod secret;
 pub mod sections;
 pub mod templates;
@@ -21,6 +22,7 @@ use std::{
 };
 
 pub use check::{Summary, check};
+pub use repositories::load_repositories;
 pub use secret::SecretRef;
 pub use sections::{Identity, Settings};
 pub use templates::load_catalog;

@@ -52,7 +52,7 @@ const BUSY_MAX: Duration = Duration::from_secs(20);
 /// How long a process that shares a SQLite file waits for one that is opening it.
 const JOIN_MAX: Duration = Duration::from_secs(10);
 /// Name of each migration, and its text for SQLite and for PostgreSQL; numbered from 1.
-const MIGRATIONS: [(&str, &str, &str); 3] = [
+const MIGRATIONS: [(&str, &str, &str); 4] = [
     (
         "ledger",
         include_str!("../../migrations/sqlite/0001_ledger.sql"),
@@ -62,6 +62,11 @@ const MIGRATIONS: [(&str, &str, &str); 3] = [
         "policy",
         include_str!("../../migrations/sqlite/0002_policy.sql"),
         include_str!("../../migrations/postgres/0002_policy.sql"),
+    ),
+    (
+        "facts",
+        include_str!("../../migrations/sqlite/0003_facts.sql"),
+        include_str!("../../migrations/postgres/0003_facts.sql"),
     ),
     (
         "plan",
