@@ -113,6 +113,7 @@ mod bench {
             model: Some("gpt-5.4".to_owned()),
             create_pull_request: true,
             base_ref: Some("main".to_owned()),
+            head_ref: None,
             custom_agent: None,
             send_before: sluicegate::job::Timestamp(i64::MAX),
         }

@@ -9,7 +9,10 @@ use serde_json::json;
 use sluicegate::{
     budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
     job::{RequestId, Timestamp},
-    policy::{Catalog, Code, Models, Plan, PlanContext, Problem, Request, plan, render::PROMPT_BYTES_MAX},
+    policy::{
+        Catalog, Code, Facts, Models, Plan, PlanContext, Problem, RepositoryRules, Request, plan,
+        render::PROMPT_BYTES_MAX,
+    },
 };
 
 const SMALL: &str = r#"
@@ -99,6 +102,9 @@ fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Pro
             identity: "bot",
             models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
             request_id: RequestId::new(Timestamp(id), 7),
+            repositories: &RepositoryRules::default(),
+            facts: &Facts::default(),
+            now: Timestamp(id),
         },
     )
 }
@@ -152,6 +158,9 @@ fn the_shipped_templates_load_and_render() {
             identity: "bot",
             models: &Models::default(),
             request_id: RequestId::new(Timestamp(1), 1),
+            repositories: &RepositoryRules::default(),
+            facts: &Facts::default(),
+            now: Timestamp(1),
         };
         let plan = plan(&request, &context).unwrap();
         let prompt = &plan.jobs[0].prompt;

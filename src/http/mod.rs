@@ -11,6 +11,7 @@ mod jobs;
 mod limits;
 mod read;
 mod reports;
+mod repositories;
 mod requests;
 mod templates;
 
@@ -46,6 +47,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(freezes::routes())
         .merge(reports::routes())
         .merge(templates::routes())
+        .merge(repositories::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -18,6 +18,7 @@ use crate::{
         fault::{Code, Fault},
         read::{Answer, Body, Filter, bytes, limit, media_type, ok, unsupported},
     },
+    job::time::Timestamp,
     pipeline::{
         ApplyError, Context, LedgerError, SubmitError,
         plan_view::{Applicable, Wanted},
@@ -118,6 +119,7 @@ async fn refused(
         SubmitError::Invalid(problems) => Submitted::invalid(written, problems),
         SubmitError::Conflict(why) => Fault::new(conflict(context, key).await?, why),
         SubmitError::Ledger(error) => error.into(),
+        error @ SubmitError::Later { until, .. } => later(context, &error, until),
     })
 }
 
@@ -134,6 +136,11 @@ async fn conflict(context: &Context, key: Option<&str>) -> Result<Code, LedgerEr
         None => None,
     };
     Ok(if known.is_some() { Code::IdempotencyConflict } else { Code::TemplateChanged })
+}
+
+/// Nothing was kept, and nothing was guessed.
+fn later(context: &Context, error: &SubmitError, until: Timestamp) -> Fault {
+    Fault::later(error.to_string(), until.since(context.now()))
 }
 
 /// How much of a plan is asked for.

@@ -9,7 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    agent::{Agent, Forge},
+    agent::{Agent, Atlas, Forge},
     budget::{Closure, Key, Rules, Truth},
     clock::{Clock, Entropy},
     gate::Gate,
@@ -26,7 +26,7 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, Models, freeze::Freeze},
+    policy::{Catalog, Models, RepositoryRules, freeze::Freeze},
     worker::{DueQueue, Pulse},
 };
 
@@ -50,6 +50,8 @@ pub struct Tuning {
     pub result_within: Millis,
     pub notice_tries_max: u32,
     pub notice_base: Millis,
+    /// What was found out of a repository is believed for so long.
+    pub facts_max_age: Millis,
 }
 
 impl Default for Tuning {
@@ -65,6 +67,7 @@ impl Default for Tuning {
             result_within: Millis::minutes(2),
             notice_tries_max: 12,
             notice_base: Millis::seconds(10),
+            facts_max_age: Millis::minutes(15),
         }
     }
 }
@@ -77,14 +80,15 @@ pub struct Policy {
     pub allowed: Vec<String>,
     pub identity: String,
     pub models: Models,
+    pub repositories: RepositoryRules,
     /// Of the file; those that people make are in the ledger.
     pub freezes: Arc<[Freeze]>,
 }
 
 impl Policy {
     /// The class of a repository; None: no rule gives it one.
-    pub fn class(&self, _: &Repository) -> Option<&str> {
-        None
+    pub fn class(&self, repository: &Repository) -> Option<&'static str> {
+        self.repositories.of(repository).map(|rule| rule.class.as_str())
     }
 }
 
@@ -142,6 +146,7 @@ pub struct Context {
     pub gate: Arc<dyn Gate>,
     pub agent: Arc<dyn Agent>,
     pub forge: Arc<dyn Forge>,
+    pub atlas: Arc<dyn Atlas>,
     pub sink: Arc<dyn Sink>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,

@@ -5,14 +5,14 @@ use crate::{
         id::{JobId, RequestId},
         repository::Repository,
         state::State,
-        time::Millis,
+        time::{Millis, Timestamp},
     },
     ledger::{
         Command, LedgerError, NewJob, Reply,
         rows::{JobRow, RequestRow, RequestSpec},
     },
     pipeline::{context::Context, view::Accepted},
-    policy::{self, Outcome, Plan, PlanContext, Problem, Request},
+    policy::{self, Facts, Outcome, Plan, PlanContext, Problem, Request, repositories::Class},
     telemetry::failpoint,
 };
 
@@ -23,6 +23,9 @@ pub enum SubmitError {
     Invalid(Vec<Problem>),
     #[error("{0}")]
     Conflict(String),
+    /// The provider could not be asked for what the plan must know.
+    #[error("what must be known of the repositories could not be asked: {why}; try again after {until}")]
+    Later { why: String, until: Timestamp },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
@@ -41,26 +44,30 @@ impl Draft {
 }
 
 impl Context {
-    /// The class of a repository; None: no rule gives it one.
-    pub fn class_of(&self, repository: &Repository) -> Option<String> {
-        self.policy.class(repository).map(str::to_owned)
+    /// By its rule; without one it is a standard repository.
+    pub fn class_of(&self, repository: &Repository) -> Class {
+        self.policy.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
     }
 
     /// What would be done, with nothing kept.
-    pub fn plan(&self, request: &Request) -> Result<Plan, Vec<Problem>> {
-        self.plan_as(request, RequestId::new(self.now(), self.entropy.draw_wide()))
+    pub async fn plan(&self, request: &Request) -> Result<Plan, SubmitError> {
+        let facts = self.survey(request).await?;
+        let id = RequestId::new(self.now(), self.entropy.draw_wide());
+        policy::plan(request, &self.plan_context(id, &facts)).map_err(SubmitError::Invalid)
     }
 
-    pub(super) fn plan_as(&self, request: &Request, request_id: RequestId) -> Result<Plan, Vec<Problem>> {
-        let context = PlanContext {
+    pub(super) fn plan_context<'a>(&'a self, request_id: RequestId, facts: &'a Facts) -> PlanContext<'a> {
+        PlanContext {
             catalog: &self.policy.catalog,
             rules: &self.policy.rules,
             allowed: &self.policy.allowed,
             identity: &self.policy.identity,
             models: &self.policy.models,
             request_id,
-        };
-        policy::plan(request, &context)
+            repositories: &self.policy.repositories,
+            facts,
+            now: self.now(),
+        }
     }
 
     /// Accepts a request once: the same idempotency key with the same body gives the first answer again.
@@ -69,7 +76,8 @@ impl Context {
         if let Some(known) = self.accepted_before(&request).await? {
             return Ok(known);
         }
-        let draft = self.draft(&request)?;
+        let facts = self.survey(&request).await?;
+        let draft = self.draft(&request, &facts)?;
         let answer = self.record_drafts(std::slice::from_ref(&draft)).await.pop();
         failpoint::hit("submit.recorded");
         answer.unwrap_or_else(|| Err(LedgerError::Corrupt("a request was not answered".into()).into()))
@@ -85,9 +93,9 @@ impl Context {
 
     /// Plans a request into what can be written. It costs processor time in proportion to the repositories, and waits
     /// for nobody.
-    pub fn draft(&self, request: &Request) -> Result<Draft, SubmitError> {
+    pub fn draft(&self, request: &Request, facts: &Facts) -> Result<Draft, SubmitError> {
         let id = RequestId::new(self.now(), self.entropy.draw_wide());
-        let plan = self.plan_as(request, id).map_err(SubmitError::Invalid)?;
+        let plan = policy::plan(request, &self.plan_context(id, facts)).map_err(SubmitError::Invalid)?;
         self.draft_of(id, &plan, request.body_digest())
     }
 
@@ -198,6 +206,7 @@ impl Context {
                 pull_json: None,
                 outcome_json: None,
                 replay_of: None,
+                adopts_json: planned.adopts.as_ref().and_then(|pull| serde_json::to_string(pull).ok()),
                 discarded_at: None,
             },
             prompt: planned.prompt.clone(),

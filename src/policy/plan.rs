@@ -8,13 +8,22 @@ use std::{
 
 use crate::{
     budget::{Demand, Rules, Subject, demand::UNROUTED, rules::matches},
-    job::{Repository, RequestId, time::Millis},
+    job::{
+        Repository, RequestId,
+        time::{Millis, Timestamp},
+    },
     policy::{
-        Catalog, Decision, Finding, Models, Outcome, Outline, Problem, Request, Template, inputs,
+        Catalog, Decision, Facts, Finding, Models, Outcome, Outline, Problem, RepositoryRules, Request,
+        Template, Wanted,
+        eligibility::{self, Case},
+        facts::OpenPull,
+        inputs,
         models::Choice,
         problem::Code,
         render::Prompts,
+        repositories::Class,
         request::{REPOSITORIES_MAX, sha256},
+        surroundings::Surroundings,
         text,
     },
 };
@@ -30,12 +39,15 @@ pub struct PlanContext<'a> {
     pub identity: &'a str,
     pub models: &'a Models,
     pub request_id: RequestId,
+    pub repositories: &'a RepositoryRules,
+    /// What was found out of the repositories, as far as it is wanted.
+    pub facts: &'a Facts,
+    pub now: Timestamp,
 }
 
 impl PlanContext<'_> {
-    /// The class of a repository; None: no rule gives it one.
-    fn class(&self, _: &Repository) -> Option<&str> {
-        None
+    fn class(&self, repository: &Repository) -> Class {
+        self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
     }
 }
 
@@ -55,6 +67,8 @@ pub struct PlannedJob {
     /// What an attempt takes, coarse to fine.
     pub demands: Vec<Demand>,
     pub decision: Decision,
+    /// The open pull request that the task goes on with.
+    pub adopts: Option<OpenPull>,
 }
 
 /// A repository that was named and is left out.
@@ -141,6 +155,34 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     };
     plan.digest = Outline::of(&plan).digest();
     Ok(plan)
+}
+
+/// What must be known before the request can be planned: for each repository that may be worked on. Err: the request is not
+/// acceptable, whatever would be found out. Empty without rules and requirements.
+pub fn wanted(
+    request: &Request,
+    context: &PlanContext<'_>,
+) -> Result<Vec<(Repository, Wanted)>, Vec<Problem>> {
+    let one = |problem: Problem| vec![problem];
+    let (name, version) = request.template_version().map_err(one)?;
+    let template = context.catalog.get(name, version).map_err(one)?;
+    if template.wanted.is_nothing() && context.repositories.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = normalised(request.clone().checked().map_err(one)?, template);
+    let problems = inputs::check(&template.validator, &template.inputs, &request.inputs);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let (chosen, _) = eligible(&request.repositories, template, context.allowed)?;
+    let of_one = |repository: Repository| {
+        let rule = context.repositories.of(&repository);
+        // A repository that is denied by rule is not looked at.
+        let closed = rule.is_some_and(|rule| !rule.allows(&template.name));
+        let wanted = eligibility::wanted(template, rule);
+        (!closed && !wanted.is_nothing()).then_some((repository, wanted))
+    };
+    Ok(chosen.into_iter().filter_map(of_one).collect())
 }
 
 /// Every repository that is named is left out: with the reason of each.
@@ -281,24 +323,42 @@ fn jobs(
 ) -> Result<Vec<PlannedJob>, Problem> {
     let team = request.team.as_deref().unwrap_or_default();
     let prompts = Prompts::new(template, request, team)?;
-    let mut choices: BTreeMap<Option<String>, Choice> = BTreeMap::new();
+    let mut choices: BTreeMap<Class, Choice> = BTreeMap::new();
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
     for repository in repositories {
-        let class = context.class(&repository).map(str::to_owned);
-        let choice = match choices.entry(class) {
+        let case = Case {
+            repository: &repository,
+            template,
+            rules: context.repositories,
+            facts: context.facts.of(&repository),
+            requester: &request.requester,
+            pools: &context.rules.pools,
+            now: context.now,
+        };
+        let choice = match choices.entry(context.class(&repository)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
-                let choice = context.models.choose(template, free.key().as_deref(), request)?;
+                let choice = context.models.choose(template, *free.key(), request)?;
                 free.insert(choice)
             }
         };
-        let decision = decide(template, choice);
+        let mut decision = decide(&case, choice);
+        let adopts = eligibility::adopted(&case).cloned();
         if let Some(skip) = Skip::denied(&repository, &decision) {
             skipped.push(skip);
             continue;
         }
-        let prompt = prompts.render(&repository)?;
+        let rule = context.repositories.of(&repository);
+        let prompt = match prompts.render(&repository, &Surroundings::of(template, rule, case.facts)) {
+            // What this one repository does not have is its own matter.
+            Err(problem) if problem.code == Code::UndefinedVariable && !template.wanted.is_nothing() => {
+                decision.add(Finding::new(Outcome::Deny, "context-missing", problem.what));
+                skipped.extend(Skip::denied(&repository, &decision));
+                continue;
+            }
+            prompt => prompt?,
+        };
         bytes = bytes.saturating_add(prompt.len());
         if bytes > PLAN_BYTES_MAX {
             let what = format!("all prompts together are over {PLAN_BYTES_MAX} bytes (64 MiB)");
@@ -328,6 +388,7 @@ fn jobs(
             model_by,
             subject,
             demands,
+            adopts,
             decision,
         });
     }
@@ -335,11 +396,12 @@ fn jobs(
 }
 
 /// Everything that policy has to say of one job.
-fn decide(template: &Template, choice: &Choice) -> Decision {
-    let mut decision = Decision::default();
-    if let Some(why) = &template.deprecated {
-        let text = format!("the template {} is deprecated: {why}", template.id());
-        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(template.id()));
+fn decide(case: &Case<'_>, choice: &Choice) -> Decision {
+    let mut decision = Decision { findings: eligibility::judge(case) };
+    if let Some(why) = &case.template.deprecated {
+        let id = case.template.id();
+        let text = format!("the template {id} is deprecated: {why}");
+        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(id));
     }
     decision.extend(choice.findings.iter().cloned());
     decision

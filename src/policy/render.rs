@@ -16,6 +16,7 @@ use crate::{
         hint, inputs,
         problem::{Code, Problem},
         request::Request,
+        surroundings::Surroundings,
         template::{PullRequestText, Template},
         text,
     },
@@ -26,10 +27,16 @@ pub const PROMPT_BYTES_MAX: usize = 64 * 1024;
 /// Steps of the template engine for one prompt.
 const FUEL: u64 = 200_000;
 /// Everything a prompt may name besides `inputs.<name>` and the engine's own functions.
-const GIVEN: [&str; 8] = [
+const GIVEN: [&str; 14] = [
     "repository.owner",
     "repository.name",
     "repository.full_name",
+    "repository.default_branch",
+    "repository.languages",
+    "repository.codeowners",
+    "repository.workflows",
+    "repository.test_command",
+    "repository.manifest",
     "request.requester",
     "request.team",
     "request.reason",
@@ -64,12 +71,13 @@ impl<'t> Prompts<'t> {
     }
 
     /// Renders one prompt: the template's text, then the sections that end every prompt.
-    pub fn render(&self, repository: &Repository) -> Result<String, Problem> {
+    pub fn render(&self, repository: &Repository, around: &Surroundings) -> Result<String, Problem> {
         let given = context! {
             inputs => self.inputs.clone(),
             request => self.request.clone(),
             repository => context! {
                 owner => repository.owner(), name => repository.name(), full_name => repository.full_name(),
+                ..around.values()
             },
             template => context! { name => self.template.name.as_str(), version => self.template.version },
         };
@@ -153,6 +161,13 @@ pub fn faults(template: &Template) -> Vec<TextFault> {
     faults
 }
 
+/// Everything that a template's texts name. Nothing for texts that cannot be compiled: that is told elsewhere.
+pub fn named(template: &Template) -> BTreeSet<String> {
+    let Ok(engine) = engine(template) else { return BTreeSet::new() };
+    let texts = sources(template).into_iter().filter_map(|(key, _)| engine.get_template(key).ok());
+    texts.flat_map(|text| text.undeclared_variables(true)).collect()
+}
+
 /// Renders once with made-up inputs: finds unknown filters, missing fields inside inputs, endless loops.
 fn tried(template: &Template) -> Result<(), TextFault> {
     let plain = match inputs::sample(&template.inputs) {
@@ -167,8 +182,8 @@ fn tried(template: &Template) -> Result<(), TextFault> {
             *value = Json::from("sample");
         }
     }
-    tried_with(template, plain)?;
-    tried_with(template, full)
+    tried_with(template, full)?;
+    tried_with(template, plain)
 }
 
 fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), TextFault> {
@@ -189,7 +204,7 @@ fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), Text
     let no_line = |problem| TextFault { problem, key: PROMPT, line: None };
     let repository = "sample/sample".parse().map_err(|_| no_line(Problem::new(Code::BadPrompt, "")))?;
     Prompts::new(template, &request, &template.team)
-        .and_then(|prompts| prompts.render(&repository).map(|_| ()))
+        .and_then(|prompts| prompts.render(&repository, &Surroundings::sample(template)).map(|_| ()))
         .map_err(|problem| {
             let at = problem.at.clone().unwrap_or_default();
             let (name, line) = at.split_once(':').unwrap_or((&at, ""));

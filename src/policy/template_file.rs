@@ -10,10 +10,12 @@ use crate::{
     policy::{
         credits::Decimal,
         document::Document,
+        facts::Wanted,
         inputs,
         problem::{Code, Problem},
         render::{self, TextFault},
         request::{DEADLINE_MINUTES_MAX, PRIORITY_MAX, sha256},
+        requires,
         scope::{self, ChangeScope},
         template::{Fallback, PullRequestText, RequiredChecks, Risk, Template},
         text,
@@ -50,6 +52,8 @@ pub(super) struct File {
     #[serde(default = "no_inputs")]
     pub(super) inputs: Value,
     scope: ChangeScope,
+    #[serde(default)]
+    requires: requires::Table,
     #[serde(default)]
     retry: RetryRule,
     prompt: Spanned<String>,
@@ -120,8 +124,12 @@ impl Template {
                 return Err(faults.problems);
             }
         };
+        let requires = requires::Requires::check(file.requires).unwrap_or_else(|(path, why)| {
+            faults.add(&path, &why, "see docs/repositories.md");
+            requires::Requires::default()
+        });
         let prompt_span = file.prompt.span();
-        let template = Self {
+        let mut template = Self {
             name: file.name,
             version: file.version,
             path: path.to_owned(),
@@ -133,6 +141,8 @@ impl Template {
             repositories: lower(file.repositories),
             exclude: lower(file.exclude),
             scope: file.scope,
+            requires,
+            wanted: Wanted::default(),
             labels: file.labels,
             reviewers: file.reviewers,
             model: file.model,
@@ -160,6 +170,7 @@ impl Template {
             fallback: file.fallback,
             validator,
         };
+        template.wanted = template.wants();
         if faults.problems.is_empty() {
             for TextFault { problem, key, line } in render::faults(&template) {
                 if key == render::PROMPT {

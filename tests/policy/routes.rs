@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use sluicegate::{
     config::{Loaded, Settings},
-    policy::template::Risk,
+    policy::{repositories::Class, template::Risk},
 };
 
 fn load(text: &str) -> Result<Loaded, String> {
@@ -27,7 +27,7 @@ fn wrong_routes_and_models_are_told_with_their_lines() {
         ),
         (
             "[[route]]\nmodel = \"a\"\nclass = \"regulatd\"\n",
-            &["sluice.toml:3:9: `regulatd` is not a class", "did you mean `regulated`?"],
+            &["sluice.toml:3:9: unknown word `regulatd`", "did you mean `regulated`?"],
         ),
         (
             "[[route]]\nmodel = \"a\"\ntemplate = \"A b\"\n",
@@ -78,8 +78,8 @@ fn good_routes_mean_what_they_say_and_a_model_that_nobody_knows_is_a_warning() {
     assert_eq!((models.routes.len(), models.known.len(), models.default.as_deref()), (3, 2, Some("d")));
     let route = &models.routes[0];
     assert_eq!(
-        (route.name.as_str(), route.risk, route.class.as_deref()),
-        ("route 1", Some(Risk::High), Some("sensitive"))
+        (route.name.as_str(), route.risk, route.class),
+        ("route 1", Some(Risk::High), Some(Class::Sensitive))
     );
     assert!(
         loaded.warnings.iter().any(|warning| warning.contains("`gpt-5`, which no [[model]] knows")),

@@ -6,6 +6,7 @@ mod admission;
 mod books;
 #[cfg(test)]
 mod delays;
+mod eligibility;
 #[cfg(test)]
 mod freezes;
 #[cfg(test)]

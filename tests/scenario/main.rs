@@ -24,6 +24,7 @@ mod limits;
 mod oracle;
 #[cfg(test)]
 mod plans;
+mod repositories;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]

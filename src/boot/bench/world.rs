@@ -17,7 +17,7 @@ use crate::{
     news::Silence,
     notify::LogSink,
     pipeline::{Policy, Tuning},
-    policy::{Catalog, Models, Request},
+    policy::{Catalog, Models, RepositoryRules, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
 
@@ -115,6 +115,7 @@ pub fn parts(
             allowed: vec!["bench/*".to_owned()],
             identity: "bench".to_owned(),
             models: Models::default(),
+            repositories: RepositoryRules::default(),
         },
         tuning: Tuning {
             cadence,
@@ -126,6 +127,7 @@ pub fn parts(
         gate: Arc::new(MemoryGate::new(rules)),
         agent: Arc::<GitHub>::clone(&github),
         forge: Arc::<GitHub>::clone(&github),
+        atlas: Arc::<GitHub>::clone(&github),
         sink: Arc::new(LogSink),
         clock,
         entropy: Arc::new(Entropy::from_seed(7)),
