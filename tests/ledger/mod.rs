@@ -7,6 +7,7 @@ mod cancel;
 mod feed;
 mod history;
 mod leases;
+mod many;
 mod notices;
 mod opening;
 mod orders;
