@@ -203,6 +203,8 @@ impl Bench {
             estimate: Amount::ONE,
             weight: 1,
             scope: serde_json::json!({ "may_change": ["Cargo.toml", "Cargo.lock"], "files_max": 2 }),
+            required_checks: None,
+            fallback: None,
         };
         Ok(RequestRow {
             id: RequestId::new(now, self.entropy.draw_wide()),

@@ -5,12 +5,14 @@ mod access;
 mod budgets;
 mod dead;
 mod fault;
+mod freezes;
 mod gates;
 mod jobs;
 mod limits;
 mod read;
 mod reports;
 mod requests;
+mod templates;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
@@ -41,7 +43,9 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(dead::routes())
         .merge(budgets::routes())
         .merge(gates::routes())
+        .merge(freezes::routes())
         .merge(reports::routes())
+        .merge(templates::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -26,6 +26,9 @@ pub struct Pull {
     pub author: Option<String>,
     pub updated_at: Option<Timestamp>,
     pub changed_files: Option<u64>,
+    /// Lines added and removed together.
+    #[serde(default)]
+    pub changed_lines: Option<u64>,
 }
 
 /// Checks of a commit: check runs and legacy statuses together.

@@ -129,4 +129,6 @@ tables! {
         last_error;
     WORKERS = "workers" by "id": id token name roles started_at | lease_until seen stopped_at;
     LEASES = "leases" by "name": name | worker_id since;
+    FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
+    EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;
 }

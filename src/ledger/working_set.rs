@@ -20,8 +20,8 @@ use crate::{
         chain,
         command::Fence,
         rows::{
-            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, RequestSpec, TemplateRow, WorkerRow,
+            AttemptRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow, HeadRow, HoldRow, JobRow,
+            LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow, WorkerRow,
         },
     },
 };
@@ -112,10 +112,12 @@ pub struct WorkingSet {
     pub dedups: BTreeSet<String>,
     pub workers: Rows<WorkerId, WorkerRow>,
     pub leases: Rows<LeaseName, LeaseRow>,
+    pub freezes: Rows<String, FreezeRow>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
     pub new_evidence: Vec<EvidenceRow>,
+    pub new_exemptions: Vec<ExemptionRow>,
     pub prompts: HashMap<JobId, String>,
     pub entries: Vec<EntryRow>,
     pub last_token: i64,
@@ -155,10 +157,12 @@ impl WorkingSet {
             dedups: BTreeSet::new(),
             workers: Rows::new(),
             leases: Rows::new(),
+            freezes: Rows::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
             new_evidence: Vec::new(),
+            new_exemptions: Vec::new(),
             prompts: HashMap::new(),
             entries: Vec::new(),
             last_token: 0,
@@ -186,6 +190,7 @@ impl WorkingSet {
         self.templates.clear_changes();
         self.workers.clear_changes();
         self.leases.clear_changes();
+        self.freezes.clear_changes();
         Some(Self {
             notices: Rows::new(),
             by_idempotency_key: HashMap::new(),
@@ -195,6 +200,7 @@ impl WorkingSet {
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
             new_evidence: Vec::new(),
+            new_exemptions: Vec::new(),
             prompts: HashMap::new(),
             entries: Vec::new(),
             fenced: 0,

@@ -9,12 +9,16 @@ pub mod duties;
 pub mod feed;
 pub mod find;
 pub mod fleet;
+pub mod freeze_acts;
+pub mod freezes;
 pub mod gates;
 pub mod heartbeat;
 pub mod inspect;
 pub mod life;
 pub mod operate;
 pub mod pick_up;
+pub mod plan_view;
+pub mod preview;
 pub mod rebuild;
 pub mod recover;
 pub mod resume;
@@ -23,6 +27,7 @@ pub mod run;
 pub mod settle;
 pub mod start;
 pub mod submit;
+pub mod templates;
 pub mod track;
 pub mod tracker;
 pub mod upkeep;
@@ -30,7 +35,9 @@ pub mod view;
 
 pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;
+pub use freeze_acts::{FreezeError, Whom};
 pub use operate::OperateError;
+pub use preview::ApplyError;
 pub use submit::{Draft, SubmitError};
 
 /// Who does something and why, as the callers of the pipeline say it.

@@ -72,5 +72,15 @@ fn properties() -> Map<String, Value> {
         "Needs an approval before anything is queued.",
         json!({ "type": "boolean", "default": false }),
     );
+    add(
+        "model",
+        "Another model than the routes give; it needs an approval.",
+        json!({ "type": ["string", "null"], "pattern": "^[!-~]{1,100}$" }),
+    );
+    add(
+        "model_reason",
+        "Why that model; needed with `model` unless the routes give it anyway. At most 2000 bytes.",
+        json!({ "type": ["string", "null"], "maxLength": 2_000 }),
+    );
     properties
 }

@@ -237,6 +237,8 @@ impl World {
             estimate: Amount::from(order.estimate),
             weight: 1,
             scope: serde_json::json!({ "may": ["Cargo.lock"] }),
+            required_checks: None,
+            fallback: None,
         };
         RequestRow {
             id,

@@ -13,6 +13,8 @@ mod aftermath;
 #[cfg(test)]
 mod every_trouble;
 #[cfg(test)]
+mod freezes;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod letters;
@@ -20,6 +22,8 @@ mod letters;
 mod limits;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{
     news::Silence,
     notify::LogSink,
     pipeline::{Policy, Tuning},
-    policy::{Catalog, Request},
+    policy::{Catalog, Models, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
 
@@ -109,11 +109,12 @@ pub fn parts(
         roles: Roles::all(),
         news: Arc::new(Silence),
         policy: Policy {
+            freezes: Arc::default(),
             catalog,
             rules: Arc::clone(&rules),
             allowed: vec!["bench/*".to_owned()],
             identity: "bench".to_owned(),
-            default_model: None,
+            models: Models::default(),
         },
         tuning: Tuning {
             cadence,
@@ -147,5 +148,7 @@ pub fn request(first: usize, jobs: usize) -> Request {
         idempotency_key: None,
         deadline_minutes: None,
         hold: false,
+        model: None,
+        model_reason: None,
     }
 }
