@@ -12,6 +12,7 @@ mod drain;
 mod endpoint;
 pub mod exit;
 mod follow;
+mod freeze;
 mod gates;
 mod jobs;
 mod kill_switch;
@@ -123,6 +124,9 @@ pub enum Command {
     Budgets(budgets::BudgetsArgs),
     /// Set the limit of a budget, or give it back to the configuration
     Limit(limit::LimitArgs),
+    /// Freezes: add, list, lift, exempt, check
+    #[command(subcommand)]
+    Freeze(freeze::FreezeCommand),
     /// Stop new starts of everything in a scope
     Pause(gates::PauseArgs),
     /// Allow starts again
@@ -228,6 +232,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Dead(command) => dead::run(command, session).await,
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
+        Command::Freeze(command) => freeze::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
         Command::Resume(args) => gates::resume(args, session).await,
         Command::Drain(args) => drain::run(args, session).await,

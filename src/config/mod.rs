@@ -7,6 +7,7 @@
 
 mod budgets;
 pub mod check;
+pub mod freezes;
 mod limits;
 mod models;
 mod overlay;
@@ -22,6 +23,7 @@ use std::{
 };
 
 pub use check::{Summary, check};
+pub use freezes::load_freezes;
 pub use repositories::load_repositories;
 pub use secret::SecretRef;
 pub use sections::{Identity, Settings};

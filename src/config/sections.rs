@@ -173,6 +173,8 @@ pub struct Identity {
 pub struct Policy {
     /// Folder of `<name>/<version>.toml`, from the folder of the configuration file.
     pub templates: PathBuf,
+    /// File of `[[freeze]]`, from the folder of the configuration file; left out: no freezes but those that people add.
+    pub freezes_file: Option<PathBuf>,
     /// Globs of the repositories that may be touched; an empty list allows none.
     pub repositories: Vec<String>,
     /// Name of the credential to work with; left out: the first.
@@ -384,6 +386,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             templates: PathBuf::from("templates"),
+            freezes_file: None,
             repositories: Vec::new(),
             identity: None,
             default_model: None,

@@ -5,6 +5,7 @@ mod access;
 mod budgets;
 mod dead;
 mod fault;
+mod freezes;
 mod gates;
 mod jobs;
 mod limits;
@@ -43,6 +44,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(dead::routes())
         .merge(budgets::routes())
         .merge(gates::routes())
+        .merge(freezes::routes())
         .merge(reports::routes())
         .merge(templates::routes())
         .merge(repositories::routes())

@@ -24,7 +24,7 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, NewJob, Reply, Seen, Warrant};
+pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, Warrant};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;

@@ -18,6 +18,7 @@ use crate::{
     policy::{
         Decision,
         facts::OpenPull,
+        freeze::Exemption,
         template::{Fallback, RequiredChecks},
     },
 };
@@ -321,4 +322,42 @@ pub struct LeaseRow {
     pub name: LeaseName,
     pub worker_id: WorkerId,
     pub since: Timestamp,
+}
+
+/// A freeze that people made while the daemon runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeRow {
+    pub name: String,
+    /// As it was written.
+    pub body_json: String,
+    pub actor: String,
+    pub created_at: Timestamp,
+    pub lifted_at: Option<Timestamp>,
+}
+
+/// An exception from a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExemptionRow {
+    /// The position of the entry that tells of it.
+    pub id: String,
+    /// None: from every freeze.
+    pub of_freeze: Option<String>,
+    pub exempt_json: String,
+    pub until: Timestamp,
+    pub reason: String,
+    pub actor: String,
+    pub created_at: Timestamp,
+}
+
+impl ExemptionRow {
+    /// None: it cannot be read, so that nobody is exempt by it.
+    pub fn exemption(&self) -> Option<Exemption> {
+        Some(Exemption {
+            freeze: self.of_freeze.clone(),
+            exempt: serde_json::from_str(&self.exempt_json).ok()?,
+            until: self.until,
+            reason: self.reason.clone(),
+            actor: self.actor.clone(),
+        })
+    }
 }

@@ -16,6 +16,7 @@ use crate::{
     job::{
         cadence::CadenceRule,
         id::{AttemptId, JobId, NoticeId, RequestId},
+        repository::Repository,
         time::{Millis, Timestamp},
     },
     ledger::{
@@ -24,8 +25,8 @@ use crate::{
     },
     news::News,
     notify::Sink,
-    pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, Models, RepositoryRules},
+    pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
+    policy::{Catalog, Models, RepositoryRules, freeze::Freeze, repositories::Class},
     worker::{DueQueue, Pulse},
 };
 
@@ -80,6 +81,19 @@ pub struct Policy {
     pub identity: String,
     pub models: Models,
     pub repositories: RepositoryRules,
+    /// Of the file; those that people make are in the ledger.
+    pub freezes: Arc<[Freeze]>,
+}
+
+impl Policy {
+    /// By its rule; without one it is a standard repository.
+    pub fn class_of(&self, repository: &Repository) -> Class {
+        self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
+    }
+    /// The same as a word; every repository has one.
+    pub fn class(&self, repository: &Repository) -> Option<&'static str> {
+        Some(self.class_of(repository).as_str())
+    }
 }
 
 /// A job with the attempt that its step is about.
@@ -153,6 +167,7 @@ pub struct Context {
     pub tracker: Tracker,
     pub specs: Specs,
     pub closures: Closures,
+    pub freezes: Freezes,
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,

@@ -10,6 +10,8 @@ pub mod estate;
 pub mod feed;
 pub mod find;
 pub mod fleet;
+pub mod freeze_acts;
+pub mod freezes;
 pub mod gates;
 pub mod heartbeat;
 pub mod inspect;
@@ -35,6 +37,7 @@ pub mod view;
 
 pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;
+pub use freeze_acts::{FreezeError, Whom};
 pub use operate::OperateError;
 pub use preview::ApplyError;
 pub use submit::{Draft, SubmitError};

@@ -17,7 +17,7 @@ use crate::{
         query::StateCount,
         rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WorkerRow},
     },
-    policy::Finding,
+    policy::{Finding, freeze::Frozen},
 };
 
 /// The answer to a submitted request.
@@ -285,4 +285,35 @@ pub struct NoticeView {
     pub delivered_at: Option<Timestamp>,
     pub dead_at: Option<Timestamp>,
     pub tries: u32,
+}
+
+/// A freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeView {
+    pub name: String,
+    pub reason: String,
+    pub scope: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
+    pub zone: String,
+    /// None: it is of the file.
+    pub made_by: Option<String>,
+    pub in_force: bool,
+    /// The end of its present time; none while it is in force: until it is lifted.
+    pub until: Option<Timestamp>,
+    /// Who lifted it for its present time.
+    pub lifted_by: Option<String>,
+    /// When it begins next, if that is soon.
+    pub begins: Option<Timestamp>,
+}
+
+/// Whether a repository is frozen at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeCheck {
+    pub repository: Repository,
+    pub at: Timestamp,
+    pub frozen: Option<Frozen>,
+    /// The freeze that begins next for it, if that is soon.
+    pub next: Option<String>,
+    pub next_begins: Option<Timestamp>,
 }

@@ -12,6 +12,7 @@ pub mod eligibility;
 pub mod estimate;
 pub mod facts;
 mod free_text;
+pub mod freeze;
 pub mod glob;
 pub mod hint;
 pub mod inputs;

@@ -80,6 +80,10 @@ codes! {
     BadConfig = "bad-config",
     /// A secret that is missing, empty, or written down where only a reference may be.
     BadSecret = "bad-secret",
+    /// A freeze that means nothing, or not what was meant.
+    BadFreeze = "bad-freeze",
+    /// A calendar that is not understood.
+    BadCalendar = "bad-calendar",
     /// A file or folder that cannot be read.
     Unreadable = "unreadable",
 }

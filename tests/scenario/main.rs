@@ -13,6 +13,8 @@ mod aftermath;
 #[cfg(test)]
 mod every_trouble;
 #[cfg(test)]
+mod freezes;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod letters;

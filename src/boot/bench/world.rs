@@ -109,6 +109,7 @@ pub fn parts(
         roles: Roles::all(),
         news: Arc::new(Silence),
         policy: Policy {
+            freezes: Arc::default(),
             catalog,
             rules: Arc::clone(&rules),
             allowed: vec!["bench/*".to_owned()],
