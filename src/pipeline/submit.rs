@@ -3,7 +3,6 @@
 use crate::{
     job::{
         id::{JobId, RequestId},
-        repository::Repository,
         state::State,
         time::{Millis, Timestamp},
     },
@@ -12,7 +11,7 @@ use crate::{
         rows::{JobRow, RequestRow, RequestSpec},
     },
     pipeline::{context::Context, view::Accepted},
-    policy::{self, Facts, Outcome, Plan, PlanContext, Problem, Request, repositories::Class},
+    policy::{self, Facts, Outcome, Plan, PlanContext, Problem, Request},
     telemetry::failpoint,
 };
 
@@ -44,11 +43,6 @@ impl Draft {
 }
 
 impl Context {
-    /// By its rule; without one it is a standard repository.
-    pub fn class_of(&self, repository: &Repository) -> Class {
-        self.policy.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
-    }
-
     /// What would be done, with nothing kept.
     pub async fn plan(&self, request: &Request) -> Result<Plan, SubmitError> {
         let facts = self.survey(request).await?;

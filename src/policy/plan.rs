@@ -336,13 +336,7 @@ fn jobs(
             pools: &context.rules.pools,
             now: context.now,
         };
-        let choice = match choices.entry(context.class(&repository)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => {
-                let choice = context.models.choose(template, *free.key(), request)?;
-                free.insert(choice)
-            }
-        };
+        let choice = chosen(&mut choices, &case, context, request)?;
         let mut decision = decide(&case, choice);
         let adopts = eligibility::adopted(&case).cloned();
         if let Some(skip) = Skip::denied(&repository, &decision) {
@@ -388,11 +382,27 @@ fn jobs(
             model_by,
             subject,
             demands,
-            adopts,
             decision,
+            adopts,
         });
     }
     Ok(jobs)
+}
+
+/// The model of a class of repositories, chosen once.
+fn chosen<'c>(
+    choices: &'c mut BTreeMap<Class, Choice>,
+    case: &Case<'_>,
+    context: &PlanContext<'_>,
+    request: &Request,
+) -> Result<&'c Choice, Problem> {
+    Ok(match choices.entry(context.class(case.repository)) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(free) => {
+            let choice = context.models.choose(case.template, *free.key(), request)?;
+            free.insert(choice)
+        }
+    })
 }
 
 /// Everything that policy has to say of one job.
