@@ -81,6 +81,11 @@ impl Context {
             discarded: job.discarded_at.is_some(),
             wait: self.wait(job, attempt, place.as_ref()),
             outcome: job.outcome_json.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            findings: job
+                .findings_json
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or_default(),
         })
     }
 

@@ -17,7 +17,7 @@ use crate::{
         query::StateCount,
         rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WorkerRow},
     },
-    policy::Plan,
+    policy::{Finding, Plan},
 };
 
 /// The answer to a submitted request.
@@ -126,6 +126,9 @@ pub struct JobView {
     pub wait: Option<Wait>,
     /// How it ended, once it has.
     pub outcome: Option<Value>,
+    /// What policy found when it was planned, beside a plain "allowed".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// The whole trail of one job.

@@ -29,6 +29,9 @@ pub fn head(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> {
         page.field("because", &why)?;
         page.field("what to do", advice.as_deref().unwrap_or_default())?;
     }
+    for finding in &job.findings {
+        page.field("found", &format!("{} ({})", finding.text, finding.reason))?;
+    }
     page.field("pull request", job.pull_url.as_deref().unwrap_or_default())?;
     page.field("reviewer", job.reviewer.as_deref().unwrap_or_default())?;
     if let Some(dead) = job.replay_of {
