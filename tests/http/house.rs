@@ -1,7 +1,7 @@
 //! A daemon's inside without its workers: the ledger on SQLite, the gate in memory, an agent that starts when told to.
 //! What the workers would do is done here by hand, so that no test waits for time to pass.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{
