@@ -10,7 +10,7 @@ use sluicegate::{
     budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
     job::{RequestId, Timestamp},
     policy::{
-        Catalog, Code, Facts, Plan, PlanContext, Problem, RepositoryRules, Request, plan,
+        Catalog, Code, Facts, Models, Plan, PlanContext, Problem, RepositoryRules, Request, plan,
         render::PROMPT_BYTES_MAX,
     },
 };
@@ -107,7 +107,7 @@ fn plan_of(
         rules,
         allowed,
         identity: "bot",
-        default_model: Some("model-a"),
+        models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
         request_id: RequestId::new(Timestamp(id), 7),
         repositories: &RepositoryRules::default(),
         facts: &Facts::default(),

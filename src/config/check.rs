@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog, load_repositories},
+    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog, load_freezes, load_repositories},
     policy::{
-        RepositoryRules,
+        Catalog, RepositoryRules,
         problem::{Code, Problem},
     },
 };
@@ -28,6 +28,8 @@ pub struct Summary {
     pub repository_rules: usize,
     pub budgets: usize,
     pub pools: Vec<String>,
+    /// Names of the freezes of the file.
+    pub freezes: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -50,7 +52,14 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
         problems.extend(found);
         RepositoryRules::default()
     });
-    match load_catalog(&loaded) {
+    let catalog = load_catalog(&loaded);
+    let names: Vec<&str> =
+        catalog.iter().flat_map(Catalog::iter).map(|template| template.name.as_str()).collect();
+    let freezes = load_freezes(&loaded, &names).unwrap_or_else(|ConfigError(found)| {
+        problems.extend(found);
+        Vec::new()
+    });
+    match &catalog {
         Ok(catalog) if problems.is_empty() => {
             let templates: Vec<String> =
                 catalog.iter().map(|template| format!("{}@{}", template.name, template.version)).collect();
@@ -67,12 +76,13 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
                 repository_rules: rules.iter().count(),
                 budgets: settings.rules.budgets.len(),
                 pools: settings.rules.pools.keys().cloned().collect(),
+                freezes: freezes.into_iter().map(|freeze| freeze.name).collect(),
                 warnings,
             })
         }
         Ok(_) => Err(problems),
         Err(ConfigError(found)) => {
-            problems.extend(found);
+            problems.extend(found.iter().cloned());
             Err(problems)
         }
     }

@@ -5,6 +5,7 @@ mod access;
 mod budgets;
 mod dead;
 mod fault;
+mod freezes;
 mod gates;
 mod jobs;
 mod limits;
@@ -12,6 +13,7 @@ mod read;
 mod reports;
 mod repositories;
 mod requests;
+mod templates;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
@@ -42,8 +44,10 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(dead::routes())
         .merge(budgets::routes())
         .merge(gates::routes())
+        .merge(freezes::routes())
         .merge(reports::routes())
         .merge(repositories::routes())
+        .merge(templates::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -7,7 +7,7 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, Path, Request, State},
     http::{HeaderMap, StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
@@ -16,10 +16,13 @@ use serde_json::json;
 use crate::{
     http::{
         fault::{Code, Fault},
-        read::{Answer, Filter, bytes, limit, media_type, ok, unsupported},
+        read::{Answer, Body, Filter, bytes, limit, media_type, ok, unsupported},
     },
-    job::time::Timestamp,
-    pipeline::{Context, LedgerError, SubmitError},
+    pipeline::{
+        ApplyError, Context, LedgerError, SubmitError,
+        plan_view::{Applicable, Wanted},
+        view::Accepted,
+    },
     policy::{self, document::Document, text},
 };
 
@@ -32,6 +35,7 @@ pub fn routes() -> Router<Arc<Context>> {
         .route("/v1/requests", get(list).post(submit))
         .route("/v1/requests/{id}", get(show))
         .route("/v1/plans", post(plan))
+        .route("/v1/plans/apply", post(apply))
 }
 
 /// A request in a body, as JSON or TOML, with the idempotency key of the header.
@@ -98,18 +102,30 @@ fn with_key(mut request: policy::Request, headers: &HeaderMap) -> Result<policy:
 async fn submit(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
     let Submitted { request, written } = submitted;
     let key = request.idempotency_key.clone();
-    let accepted = match context.submit(request).await {
-        Ok(accepted) => accepted,
-        Err(SubmitError::Invalid(problems)) => return Err(Submitted::invalid(written.as_ref(), problems)),
-        Err(SubmitError::Conflict(why)) => {
-            return Err(Fault::new(conflict(&context, key.as_deref()).await?, why));
-        }
-        Err(SubmitError::Ledger(error)) => return Err(error.into()),
-        Err(error @ SubmitError::Later { until, .. }) => return Err(later(&context, &error, until)),
-    };
+    match context.submit(request).await {
+        Ok(accepted) => Ok(answered(accepted)),
+        Err(error) => Err(refused(&context, error, written.as_ref(), key.as_deref()).await?),
+    }
+}
+
+async fn refused(
+    context: &Context,
+    error: SubmitError,
+    written: Option<&(String, Bytes)>,
+    key: Option<&str>,
+) -> Result<Fault, LedgerError> {
+    Ok(match error {
+        SubmitError::Invalid(problems) => Submitted::invalid(written, problems),
+        SubmitError::Conflict(why) => Fault::new(conflict(context, key).await?, why),
+        SubmitError::Ledger(error) => error.into(),
+        SubmitError::Later { until, .. } => Fault::later(error.to_string(), until.since(context.now())),
+    })
+}
+
+fn answered(accepted: Accepted) -> Response {
     let status = if accepted.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let location = [(header::LOCATION, format!("/v1/requests/{}", accepted.request))];
-    Ok((status, location, axum::Json(accepted)).into_response())
+    (status, location, axum::Json(accepted)).into_response()
 }
 
 /// The ledger looks at the key first, so a key that is known is what the conflict is about.
@@ -121,20 +137,40 @@ async fn conflict(context: &Context, key: Option<&str>) -> Result<Code, LedgerEr
     Ok(if known.is_some() { Code::IdempotencyConflict } else { Code::TemplateChanged })
 }
 
-async fn plan(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
+/// How much of a plan is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanQuery {
+    /// A repository; left out: all prompts. Empty: none.
+    prompt: Option<String>,
+    /// With what can be applied later.
+    #[serde(default)]
+    applicable: bool,
+}
+
+async fn plan(
+    State(context): State<Arc<Context>>,
+    Filter(query): Filter<PlanQuery>,
+    submitted: Submitted,
+) -> Answer {
     let Submitted { request, written } = submitted;
-    match context.preview(&request).await {
-        Ok(plan) => Ok(ok(plan)),
-        Err(SubmitError::Invalid(problems)) => Err(Submitted::invalid(written.as_ref(), problems)),
-        Err(SubmitError::Ledger(error)) => Err(error.into()),
-        Err(error @ SubmitError::Later { until, .. }) => Err(later(&context, &error, until)),
-        Err(SubmitError::Conflict(why)) => Err(Fault::new(Code::Internal, why)),
+    let wanted = Wanted { prompt: query.prompt, outline: query.applicable };
+    match context.preview(&request, &wanted).await {
+        Ok(view) => Ok(ok(view)),
+        Err(error) => Err(refused(&context, error, written.as_ref(), None).await?),
     }
 }
 
-/// Nothing was kept, and nothing was guessed.
-fn later(context: &Context, error: &SubmitError, until: Timestamp) -> Fault {
-    Fault::later(error.to_string(), until.since(context.now()))
+async fn apply(State(context): State<Arc<Context>>, Body(planned): Body<Applicable>) -> Answer {
+    let key = planned.request.idempotency_key.clone();
+    match context.apply(planned).await {
+        Ok(accepted) => Ok(answered(accepted)),
+        Err(ApplyError::Changed(problems)) => {
+            let fault = Fault::invalid(problems);
+            Err(Fault { code: Code::PlanChanged, ..fault })
+        }
+        Err(ApplyError::Submit(error)) => Err(refused(&context, error, None, key.as_deref()).await?),
+    }
 }
 
 #[derive(Deserialize)]

@@ -45,6 +45,7 @@ const fn job_of(command: &Command) -> Option<JobId> {
         Command::Notice { job, .. } => *job,
         Command::Submit { .. }
         | Command::Budget { .. }
+        | Command::Freeze { .. }
         | Command::RollOver
         | Command::Register { .. }
         | Command::Renew { .. }

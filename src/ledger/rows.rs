@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::{Amount, ClosedBy, Closure, Key, Release, Subject},
+    budget::{Amount, ClosedBy, Closure, Key, Release, Subject, demand::UNROUTED},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
@@ -16,7 +16,9 @@ use crate::{
         time::Timestamp,
     },
     policy::{
+        Decision,
         facts::OpenPull,
+        freeze::Exemption,
         template::{Fallback, RequiredChecks},
     },
 };
@@ -143,6 +145,10 @@ impl JobRow {
     pub fn adopts(&self) -> Option<OpenPull> {
         self.adopts_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
+    /// What policy said of it when it was planned.
+    pub fn decision(&self) -> Decision {
+        self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
     /// What budgets care about.
     pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {
         Subject {
@@ -150,7 +156,7 @@ impl JobRow {
             template: request.template.clone(),
             team: request.team.clone(),
             identity: self.identity.clone(),
-            model: self.model.clone().unwrap_or_else(|| "auto".to_owned()),
+            model: self.model.clone().unwrap_or_else(|| UNROUTED.to_owned()),
             request: request.id.to_string(),
             requester: request.requester.clone(),
             pool: spec.pool.clone(),
@@ -316,4 +322,42 @@ pub struct LeaseRow {
     pub name: LeaseName,
     pub worker_id: WorkerId,
     pub since: Timestamp,
+}
+
+/// A freeze that people made while the daemon runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeRow {
+    pub name: String,
+    /// As it was written.
+    pub body_json: String,
+    pub actor: String,
+    pub created_at: Timestamp,
+    pub lifted_at: Option<Timestamp>,
+}
+
+/// An exception from a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExemptionRow {
+    /// The position of the entry that tells of it.
+    pub id: String,
+    /// None: from every freeze.
+    pub of_freeze: Option<String>,
+    pub exempt_json: String,
+    pub until: Timestamp,
+    pub reason: String,
+    pub actor: String,
+    pub created_at: Timestamp,
+}
+
+impl ExemptionRow {
+    /// None: it cannot be read, so that nobody is exempt by it.
+    pub fn exemption(&self) -> Option<Exemption> {
+        Some(Exemption {
+            freeze: self.of_freeze.clone(),
+            exempt: serde_json::from_str(&self.exempt_json).ok()?,
+            until: self.until,
+            reason: self.reason.clone(),
+            actor: self.actor.clone(),
+        })
+    }
 }

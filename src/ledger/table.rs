@@ -130,4 +130,6 @@ tables! {
     WORKERS = "workers" by "id": id token name roles started_at | lease_until seen stopped_at;
     FACTS = "facts" by "id": id identity repository | asked_at facts_json;
     LEASES = "leases" by "name": name | worker_id since;
+    FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
+    EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;
 }

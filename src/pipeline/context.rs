@@ -16,6 +16,7 @@ use crate::{
     job::{
         cadence::CadenceRule,
         id::{AttemptId, JobId, NoticeId, RequestId},
+        repository::Repository,
         time::{Millis, Timestamp},
     },
     ledger::{
@@ -24,8 +25,8 @@ use crate::{
     },
     news::News,
     notify::Sink,
-    pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, RepositoryRules},
+    pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
+    policy::{Catalog, Models, RepositoryRules, freeze::Freeze},
     worker::{DueQueue, Pulse},
 };
 
@@ -78,8 +79,17 @@ pub struct Policy {
     /// Globs of the repositories of this installation.
     pub allowed: Vec<String>,
     pub identity: String,
-    pub default_model: Option<String>,
+    pub models: Models,
     pub repositories: RepositoryRules,
+    /// Of the file; those that people make are in the ledger.
+    pub freezes: Arc<[Freeze]>,
+}
+
+impl Policy {
+    /// The class of a repository; None: no rule covers it.
+    pub fn class(&self, repository: &Repository) -> Option<&str> {
+        self.repositories.of(repository).map(|rule| rule.class.as_str())
+    }
 }
 
 /// A job with the attempt that its step is about.
@@ -153,6 +163,7 @@ pub struct Context {
     pub tracker: Tracker,
     pub specs: Specs,
     pub closures: Closures,
+    pub freezes: Freezes,
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,

@@ -10,12 +10,16 @@ pub mod estate;
 pub mod feed;
 pub mod find;
 pub mod fleet;
+pub mod freeze_acts;
+pub mod freezes;
 pub mod gates;
 pub mod heartbeat;
 pub mod inspect;
 pub mod life;
 pub mod operate;
 pub mod pick_up;
+pub mod plan_view;
+pub mod preview;
 pub mod rebuild;
 pub mod recover;
 pub mod resume;
@@ -25,6 +29,7 @@ pub mod settle;
 pub mod start;
 pub mod submit;
 pub mod survey;
+pub mod templates;
 pub mod track;
 pub mod tracker;
 pub mod upkeep;
@@ -32,7 +37,9 @@ pub mod view;
 
 pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;
+pub use freeze_acts::{FreezeError, Whom};
 pub use operate::OperateError;
+pub use preview::ApplyError;
 pub use submit::{Draft, SubmitError};
 
 /// Who does something and why, as the callers of the pipeline say it.

@@ -1,21 +1,24 @@
 //! A request evaluated: what would run where, with which prompt, and what it would take. The same request
 //! under the same policy gives the same plan.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use serde_json::json;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use crate::{
-    budget::{Demand, Key, Rules, Scope, Subject, rules::matches},
+    budget::{Demand, Rules, Subject, demand::UNROUTED, rules::matches},
     job::{
         Repository, RequestId,
         time::{Millis, Timestamp},
     },
     policy::{
-        Catalog, Decision, Facts, Finding, Outcome, Problem, RepositoryRules, Request, Template, Wanted,
+        Catalog, Decision, Facts, Finding, Models, Outcome, Outline, Problem, RepositoryRules, Request,
+        Template, Wanted,
         eligibility::{self, Case},
         facts::OpenPull,
         inputs,
+        models::Choice,
         problem::Code,
         render::Prompts,
         request::{REPOSITORIES_MAX, sha256},
@@ -33,13 +36,19 @@ pub struct PlanContext<'a> {
     pub allowed: &'a [String],
     /// Name of the credential that will be used.
     pub identity: &'a str,
-    /// For templates that name no model.
-    pub default_model: Option<&'a str>,
+    pub models: &'a Models,
     pub request_id: RequestId,
     pub repositories: &'a RepositoryRules,
     /// What was found out of the repositories, as far as it is wanted.
     pub facts: &'a Facts,
     pub now: Timestamp,
+}
+
+impl PlanContext<'_> {
+    /// The class of a repository; None: no rule covers it.
+    fn class(&self, repository: &Repository) -> Option<&str> {
+        self.repositories.of(repository).map(|rule| rule.class.as_str())
+    }
 }
 
 /// One job to be.
@@ -52,6 +61,8 @@ pub struct PlannedJob {
     pub prompt_digest: String,
     /// None: not routed, the provider chooses.
     pub model: Option<String>,
+    /// What named the model: `request`, a route, `template`, `default` or `provider`.
+    pub model_by: String,
     pub subject: Subject,
     /// What an attempt takes, coarse to fine.
     pub demands: Vec<Demand>,
@@ -106,8 +117,6 @@ pub struct Plan {
 pub const PLAN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Problems of one kind that are told one by one.
 const TOLD_MAX: usize = 20;
-/// What budgets of models count a job as when no model was chosen.
-const UNROUTED: &str = "unrouted";
 
 /// Evaluates a request. Either everything in it is right, or nothing of it is taken.
 pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Problem>> {
@@ -144,7 +153,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         jobs,
         skipped,
     };
-    plan.digest = digest(&plan);
+    plan.digest = Outline::of(&plan).digest();
     Ok(plan)
 }
 
@@ -256,7 +265,7 @@ fn eligible(
             problems.push(problem.at(at));
         } else if let Some(glob) = covering(&template.exclude, &repository) {
             let text = format!("the template `{}` leaves out `{glob}`", template.name);
-            let finding = Finding::new(Outcome::Deny, "excluded-by-template", text);
+            let finding = Finding::new(Outcome::Deny, "excluded-by-template", text).by(template.id());
             skipped.extend(Skip::denied(&repository, &Decision { findings: vec![finding] }));
         } else {
             chosen.push(repository);
@@ -313,8 +322,8 @@ fn jobs(
     skipped: &mut Vec<Skip>,
 ) -> Result<Vec<PlannedJob>, Problem> {
     let team = request.team.as_deref().unwrap_or_default();
-    let model = template.model.as_deref().or(context.default_model);
     let prompts = Prompts::new(template, request, team)?;
+    let mut choices: BTreeMap<Option<String>, Choice> = BTreeMap::new();
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
     for repository in repositories {
@@ -327,7 +336,16 @@ fn jobs(
             pools: &context.rules.pools,
             now: context.now,
         };
-        let mut decision = Decision { findings: eligibility::judge(&case) };
+        let class = context.class(&repository).map(str::to_owned);
+        let choice = match choices.entry(class) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let choice = context.models.choose(template, free.key().as_deref(), request)?;
+                free.insert(choice)
+            }
+        };
+        let mut decision = decide(template, choice);
+        decision.extend(eligibility::judge(&case));
         let adopts = eligibility::adopted(&case).cloned();
         if let Some(skip) = Skip::denied(&repository, &decision) {
             skipped.push(skip);
@@ -355,7 +373,7 @@ fn jobs(
             template: template.name.clone(),
             team: team.to_owned(),
             identity: context.identity.to_owned(),
-            model: model.unwrap_or(UNROUTED).to_owned(),
+            model: choice.model.as_deref().unwrap_or(UNROUTED).to_owned(),
             request: context.request_id.to_string(),
             requester: request.requester.clone(),
             pool: template.reviewers.clone(),
@@ -363,11 +381,13 @@ fn jobs(
         };
         let prompt_digest = sha256(prompt.as_bytes());
         let demands = context.rules.demands(&subject);
+        let (model, model_by) = (choice.model.clone(), choice.by.clone());
         jobs.push(PlannedJob {
             repository,
             prompt,
             prompt_digest,
-            model: model.map(str::to_owned),
+            model,
+            model_by,
             subject,
             demands,
             adopts,
@@ -377,38 +397,13 @@ fn jobs(
     Ok(jobs)
 }
 
-/// Covers the request as normalised (without its idempotency key), the template's bytes, and each job with its
-/// prompt, model, identity and demands; the request's id, which some keys carry, is left out.
-fn digest(plan: &Plan) -> String {
-    let jobs: Vec<serde_json::Value> = plan.jobs.iter().map(decided).collect();
-    let decided = json!({
-        "request": plan.request.body_digest(),
-        "template": plan.template.digest,
-        "jobs": jobs,
-        "skipped": plan.skipped,
-    });
-    sha256(decided.to_string().as_bytes())
-}
-
-fn decided(job: &PlannedJob) -> serde_json::Value {
-    let demands: Vec<serde_json::Value> = job
-        .demands
-        .iter()
-        .map(|demand| {
-            let key = match demand.key.scope() {
-                Some((Scope::Request, _)) => Key::scoped(demand.key.name(), Scope::Request, "*"),
-                _ => demand.key.clone(),
-            };
-            json!([key, demand.amount, demand.release, demand.expiry, demand.exclude])
-        })
-        .collect();
-    json!([
-        job.repository,
-        job.prompt_digest,
-        job.model,
-        job.subject.identity,
-        demands,
-        job.decision,
-        job.adopts
-    ])
+/// Everything that policy has to say of one job.
+fn decide(template: &Template, choice: &Choice) -> Decision {
+    let mut decision = Decision::default();
+    if let Some(why) = &template.deprecated {
+        let text = format!("the template {} is deprecated: {why}", template.id());
+        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(template.id()));
+    }
+    decision.extend(choice.findings.iter().cloned());
+    decision
 }

@@ -8,6 +8,7 @@ mod books;
 mod delays;
 #[cfg(test)]
 mod eligibility;
+mod freezes;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{
     news::Silence,
     notify::LogSink,
     pipeline::{Policy, Tuning},
-    policy::{Catalog, RepositoryRules, Request},
+    policy::{Catalog, Models, RepositoryRules, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
 
@@ -109,11 +109,12 @@ pub fn parts(
         roles: Roles::all(),
         news: Arc::new(Silence),
         policy: Policy {
+            freezes: Arc::default(),
             catalog,
             rules: Arc::clone(&rules),
             allowed: vec!["bench/*".to_owned()],
             identity: "bench".to_owned(),
-            default_model: None,
+            models: Models::default(),
             repositories: RepositoryRules::default(),
         },
         tuning: Tuning {
