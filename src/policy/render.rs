@@ -164,7 +164,7 @@ pub fn faults(template: &Template) -> Vec<TextFault> {
 /// Everything that a template's texts name. Nothing for texts that cannot be compiled: that is told elsewhere.
 pub fn named(template: &Template) -> BTreeSet<String> {
     let Ok(engine) = engine(template) else { return BTreeSet::new() };
-    let texts = sources(template).into_iter().filter_map(|(key, _)| engine.get_template(key).ok());
+    let texts = sources(template).filter_map(|(key, _)| engine.get_template(key).ok());
     texts.flat_map(|text| text.undeclared_variables(true)).collect()
 }
 
