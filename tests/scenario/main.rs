@@ -22,7 +22,6 @@ mod letters;
 mod limits;
 #[cfg(test)]
 mod oracle;
-#[cfg(test)]
 mod plans;
 mod repositories;
 #[cfg(test)]
