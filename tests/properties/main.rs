@@ -6,9 +6,9 @@ mod admission;
 mod books;
 #[cfg(test)]
 mod delays;
-mod eligibility;
 #[cfg(test)]
 mod eligibility;
+#[cfg(test)]
 mod freezes;
 #[cfg(test)]
 mod lifecycle;

@@ -22,7 +22,9 @@ mod letters;
 mod limits;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod plans;
+#[cfg(test)]
 mod repositories;
 #[cfg(test)]
 mod workers;
