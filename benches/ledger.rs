@@ -203,6 +203,8 @@ impl Bench {
             estimate: Amount::ONE,
             weight: 1,
             scope: serde_json::json!({ "may_change": ["Cargo.toml", "Cargo.lock"], "files_max": 2 }),
+            hold: false,
+            waves: None,
         };
         Ok(RequestRow {
             id: RequestId::new(now, self.entropy.draw_wide()),
@@ -253,6 +255,7 @@ impl Bench {
             outcome_json: None,
             replay_of: None,
             discarded_at: None,
+            checks_json: None,
         };
         Ok(NewJob {
             row,

@@ -98,6 +98,7 @@ fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Pro
             allowed: &allowed,
             identity: "bot",
             default_model: Some("model-a"),
+            people: &sluicegate::policy::approval::People(Vec::new()),
             request_id: RequestId::new(Timestamp(id), 7),
         },
     )
@@ -151,6 +152,7 @@ fn the_shipped_templates_load_and_render() {
             allowed: &["acme/*".to_owned()],
             identity: "bot",
             default_model: None,
+            people: &sluicegate::policy::approval::People(Vec::new()),
             request_id: RequestId::new(Timestamp(1), 1),
         };
         let plan = plan(&request, &context).unwrap();

@@ -14,7 +14,10 @@ use crate::{
     news::{News, RedisNews, Silence},
     notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning},
-    policy::problem::{Code, Problem},
+    policy::{
+        approval::People,
+        problem::{Code, Problem},
+    },
     redis_link::{RedisLink, RedisLocation},
 };
 
@@ -164,6 +167,8 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
             allowed: settings.policy.repositories.clone(),
             identity,
             default_model: settings.policy.default_model.clone(),
+            people: People(settings.people.clone()),
+            approval_counts: Millis::hours(settings.policy.approval_hours),
         },
         tuning: tuning(loaded),
         gate,

@@ -22,6 +22,7 @@ mod screen;
 mod show;
 mod submit;
 mod table;
+mod waves;
 mod why;
 mod words;
 mod workers;
@@ -121,8 +122,11 @@ pub enum Command {
     Gates,
     /// Withdraw a job; a task that runs already is not stopped, but its result is not used
     Cancel(act::ActArgs),
-    /// Let a held job go on
-    Approve(act::ActArgs),
+    /// Give your approval to a held job, or to every held job of a request
+    Approve(act::ApproveArgs),
+    /// Waves of a request: show, approve, hold, abort
+    #[command(subcommand)]
+    Wave(waves::WaveCommand),
     /// End a held job
     Refuse(act::ActArgs),
     /// Let a quarantined result go to its review
@@ -215,7 +219,8 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::KillSwitch(args) => kill_switch::run(args, session).await,
         Command::Gates => gates::list(session).await,
         Command::Cancel(args) => act::run(Act::Cancel, args, session).await,
-        Command::Approve(args) => act::run(Act::Approve, args, session).await,
+        Command::Approve(args) => act::approve(args, session).await,
+        Command::Wave(command) => waves::run(command, session).await,
         Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
         Command::Release(args) => act::run(Act::Release, args, session).await,
         Command::DiscardResult(args) => act::run(Act::DiscardResult, args, session).await,

@@ -12,7 +12,7 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::credits::Decimal,
+    policy::{approval::Person, credits::Decimal},
 };
 
 /// Everything that can be set.
@@ -33,6 +33,9 @@ pub struct Settings {
     pub budgets: Vec<Budget>,
     #[serde(rename = "pool")]
     pub pools: Vec<Pool>,
+    /// Who may give approvals; left out: everybody who may use the endpoint.
+    #[serde(rename = "person")]
+    pub people: Vec<Person>,
     /// Budgets and pools, checked.
     #[serde(skip)]
     pub rules: Rules,
@@ -173,6 +176,9 @@ pub struct Policy {
     pub default_model: Option<String>,
     /// Globs of the models that may be used; an empty list allows every model.
     pub models: Vec<String>,
+    /// How long an approval counts; 1 to 8,760.
+    #[serde(deserialize_with = "within::<_, u64, 1, 8_760>")]
+    pub approval_hours: u64,
 }
 
 /// One budget rule.
@@ -351,6 +357,7 @@ impl Default for Policy {
             identity: None,
             default_model: None,
             models: Vec::new(),
+            approval_hours: 72,
         }
     }
 }

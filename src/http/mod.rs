@@ -11,6 +11,7 @@ mod limits;
 mod read;
 mod reports;
 mod requests;
+mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
@@ -42,6 +43,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(budgets::routes())
         .merge(gates::routes())
         .merge(reports::routes())
+        .merge(waves::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -15,11 +15,11 @@ use crate::{
     },
     ledger::{
         LedgerError,
-        command::{Command, Fence, Warrant},
+        command::{About, Command, Fence, Warrant},
         db::{Bind, Tx},
         rows::{
-            AttemptRow, BudgetRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, TemplateRow,
-            WorkerRow,
+            ApprovalRow, AttemptRow, BudgetRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow,
+            TemplateRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -58,6 +58,10 @@ pub fn share(row: RequestRow) -> Result<Shared, LedgerError> {
 struct Needs {
     jobs: BTreeSet<JobId>,
     requests: BTreeSet<RequestId>,
+    /// Requests of which every job that waits may be moved.
+    widened: BTreeSet<RequestId>,
+    /// Requests whose waves and approvals are looked at.
+    approved: BTreeSet<RequestId>,
     /// Jobs that may take holds: at admission, or back when their agent works again.
     takers: BTreeSet<JobId>,
     /// Jobs whose agent works: those cancelled take their slots back.
@@ -119,6 +123,13 @@ impl Needs {
                     self.leases.insert(lease.clone());
                 }
             }
+            Command::Checks { job, warrant, .. } => {
+                self.jobs.insert(*job);
+                if let Warrant::Holder(_, _, lease) = warrant {
+                    self.leases.insert(lease.clone());
+                }
+            }
+            Command::Approve(_) | Command::Widen { .. } | Command::Waves { .. } => self.add_of_waves(command),
             Command::Act { job, event, .. } => {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
@@ -160,6 +171,30 @@ impl Needs {
         }
     }
 
+    fn add_of_waves(&mut self, command: &Command) {
+        let request = match command {
+            Command::Approve(word) => {
+                match word.about {
+                    About::Job(job) => drop(self.jobs.insert(job)),
+                    About::Request | About::Wave(_) => drop(self.widened.insert(word.request)),
+                }
+                word.request
+            }
+            Command::Widen { request, .. } => {
+                self.leases.insert(LeaseName::upkeep());
+                self.widened.insert(*request);
+                *request
+            }
+            Command::Waves { request, .. } => {
+                self.widened.insert(*request);
+                *request
+            }
+            _ => return,
+        };
+        self.requests.insert(request);
+        self.approved.insert(request);
+    }
+
     fn add_of_notices(&mut self, command: &Command) {
         if let Command::Delivered { notice } | Command::Undelivered { notice, .. } = command {
             self.notices.insert(*notice);
@@ -198,7 +233,8 @@ pub async fn load(
     cache: &RequestCache,
     commands: &[Command],
 ) -> Result<(), LedgerError> {
-    let needs = Needs::of(commands);
+    let mut needs = Needs::of(commands);
+    load_waves(tx, set, &mut needs).await?;
     load_jobs(tx, set, cache, &needs).await?;
     let mut keys = needs.keys.clone();
     keys.extend(held(set, &needs));
@@ -222,6 +258,24 @@ pub async fn load(
     }
     set.looked_at = keys;
     load_rest(tx, set, &needs).await
+}
+
+/// Waves, approvals, and the jobs of requests that are widened; those that are held may be moved.
+async fn load_waves(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Result<(), LedgerError> {
+    let requests = texts(&needs.approved);
+    for row in tx.rows_in::<WavesRow>(&table::WAVES, "request_id", &requests, "").await? {
+        set.waves.load(row.request_id, row);
+    }
+    for row in tx.rows_in::<ApprovalRow>(&table::APPROVALS, "request_id", &requests, "").await? {
+        set.approvals.load(row.id.clone(), row);
+    }
+    for row in tx.rows_in::<JobRow>(&table::JOBS, "request_id", &texts(&needs.widened), "").await? {
+        if row.state == State::Held {
+            needs.jobs.insert(row.id);
+        }
+        set.in_waves.entry(row.request_id).or_default().push(row);
+    }
+    Ok(())
 }
 
 /// Budgets that the jobs of the commands hold something of.

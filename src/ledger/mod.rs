@@ -17,6 +17,7 @@ pub mod query;
 pub mod rows;
 mod spans;
 pub mod table;
+pub mod waves;
 mod working_set;
 mod writer;
 

@@ -52,7 +52,7 @@ const BUSY_MAX: Duration = Duration::from_secs(20);
 /// How long a process that shares a SQLite file waits for one that is opening it.
 const JOIN_MAX: Duration = Duration::from_secs(10);
 /// Name of each migration, and its text for SQLite and for PostgreSQL; numbered from 1.
-const MIGRATIONS: [(&str, &str, &str); 2] = [
+const MIGRATIONS: [(&str, &str, &str); 3] = [
     (
         "ledger",
         include_str!("../../migrations/sqlite/0001_ledger.sql"),
@@ -62,6 +62,11 @@ const MIGRATIONS: [(&str, &str, &str); 2] = [
         "policy",
         include_str!("../../migrations/sqlite/0002_policy.sql"),
         include_str!("../../migrations/postgres/0002_policy.sql"),
+    ),
+    (
+        "waves",
+        include_str!("../../migrations/sqlite/0005_waves.sql"),
+        include_str!("../../migrations/postgres/0005_waves.sql"),
     ),
 ];
 /// The newest migration that this program knows.

@@ -7,7 +7,7 @@ use crate::{
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
-        pull::Pull,
+        pull::{ChecksSeen, Pull},
         remote::{RemoteState, TaskId},
         repository::Repository,
         retry::RetryRule,
@@ -15,6 +15,7 @@ use crate::{
         state::State,
         time::Timestamp,
     },
+    policy::{Decision, approval::Approval, waves::Waves},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +65,12 @@ pub struct RequestSpec {
     pub weight: u32,
     /// The template's change scope, as the policy wrote it.
     pub scope: serde_json::Value,
+    /// The requester wants an approval before anything is queued.
+    #[serde(default)]
+    pub hold: bool,
+    /// None: every job may start at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waves: Option<Waves>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,12 +127,22 @@ pub struct JobRow {
     pub outcome_json: Option<String>,
     pub replay_of: Option<JobId>,
     pub discarded_at: Option<Timestamp>,
+    /// `ChecksSeen`.
+    pub checks_json: Option<String>,
 }
 
 impl JobRow {
     /// The pull request as last seen.
     pub fn pull(&self) -> Option<Pull> {
         self.pull_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    }
+    /// The checks of its pull request as last seen.
+    pub fn checks(&self) -> Option<ChecksSeen> {
+        self.checks_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    }
+    /// What policy found.
+    pub fn decision(&self) -> Decision {
+        self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
     /// What budgets care about.
     pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {
@@ -294,4 +311,64 @@ pub struct LeaseRow {
     pub name: LeaseName,
     pub worker_id: WorkerId,
     pub since: Timestamp,
+}
+
+/// How far waves are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WavesState {
+    /// The next one opens when the one before it is proven.
+    Open,
+    /// It cannot be told whether the newest is good: a person must look.
+    Doubtful,
+    /// A person has stopped it.
+    Paused,
+    /// Every wave was opened and every job has ended.
+    Over,
+    /// A person has ended it; what was not open was cancelled.
+    Aborted,
+}
+
+/// The waves of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WavesRow {
+    pub request_id: RequestId,
+    pub total: u32,
+    /// The newest wave that is open.
+    pub opened: u32,
+    pub opened_at: Timestamp,
+    pub state: WavesState,
+    /// Of the state.
+    pub since: Timestamp,
+    pub actor: String,
+    /// Why it is in this state.
+    pub note: Option<String>,
+}
+
+/// One person's word about a request, a job, or a wave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRow {
+    /// Request, what it is about, and the login in lower case.
+    pub id: String,
+    pub request_id: RequestId,
+    /// `request`, `job/ID` or `wave/N`.
+    pub about: String,
+    pub digest: String,
+    pub actor: String,
+    pub roles_json: String,
+    pub reason: String,
+    pub given_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl ApprovalRow {
+    pub fn approval(&self) -> Approval {
+        Approval {
+            actor: self.actor.clone(),
+            roles: serde_json::from_str(&self.roles_json).unwrap_or_default(),
+            digest: self.digest.clone(),
+            at: self.given_at,
+            expires_at: self.expires_at,
+        }
+    }
 }

@@ -20,8 +20,8 @@ use crate::{
         chain,
         command::Fence,
         rows::{
-            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, RequestSpec, TemplateRow, WorkerRow,
+            ApprovalRow, AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow,
+            NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow, WavesRow, WorkerRow,
         },
     },
 };
@@ -112,6 +112,10 @@ pub struct WorkingSet {
     pub dedups: BTreeSet<String>,
     pub workers: Rows<WorkerId, WorkerRow>,
     pub leases: Rows<LeaseName, LeaseRow>,
+    pub waves: Rows<RequestId, WavesRow>,
+    pub approvals: Rows<String, ApprovalRow>,
+    /// Every job of the requests whose waves are looked at, as it was before this batch.
+    pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
@@ -155,6 +159,9 @@ impl WorkingSet {
             dedups: BTreeSet::new(),
             workers: Rows::new(),
             leases: Rows::new(),
+            waves: Rows::new(),
+            approvals: Rows::new(),
+            in_waves: HashMap::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
@@ -183,6 +190,9 @@ impl WorkingSet {
         self.leases.clear_changes();
         Some(Self {
             notices: Rows::new(),
+            waves: Rows::new(),
+            approvals: Rows::new(),
+            in_waves: HashMap::new(),
             by_idempotency_key: HashMap::new(),
             looked_at: BTreeSet::new(),
             dedups: BTreeSet::new(),
@@ -388,6 +398,8 @@ impl WorkingSet {
             || !self.workers.changed.is_empty()
             || !self.leases.changed.is_empty()
             || !self.notices.changed.is_empty()
+            || !self.waves.changed.is_empty()
+            || !self.approvals.changed.is_empty()
             || !self.new_evidence.is_empty()
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::Catalog,
+    policy::{Catalog, approval::People},
     worker::{DueQueue, Pulse},
 };
 
@@ -76,6 +76,10 @@ pub struct Policy {
     pub allowed: Vec<String>,
     pub identity: String,
     pub default_model: Option<String>,
+    /// Who may give approvals.
+    pub people: People,
+    /// How long an approval counts.
+    pub approval_counts: Millis,
 }
 
 /// A job with the attempt that its step is about.

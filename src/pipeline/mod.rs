@@ -11,6 +11,7 @@ pub mod find;
 pub mod fleet;
 pub mod gates;
 pub mod heartbeat;
+pub mod held;
 pub mod inspect;
 pub mod life;
 pub mod operate;
@@ -27,6 +28,7 @@ pub mod track;
 pub mod tracker;
 pub mod upkeep;
 pub mod view;
+pub mod widen;
 
 pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;

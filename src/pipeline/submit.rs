@@ -55,6 +55,7 @@ impl Context {
             allowed: &self.policy.allowed,
             identity: &self.policy.identity,
             default_model: self.policy.default_model.as_deref(),
+            people: &self.policy.people,
             request_id,
         };
         policy::plan(request, &context)
@@ -130,6 +131,8 @@ impl Context {
             estimate: template.estimate,
             weight: plan.weight,
             scope: serde_json::to_value(&template.scope).map_err(encoding)?,
+            hold: plan.request.hold,
+            waves: plan.waves.clone(),
         };
         Ok(RequestRow {
             id,
@@ -156,7 +159,7 @@ impl Context {
         let now = self.now();
         let deadline_at = plan.deadline.map(|deadline: Millis| now.plus(deadline));
         let state = |planned: &policy::PlannedJob| {
-            if plan.request.hold || planned.decision.outcome() > Outcome::Allow {
+            if plan.request.hold || planned.wave > 1 || planned.decision.outcome() > Outcome::Allow {
                 State::Held
             } else {
                 State::Queued
@@ -170,7 +173,7 @@ impl Context {
                 repository: planned.repository.clone(),
                 identity: planned.subject.identity.clone(),
                 model: planned.model.clone(),
-                wave: 0,
+                wave: planned.wave,
                 findings_json: planned.decision.to_json(),
                 prompt_digest: planned.prompt_digest.clone(),
                 priority: plan.priority,
@@ -189,6 +192,7 @@ impl Context {
                 outcome_json: None,
                 replay_of: None,
                 discarded_at: None,
+                checks_json: None,
             },
             prompt: planned.prompt.clone(),
         };

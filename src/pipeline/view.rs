@@ -15,9 +15,9 @@ use crate::{
     },
     ledger::{
         query::StateCount,
-        rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WorkerRow},
+        rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WavesState, WorkerRow},
     },
-    policy::Plan,
+    policy::{Plan, waves::Rule},
 };
 
 /// The answer to a submitted request.
@@ -61,6 +61,9 @@ pub struct PlannedView {
     pub budgets: Vec<Key>,
     pub prompt_digest: String,
     pub prompt: String,
+    /// From 1; 0: the request has no waves.
+    #[serde(default)]
+    pub wave: u32,
 }
 
 impl PlanView {
@@ -76,6 +79,7 @@ impl PlanView {
                 .collect(),
             prompt_digest: job.prompt_digest.clone(),
             prompt: job.prompt.clone(),
+            wave: job.wave,
         };
         Self {
             template: format!("{}@{}", plan.template.name, plan.template.version),
@@ -91,8 +95,8 @@ impl PlanView {
 /// Why a job does not move right now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// A stable word: `kill_switch`, `budget`, `closed`, `gate`, `turn`, `time`, `ledger`, `approval`, `start`, `lost_start`, `agent`,
-    /// `person`, `verification`, `review`, `quarantine`.
+    /// A stable word: `kill_switch`, `budget`, `closed`, `gate`, `turn`, `time`, `ledger`, `approval`, `wave`, `start`, `lost_start`,
+    /// `agent`, `person`, `verification`, `review`, `quarantine`.
     pub reason: String,
     /// The reason as a sentence.
     pub text: String,
@@ -122,6 +126,9 @@ pub struct JobView {
     pub model: Option<String>,
     pub replay_of: Option<JobId>,
     pub discarded: bool,
+    /// From 1; 0: its request has no waves.
+    #[serde(default)]
+    pub wave: u32,
     /// None once it has ended.
     pub wait: Option<Wait>,
     /// How it ended, once it has.
@@ -291,4 +298,55 @@ pub struct NoticeView {
     pub delivered_at: Option<Timestamp>,
     pub dead_at: Option<Timestamp>,
     pub tries: u32,
+}
+
+/// The waves of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WavesView {
+    pub request: RequestId,
+    pub plan_digest: String,
+    pub rule: Rule,
+    /// Of the draw that chose who goes first.
+    pub seed: u32,
+    pub state: WavesState,
+    /// Of the state.
+    pub since: Timestamp,
+    /// The newest wave that is open.
+    pub opened: u32,
+    /// As a sentence.
+    pub waits_for: String,
+    pub waves: Vec<WaveView>,
+    pub approvals: Vec<ApprovalView>,
+}
+
+/// One wave, its jobs counted by what they say of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveView {
+    /// From 1.
+    pub number: u32,
+    pub jobs: usize,
+    pub open: bool,
+    pub good: usize,
+    pub pending: usize,
+    /// For cause.
+    pub failed: usize,
+    pub unjudged: usize,
+    pub withdrawn: usize,
+    /// Five at most.
+    pub repositories: Vec<Repository>,
+}
+
+/// One person's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalView {
+    /// `request`, `job/ID` or `wave/N`.
+    pub about: String,
+    pub actor: String,
+    pub roles: Vec<String>,
+    pub digest: String,
+    pub at: Timestamp,
+    pub expires_at: Timestamp,
+    pub reason: String,
+    /// False: it has expired.
+    pub counts: bool,
 }

@@ -1,6 +1,7 @@
 //! What may run, and how: templates, requests, scopes, and the plan that a request becomes. Pure: texts are
 //! handed in, nothing is read, no clock is asked.
 
+pub mod approval;
 pub mod catalog;
 pub mod credits;
 pub mod decision;
@@ -17,6 +18,7 @@ pub mod scope;
 pub mod template;
 pub mod template_file;
 pub mod text;
+pub mod waves;
 
 pub use catalog::Catalog;
 pub use decision::{Decision, Finding, Outcome};

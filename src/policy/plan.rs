@@ -9,11 +9,14 @@ use crate::{
     budget::{Demand, Key, Rules, Scope, Subject, rules::matches},
     job::{Repository, RequestId, time::Millis},
     policy::{
-        Catalog, Decision, Problem, Request, Template, inputs,
+        Catalog, Decision, Problem, Request, Template,
+        approval::{self, Need, People},
+        inputs,
         problem::Code,
         render::Prompts,
         request::{REPOSITORIES_MAX, sha256},
         text,
+        waves::{self, Waves, draw},
     },
 };
 
@@ -28,6 +31,8 @@ pub struct PlanContext<'a> {
     pub identity: &'a str,
     /// For templates that name no model.
     pub default_model: Option<&'a str>,
+    /// Who may give approvals.
+    pub people: &'a People,
     pub request_id: RequestId,
 }
 
@@ -45,6 +50,8 @@ pub struct PlannedJob {
     /// What an attempt takes, coarse to fine.
     pub demands: Vec<Demand>,
     pub decision: Decision,
+    /// From 1; 0: the request has no waves.
+    pub wave: u32,
 }
 
 /// A repository that was named and is left out.
@@ -71,6 +78,8 @@ pub struct Plan {
     pub weight: u32,
     pub team: String,
     pub deadline: Option<Millis>,
+    /// None: every job may start at once.
+    pub waves: Option<Waves>,
 }
 
 /// The most bytes of all prompts of one request together.
@@ -100,7 +109,9 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         return Err(problems);
     }
     let team = request.team.clone().unwrap_or_default();
-    let jobs = jobs(&request, &template, context, chosen).map_err(one)?;
+    let mut jobs = jobs(&request, &template, context, chosen).map_err(one)?;
+    let waves = widened(&request, &template, &mut jobs).map_err(one)?;
+    approvable(&request, waves.as_ref(), &jobs, context.people).map_err(one)?;
     let mut plan = Plan {
         priority: request.priority.unwrap_or(template.priority),
         weight: template.weight,
@@ -111,6 +122,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         template,
         jobs,
         skipped,
+        waves,
     };
     plan.digest = digest(&plan);
     Ok(plan)
@@ -278,9 +290,63 @@ fn jobs(
             subject,
             demands,
             decision: Decision::default(),
+            wave: 0,
         });
     }
     Ok(jobs)
+}
+
+/// Puts each job into its wave. The draw depends on what is asked for alone, so that the same request gives the same waves.
+fn widened(
+    request: &Request,
+    template: &Template,
+    jobs: &mut [PlannedJob],
+) -> Result<Option<Waves>, Problem> {
+    let Some(rule) = waves::in_force(template.waves.as_ref(), request.waves.as_ref(), jobs.len())? else {
+        return Ok(None);
+    };
+    let asked = format!("waves {} {}", template.digest, request.body_digest());
+    let seed =
+        u32::from_str_radix(sha256(asked.as_bytes()).get(..8).unwrap_or_default(), 16).unwrap_or_default();
+    let traits: Vec<draw::Traits<'_>> = jobs
+        .iter()
+        .map(|job| draw::Traits {
+            repository: job.repository.full_name(),
+            owner: job.repository.owner(),
+            language: None,
+            size: None,
+        })
+        .collect();
+    let cut = rule.cut(jobs.len());
+    let drawn = draw::assign(&cut, &draw::order(u64::from(seed), &traits));
+    for (job, wave) in jobs.iter_mut().zip(drawn) {
+        job.wave = wave;
+    }
+    Ok(Some(Waves { rule: rule.clone(), seed, jobs: cut }))
+}
+
+/// A job that too few people may approve would wait for ever.
+fn approvable(
+    request: &Request,
+    waves: Option<&Waves>,
+    jobs: &[PlannedJob],
+    people: &People,
+) -> Result<(), Problem> {
+    let asked = waves.filter(|waves| waves.jobs.len() > 1).and_then(|waves| waves.rule.approvals.as_ref());
+    let wave =
+        asked.map(|asked| Need { reason: "wave".to_owned(), count: asked.count, role: asked.role.clone() });
+    let of_jobs = jobs.iter().flat_map(|job| approval::needs(request.hold, &job.decision));
+    for need in wave.into_iter().chain(of_jobs) {
+        if let Err(found) = people.can_meet(&need, &request.requester) {
+            let Need { reason, count, role } = need;
+            let what = format!(
+                "`{reason}` needs {count} approvals of role `{role}`, and only {found} people other than the requester have it"
+            );
+            let hint = "add people of that role under [[person]]; nobody approves what they asked for";
+            return Err(Problem::new(Code::NobodyMayApprove, what).at("requester").hint(hint));
+        }
+    }
+    Ok(())
 }
 
 /// Covers the request as normalised (without its idempotency key), the template's bytes, and each job with its
@@ -292,6 +358,7 @@ fn digest(plan: &Plan) -> String {
         "template": plan.template.digest,
         "jobs": jobs,
         "skipped": plan.skipped,
+        "waves": plan.waves,
     });
     sha256(decided.to_string().as_bytes())
 }
@@ -308,5 +375,13 @@ fn decided(job: &PlannedJob) -> serde_json::Value {
             json!([key, demand.amount, demand.release, demand.expiry, demand.exclude])
         })
         .collect();
-    json!([job.repository, job.prompt_digest, job.model, job.subject.identity, demands, job.decision])
+    json!([
+        job.repository,
+        job.prompt_digest,
+        job.model,
+        job.subject.identity,
+        demands,
+        job.decision,
+        job.wave
+    ])
 }

@@ -142,6 +142,7 @@ fn tried(template: &Template) -> Result<(), (Problem, Option<usize>)> {
         idempotency_key: None,
         deadline_minutes: None,
         hold: false,
+        waves: None,
     };
     let repository = "sample/sample".parse().map_err(|_| (Problem::new(Code::BadPrompt, ""), None))?;
     Prompts::new(template, &request, &template.team)

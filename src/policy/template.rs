@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     budget::Amount,
     job::{retry::RetryRule, time::Millis},
-    policy::scope::ChangeScope,
+    policy::{scope::ChangeScope, waves},
 };
 
 /// One version of one template, checked: its prompt compiles and names only what it is given.
@@ -38,6 +38,8 @@ pub struct Template {
     pub base_ref: Option<String>,
     pub custom_agent: Option<String>,
     pub retry: RetryRule,
+    /// None: every job may start at once.
+    pub waves: Option<waves::Rule>,
     /// Expected spend of one attempt in nano-credits.
     pub estimate: Amount,
     /// Band, 0 first, 9 last.

@@ -16,7 +16,7 @@ use crate::{
         request::{DEADLINE_MINUTES_MAX, PRIORITY_MAX, sha256},
         scope::{self, ChangeScope},
         template::Template,
-        text,
+        text, waves,
     },
 };
 
@@ -52,6 +52,7 @@ struct File {
     scope: ChangeScope,
     #[serde(default)]
     retry: RetryRule,
+    waves: Option<waves::Rule>,
     prompt: Spanned<String>,
 }
 
@@ -78,6 +79,7 @@ impl Template {
         faults.bounds(&file);
         faults.texts(&file);
         faults.scope(&file.scope);
+        faults.waves(file.waves.as_ref());
         let estimate = file.estimate_credits.credits().unwrap_or(Amount::ZERO);
         let mut schema = file.inputs;
         inputs::close(&mut schema);
@@ -119,6 +121,7 @@ impl Template {
             base_ref: file.base_ref,
             custom_agent: file.custom_agent,
             retry: file.retry,
+            waves: file.waves,
             estimate,
             priority: file.priority,
             weight: file.weight,
@@ -211,12 +214,24 @@ impl Faults<'_> {
                 "write 1 to 10 attempts, the first included",
             );
         }
+        if let Some(class) = file.retry.on.iter().find(|class| !class.may_pass()) {
+            let what = format!("waiting does not change a failure of the class `{}`", class.as_str());
+            let hint = "retry only infrastructure, rate_limited, model_unavailable or unknown";
+            self.add(&["retry", "on"], &what, hint);
+        }
         if file.retry.base_ms > file.retry.max_ms {
             self.add(&["retry"], "`base_ms` is over `max_ms`", "make the first wait the shorter one");
         }
         if file.reviewers.is_some() && !file.pull_request {
             let hint = "leave `reviewers` out, or set `pull_request = true`";
             self.add(&["reviewers"], "without a pull request nobody can review", hint);
+        }
+    }
+
+    fn waves(&mut self, waves: Option<&waves::Rule>) {
+        for (path, what, hint) in waves.map(waves::Rule::faults).unwrap_or_default() {
+            let path: Vec<&str> = std::iter::once("waves").chain(path).collect();
+            self.add(&path, &what, hint);
         }
     }
 

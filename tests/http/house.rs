@@ -235,6 +235,8 @@ impl House {
                 allowed: vec!["acme/*".into()],
                 identity: "bot".into(),
                 default_model: None,
+                people: sluicegate::policy::approval::People::default(),
+                approval_counts: Millis::hours(72),
             },
             queues: Queues::new(&ticking, &tuning),
             tuning,

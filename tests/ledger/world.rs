@@ -237,6 +237,8 @@ impl World {
             estimate: Amount::from(order.estimate),
             weight: 1,
             scope: serde_json::json!({ "may": ["Cargo.lock"] }),
+            hold: false,
+            waves: None,
         };
         RequestRow {
             id,
@@ -287,6 +289,7 @@ impl World {
             outcome_json: None,
             replay_of: None,
             discarded_at: None,
+            checks_json: None,
         };
         NewJob { row, prompt: format!("Upgrade {repository}.") }
     }

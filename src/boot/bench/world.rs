@@ -114,6 +114,8 @@ pub fn parts(
             allowed: vec!["bench/*".to_owned()],
             identity: "bench".to_owned(),
             default_model: None,
+            people: crate::policy::approval::People::default(),
+            approval_counts: Millis::hours(72),
         },
         tuning: Tuning {
             cadence,
@@ -147,5 +149,6 @@ pub fn request(first: usize, jobs: usize) -> Request {
         idempotency_key: None,
         deadline_minutes: None,
         hold: false,
+        waves: None,
     }
 }

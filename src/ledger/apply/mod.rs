@@ -2,6 +2,7 @@
 //! leaves no trace.
 
 mod admission;
+mod approvals;
 mod attempt;
 mod holds;
 mod notices;
@@ -9,6 +10,7 @@ mod operator;
 mod sighting;
 mod step;
 mod submit;
+mod waves;
 mod workers;
 
 use crate::ledger::{
@@ -53,6 +55,10 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
             Reply::Done
         }
         Command::Act { job, event, by } => operator::act(set, *job, *event, by),
+        Command::Approve(word) => approvals::approve(set, word),
+        Command::Widen { request, worker } => waves::widen(set, *request, *worker),
+        Command::Waves { request, change, by } => waves::change(set, *request, *change, by),
+        Command::Checks { job, seen, warrant } => waves::checks(set, *job, seen, warrant),
         Command::Replay { job, new, by } => operator::replay(set, *job, *new, by),
         Command::Discard { job, by } => operator::discard(set, *job, by),
         Command::Budget { key, change, by } => operator::budget(set, key, change, by),

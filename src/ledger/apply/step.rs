@@ -32,11 +32,16 @@ pub struct Detail<'a> {
     pub due_at: Option<Timestamp>,
 }
 
-/// Admission and the end of a start have commands of their own, which also move holds and the attempt.
+/// Approval, admission and the end of a start have commands of their own, which also move holds and the attempt.
 pub fn check_event(event: Event) -> Result<(), String> {
     let own = matches!(
         event,
-        Event::Admitted | Event::Started | Event::StartLost | Event::NotStarted | Event::StartRejected
+        Event::Approved
+            | Event::Admitted
+            | Event::Started
+            | Event::StartLost
+            | Event::NotStarted
+            | Event::StartRejected
     );
     if own { Err(format!("the event {} comes only with its own command", event.as_str())) } else { Ok(()) }
 }
@@ -53,7 +58,7 @@ pub fn step(set: &mut WorkingSet, job: JobId, event: Event, detail: Detail<'_>, 
 }
 
 /// Err if the worker has been succeeded, or if what it looked at is not what the job goes by any more.
-fn check_warrant(set: &mut WorkingSet, job: JobId, warrant: &Warrant) -> Result<(), String> {
+pub(super) fn check_warrant(set: &mut WorkingSet, job: JobId, warrant: &Warrant) -> Result<(), String> {
     let attempt = match warrant {
         Warrant::Free => return Ok(()),
         &Warrant::Driver(attempt, fence) => rows(set, Target::new(job, attempt, fence))?.1.id,
@@ -101,6 +106,7 @@ pub fn take_step(
         }
         if step.next == State::Queued {
             changed.reviewer = None;
+            changed.checks_json = None;
         }
         if step.next.is_terminal() || step.next == State::Quarantined {
             changed.outcome_json = Some(outcome(event, &detail).to_string());
