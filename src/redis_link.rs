@@ -1,13 +1,15 @@
 //! The connection to Redis (or Valkey): one that many share and that comes back by itself, and others that may block.
 //! It knows no key and no script. A fault names what went wrong in words for people, and never a password.
 
-use std::time::Duration;
+mod way;
 
-use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError,
-    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
-};
+use std::{sync::Arc, time::Duration};
+
+use redis::{AsyncConnectionConfig, ErrorKind, IntoConnectionInfo, RedisError, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
+
+pub use way::RedisConnection;
+use way::Way;
 
 /// Where Redis is, and with which password.
 #[derive(Clone, Debug)]
@@ -56,7 +58,7 @@ impl From<RedisError> for RedisFault {
                 _,
                 Some(
                     "OOM" | "READONLY" | "MISCONF" | "LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN"
-                    | "NOREPLICAS" | "TRYAGAIN",
+                    | "NOREPLICAS" | "TRYAGAIN" | "MOVED" | "ASK",
                 ),
             ) => FaultKind::Unwilling,
             (ErrorKind::Io, _) => FaultKind::Unreachable,
@@ -67,17 +69,14 @@ impl From<RedisError> for RedisFault {
     }
 }
 
-/// The way to one Redis. Cheap to clone; nothing is connected before it is used.
+/// The way to one Redis, or to the server of a cluster that has the keys. Cheap to clone; nothing is connected before it is
+/// used.
 #[derive(Clone)]
-pub struct RedisLink {
-    client: Client,
-    shared: ConnectionManager,
-    place: String,
-}
+pub struct RedisLink(Arc<Way>);
 
 impl std::fmt::Debug for RedisLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisLink").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("RedisLink").field("place", &self.place()).finish_non_exhaustive()
     }
 }
 
@@ -92,42 +91,36 @@ impl RedisLink {
             }
             None => info,
         };
-        let place = info.addr().to_string();
-        let client = Client::open(info)?;
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(ANSWER_WITHIN))
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_number_of_retries(RECONNECT_TRIES);
-        let shared = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self { client, shared, place })
+        Ok(Self(Arc::new(Way::to(info)?)))
     }
 
     /// Host and port, for messages.
     pub fn place(&self) -> &str {
-        &self.place
+        self.0.home()
     }
 
     /// The shared connection. What is sent on it is answered in order: nothing that blocks may be sent.
-    pub fn connection(&self) -> ConnectionManager {
-        self.shared.clone()
+    pub fn connection(&self) -> RedisConnection {
+        RedisConnection(Arc::clone(&self.0))
     }
 
-    /// A connection of one's own for commands that wait (`BLPOP`, `XREAD BLOCK`). It does not come back by itself.
+    /// A connection of one's own for commands that wait (`BLPOP`, `XREAD BLOCK`). It does not come back by itself, and does not
+    /// follow keys to another server.
     pub async fn blocking(&self) -> Result<MultiplexedConnection, RedisFault> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(None);
-        Ok(self.client.get_multiplexed_async_connection_with_config(&config).await?)
+        Ok(self.0.client().get_multiplexed_async_connection_with_config(&config).await?)
     }
 
-    /// For subscriptions. It does not come back by itself.
+    /// For subscriptions, which any server of a cluster takes. It does not come back by itself.
     pub async fn pubsub(&self) -> Result<redis::aio::PubSub, RedisFault> {
-        let connecting = self.client.get_async_pubsub();
-        match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
+        let client = self.0.client();
+        match tokio::time::timeout(CONNECT_WITHIN, client.get_async_pubsub()).await {
             Ok(connected) => Ok(connected?),
             Err(_) => Err(RedisFault {
                 kind: FaultKind::Unreachable,
-                message: format!("redis: {} does not answer", self.place),
+                message: format!("redis: {} does not answer", self.place()),
                 code: None,
             }),
         }

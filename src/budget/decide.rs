@@ -22,6 +22,13 @@ pub struct Closure {
     pub opens_at: Option<Timestamp>,
 }
 
+impl Closure {
+    /// It counts until its opening time.
+    pub fn holds_at(&self, now: Timestamp) -> bool {
+        self.opens_at.is_none_or(|opens| now < opens)
+    }
+}
+
 /// One budget as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
@@ -38,7 +45,7 @@ impl View {
     }
     /// A closure counts until its opening time.
     pub fn closed_at(&self, now: Timestamp) -> Option<&Closure> {
-        self.closed.as_ref().filter(|closure| closure.opens_at.is_none_or(|opens| now < opens))
+        self.closed.as_ref().filter(|closure| closure.holds_at(now))
     }
 }
 

@@ -2,6 +2,7 @@
 //! Pure: a snapshot and `now` are handed in.
 
 pub mod amount;
+pub mod closure;
 pub mod decide;
 pub mod demand;
 pub mod key;
@@ -9,6 +10,7 @@ pub mod rules;
 pub mod truth;
 
 pub use amount::Amount;
+pub use closure::{ClosedBy, Source};
 pub use decide::{Books, Closure, Decision, MemberView, Refusal, RefusalKind, Take, View, decide};
 pub use demand::{Class, ClassId, Demand, Expiry, Release, Subject};
 pub use key::Key;

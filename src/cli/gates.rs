@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    budget::Scope,
+    budget::{Scope, Source},
     cli::{
         Session,
         act::By,
@@ -17,7 +17,7 @@ use crate::{
         words,
     },
     job::time::{Millis, Timestamp},
-    pipeline::view::GateView,
+    pipeline::view::{ClosedFor, GateView},
 };
 
 /// What a gate stands before.
@@ -158,7 +158,14 @@ pub async fn resume(args: &ResumeArgs, session: &mut Session) -> Result<Exit, Cl
         return Ok(Exit::Ok);
     }
     let gate: GateView = answer.read()?;
-    screen.line(format!("{} is open", gate.key))?;
+    if gate.closed_by.is_empty() {
+        screen.line(format!("{} is open", gate.key))?;
+        return Ok(Exit::Ok);
+    }
+    screen.line(format!("{} is no longer closed by a person, and still closed:", gate.key))?;
+    for closed in &gate.closed_by {
+        screen.line(format!("  {}", told(closed, answer.at)))?;
+    }
     Ok(Exit::Ok)
 }
 
@@ -167,7 +174,15 @@ struct Closed {
     gates: Vec<GateView>,
 }
 
-/// What is closed, by whom and why.
+/// One closure in a line.
+pub fn told(closed: &ClosedFor, now: Option<Timestamp>) -> String {
+    let ClosedFor { source, closure } = closed;
+    let opens = closure.opens_at.map(|at| format!(", until {}", words::moment_and_age(at, now)));
+    let (source, reason) = (words::clean(&source.to_string()), words::clean(&closure.reason));
+    format!("{source}: {reason} ({}{})", words::clean(&closure.actor), opens.unwrap_or_default())
+}
+
+/// What is closed, by whom and why: one line for each who closes a gate.
 pub async fn list(session: &mut Session) -> Result<Exit, CliError> {
     let answer = session.client.get(&["v1", "gates"], &[]).await?;
     let screen = &mut session.screen;
@@ -180,17 +195,21 @@ pub async fn list(session: &mut Session) -> Result<Exit, CliError> {
         screen.line("every gate is open")?;
         return Ok(Exit::Ok);
     }
-    let mut table = Table::new(&["gate", "closed", "by", "opens", "why"]);
-    for gate in &closed.gates {
-        let Some(closure) = &gate.closure else { continue };
-        let opens = match closure.opens_at {
-            Some(at) => words::moment_and_age(at, answer.at),
-            None if gate.key.is_kill_switch() => "by `sluice kill-switch off`".to_owned(),
-            None => "by `sluice resume`".to_owned(),
+    let mut table = Table::new(&["gate", "for", "closed", "by", "opens", "why"]);
+    let closures =
+        closed.gates.iter().flat_map(|gate| gate.closed_by.iter().map(move |closed| (gate, closed)));
+    for (gate, ClosedFor { source, closure }) in closures {
+        let opens = match (closure.opens_at, source) {
+            (Some(at), _) => words::moment_and_age(at, answer.at),
+            (None, Source::Freeze(_)) => "by `sluice freeze lift`".to_owned(),
+            (None, Source::Breaker(_)) => "by `sluice breaker reset`".to_owned(),
+            (None, _) if gate.key.is_kill_switch() => "by `sluice kill-switch off`".to_owned(),
+            (None, _) => "by `sluice resume`".to_owned(),
         };
         let tone = if gate.key.is_kill_switch() { Tone::Bad } else { Tone::Attention };
         table.row([
             Cell::toned(gate.key.as_str(), tone),
+            Cell::new(source.to_string()),
             Cell::new(words::moment_and_age(closure.since, answer.at)),
             Cell::new(&closure.actor),
             Cell::new(opens),

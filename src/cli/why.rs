@@ -6,6 +6,7 @@ use crate::{
     cli::{
         Session,
         exit::{CliError, Exit},
+        gates,
         screen::Tone,
         table::{Cell, Table},
         words,
@@ -45,6 +46,16 @@ pub async fn run(args: &WhyArgs, session: &mut Session) -> Result<Exit, CliError
             screen.line(format!("  {} that ask for the same go first", words::count(ahead, "job")))?;
         }
         None => {}
+    }
+    let closures = || why.gates.iter().flat_map(|gate| &gate.closed_by);
+    // One alone has been told above.
+    if closures().nth(1).is_some() {
+        screen.line("  all that is closed before it:")?;
+        for gate in &why.gates {
+            for closed in &gate.closed_by {
+                screen.line(format!("    {} for {}", gate.key, gates::told(closed, answer.at)))?;
+            }
+        }
     }
     if why.holders.is_empty() {
         return Ok(Exit::Ok);

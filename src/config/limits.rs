@@ -74,7 +74,10 @@ impl Faults<'_> {
             }
             self.no_password(&["streams", "url"], url, "the address of the streams holds a password");
         }
-        self.name(&["streams", "prefix"], &settings.streams.prefix);
+        let prefix = settings.streams.prefix.as_str();
+        // On a cluster, braces keep the streams on one server.
+        let bare = prefix.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(prefix);
+        self.name(&["streams", "prefix"], bare);
         self.gate(settings);
         if settings.worker.roles.is_empty() {
             let hint = "leave it out for every role, or name some of admit, start, track, review, notify";

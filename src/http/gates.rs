@@ -17,7 +17,7 @@ use crate::{
         read::{Act, Answer, Body, Filter, Reason, by, ok, wrong},
     },
     job::{id::RequestId, repository::Repository, time::Timestamp},
-    pipeline::{By, Context, view::GateView},
+    pipeline::{By, Context},
     policy::{Problem, text},
 };
 
@@ -81,8 +81,7 @@ async fn kill(State(context): State<Arc<Context>>, Body(act): Body<Act>) -> Answ
 
 async fn shut(context: &Context, key: Key, by: By, until: Option<Timestamp>) -> Answer {
     context.pause(&key, by, until).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
-    let found = context.closed_gates().await?.into_iter().find(|gate| gate.key == key);
-    Ok(ok(found.unwrap_or(GateView { key, closure: None })))
+    Ok(ok(context.gate_view(&key).await?))
 }
 
 #[derive(Deserialize)]
@@ -108,7 +107,8 @@ async fn revive(State(context): State<Arc<Context>>, Body(act): Body<Act>) -> An
 
 async fn unshut(context: &Context, key: Key, by: By) -> Answer {
     context.resume_gate(&key, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
-    Ok(ok(GateView { key, closure: None }))
+    // What a freeze or a breaker closes stays closed, and is told.
+    Ok(ok(context.gate_view(&key).await?))
 }
 
 fn opening(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {

@@ -1,7 +1,7 @@
 //! Everything that can be written. A command is applied whole or not at all; several share one transaction.
 
 use crate::{
-    budget::{Amount, Closure, Key, Refusal},
+    budget::{Amount, Closure, Key, Refusal, Source},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         lifecycle::Event,
@@ -104,8 +104,10 @@ pub enum WavesChange {
 /// What is done with a budget.
 #[derive(Clone, Debug)]
 pub enum BudgetChange {
-    Close(Closure),
-    Open,
+    /// Beside what others close it for.
+    Close(Source, Closure),
+    /// Lifts the closure of this source and no other.
+    Open(Source),
     /// None: back to the configured limit.
     Limit(Option<Amount>),
 }

@@ -393,6 +393,12 @@ impl Ledger {
         Ok(rows.into_iter().map(|row| self.truth(row)).collect())
     }
 
+    /// The budgets that somebody closed; their times may have come meanwhile.
+    pub async fn closed_gates(&self) -> Result<Vec<BudgetRow>, LedgerError> {
+        let tail = "WHERE t.id LIKE 'gate/%' AND t.closed_json IS NOT NULL ORDER BY t.id";
+        self.db.rows(&table::BUDGETS, tail, &[]).await
+    }
+
     pub async fn leases(&self) -> Result<Vec<LeaseRow>, LedgerError> {
         self.db.rows(&table::LEASES, "ORDER BY t.name", &[]).await
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::{Amount, Closure, Key, Release, Subject},
+    budget::{Amount, ClosedBy, Closure, Key, Release, Subject},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
@@ -229,6 +229,7 @@ pub struct BudgetRow {
     pub id: Key,
     pub used: Amount,
     pub limit_override: Option<Amount>,
+    /// What closes it, by source; none: open.
     pub closed_json: Option<String>,
     pub version: i64,
 }
@@ -237,8 +238,13 @@ impl BudgetRow {
     pub const fn new(key: Key) -> Self {
         Self { id: key, used: Amount::ZERO, limit_override: None, closed_json: None, version: 0 }
     }
+    /// Everything that closes it.
+    pub fn closed_by(&self) -> ClosedBy {
+        self.closed_json.as_deref().map(ClosedBy::read).unwrap_or_default()
+    }
+    /// What keeps it closed longest: all that whoever only asks whether it is open needs.
     pub fn closure(&self) -> Option<Closure> {
-        self.closed_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+        self.closed_by().last().cloned()
     }
 }
 

@@ -316,7 +316,7 @@ impl Closures {
         let subject = work.job.subject(&shared.request, &shared.spec);
         subject.gates().find_map(|key| {
             let closure = known.get(&key)?.1.as_ref()?;
-            closure.opens_at.is_none_or(|opens| now < opens).then(|| (key.clone(), closure.clone()))
+            closure.holds_at(now).then(|| (key.clone(), closure.clone()))
         })
     }
 

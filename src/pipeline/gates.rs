@@ -9,7 +9,7 @@ use crate::{
     },
     pipeline::{
         context::Context,
-        view::{Behind, BudgetView, GateView, Wait},
+        view::{Behind, BudgetView, ClosedFor, GateView, Wait},
     },
 };
 
@@ -22,6 +22,25 @@ impl Context {
     /// Every closed gate, the kill switch first.
     pub async fn closed_gates(&self) -> Result<Vec<GateView>, LedgerError> {
         Ok(closed(self.list_budgets().await?))
+    }
+
+    /// A gate as it stands.
+    pub async fn gate_view(&self, key: &Key) -> Result<GateView, LedgerError> {
+        let found = self.closed_gates().await?.into_iter().find(|gate| gate.key == *key);
+        Ok(found.unwrap_or_else(|| GateView { key: key.clone(), closure: None, closed_by: Vec::new() }))
+    }
+
+    /// The gates before a job that are closed now, the kill switch first, then coarse to fine.
+    pub async fn closed_before(&self, job: &JobRow) -> Result<Vec<GateView>, LedgerError> {
+        let now = self.now();
+        let shared = self.spec(job.request_id).await?;
+        let rows = self.ledger.closed_gates().await?;
+        let view = |key: Key| {
+            let closed = rows.iter().find(|row| row.id == key)?.closed_by();
+            let closure = closed.last().filter(|closure| closure.holds_at(now)).cloned()?;
+            Some(GateView { key, closure: Some(closure), closed_by: ClosedFor::at(&closed, now) })
+        };
+        Ok(job.subject(&shared.request, &shared.spec).gates().filter_map(view).collect())
     }
 
     /// What is still worked on behind a gate.
@@ -58,8 +77,7 @@ impl Context {
         for row in &rows {
             working.push(self.view(row, None).await?);
         }
-        let closure = self.closed_gates().await?.into_iter().find(|gate| gate.key == *key);
-        let closure = closure.and_then(|gate| gate.closure);
+        let closure = self.gate_view(key).await?.closure;
         Ok(Behind { key: key.clone(), closure, working, waiting_for_people })
     }
 
@@ -83,7 +101,7 @@ pub fn closed(budgets: Vec<BudgetView>) -> Vec<GateView> {
     let mut gates: Vec<GateView> = budgets
         .into_iter()
         .filter(|budget| budget.closed.is_some())
-        .map(|budget| GateView { key: budget.key, closure: budget.closed })
+        .map(|budget| GateView { key: budget.key, closure: budget.closed, closed_by: budget.closed_by })
         .collect();
     gates.sort_by_key(|gate| !gate.key.is_kill_switch());
     gates

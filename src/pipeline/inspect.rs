@@ -18,7 +18,7 @@ use crate::{
     pipeline::{
         context::Context,
         gates, held,
-        view::{BudgetView, Holder, JobDetail, JobView, Overview, RequestView, Wait, Why},
+        view::{BudgetView, ClosedFor, Holder, JobDetail, JobView, Overview, RequestView, Wait, Why},
     },
     policy::credits::refusal_in_credits,
 };
@@ -114,7 +114,9 @@ impl Context {
             wait.budget = Some(refusal);
         }
         let ahead = place.map(|place| place.ahead);
-        Ok(Why { id: job.id, repository: job.repository.clone(), state: job.state, wait, ahead, holders })
+        let gates = if job.state == State::Queued { self.closed_before(job).await? } else { Vec::new() };
+        let (id, repository, state) = (job.id, job.repository.clone(), job.state);
+        Ok(Why { id, repository, state, wait, ahead, holders, gates })
     }
 
     /// Tasks that are not at their end, whoever follows them.
@@ -215,7 +217,8 @@ impl Context {
         for row in self.ledger.budgets().await? {
             let limit = row.limit_override.or_else(|| self.policy.rules.limit(&row.id));
             // A closure whose time has come is over, though nobody has lifted it.
-            let closed = row.closure().filter(|closure| closure.opens_at.is_none_or(|opens| now < opens));
+            let closed_by = row.closed_by();
+            let closed = closed_by.last().filter(|closure| closure.holds_at(now)).cloned();
             if row.id.is_gate() && closed.is_none() {
                 continue;
             }
@@ -224,6 +227,7 @@ impl Context {
                 limit,
                 limit_set_by_operator: row.limit_override.is_some(),
                 closed,
+                closed_by: ClosedFor::at(&closed_by, now),
                 nano_credits: self.is_spend(&row.id),
                 key: row.id,
             });

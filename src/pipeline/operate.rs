@@ -1,7 +1,7 @@
 //! What operators do. Each act is recorded with who did it and why.
 
 use crate::{
-    budget::{Amount, Closure, Key},
+    budget::{Amount, Closure, Key, Source},
     job::{id::JobId, lifecycle::Event, time::Timestamp},
     ledger::{BudgetChange, By, Command, LedgerError, Reply},
     pipeline::{context::Context, view::Replayed},
@@ -28,15 +28,17 @@ impl Context {
     pub async fn pause(&self, key: &Key, by: By, opens_at: Option<Timestamp>) -> Result<(), OperateError> {
         let closure =
             Closure { reason: by.reason.clone(), actor: by.actor.clone(), since: self.now(), opens_at };
-        let position = self.change_gate(key, BudgetChange::Close(closure), by).await?;
+        let position = self.change_gate(key, BudgetChange::Close(Source::Operator, closure), by).await?;
         self.closures.settle().await;
         self.seen_by_all(position).await?;
         Ok(())
     }
 
-    /// Opens a gate again.
+    /// Lifts what a person closed, and a cool-down, which a person may end early. What a freeze or a breaker closes stays closed.
     pub async fn resume_gate(&self, key: &Key, by: By) -> Result<(), OperateError> {
-        self.change_gate(key, BudgetChange::Open, by).await?;
+        for source in [Source::Operator, Source::CoolDown] {
+            self.change_gate(key, BudgetChange::Open(source), by.clone()).await?;
+        }
         self.queues.admit.poke();
         Ok(())
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    budget::{Amount, Closure, Key, Refusal},
+    budget::{Amount, ClosedBy, Closure, Key, Refusal, Source},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId},
         repository::Repository,
@@ -173,6 +173,9 @@ pub struct Why {
     /// Jobs of its class that go first, while it queues.
     pub ahead: Option<u64>,
     pub holders: Vec<Holder>,
+    /// Every gate that is closed before it, and for whom.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateView>,
 }
 
 /// One budget.
@@ -182,7 +185,11 @@ pub struct BudgetView {
     pub used: Amount,
     pub limit: Option<Amount>,
     pub limit_set_by_operator: bool,
+    /// What keeps it closed longest.
     pub closed: Option<Closure>,
+    /// Everything that closes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_by: Vec<ClosedFor>,
     /// The amounts are nano-credits.
     #[serde(default)]
     pub nano_credits: bool,
@@ -191,7 +198,15 @@ pub struct BudgetView {
 impl BudgetView {
     /// One that nobody has used yet.
     pub const fn untouched(key: Key, limit: Option<Amount>, nano_credits: bool) -> Self {
-        Self { key, used: Amount::ZERO, limit, limit_set_by_operator: false, closed: None, nano_credits }
+        Self {
+            key,
+            used: Amount::ZERO,
+            limit,
+            limit_set_by_operator: false,
+            closed: None,
+            closed_by: Vec::new(),
+            nano_credits,
+        }
     }
 }
 
@@ -207,7 +222,28 @@ pub struct RequestView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateView {
     pub key: Key,
+    /// What keeps it closed longest; None: it is open.
     pub closure: Option<Closure>,
+    /// Everything that closes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_by: Vec<ClosedFor>,
+}
+
+/// One of the closures of a gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedFor {
+    /// `operator`, `cool-down`, `freeze/NAME`, `breaker/NAME`.
+    pub source: Source,
+    #[serde(flatten)]
+    pub closure: Closure,
+}
+
+impl ClosedFor {
+    /// What closes a budget at a time.
+    pub fn at(closed: &ClosedBy, now: Timestamp) -> Vec<Self> {
+        let holding = closed.iter().filter(|(_, closure)| closure.holds_at(now));
+        holding.map(|(source, closure)| Self { source: source.clone(), closure: closure.clone() }).collect()
+    }
 }
 
 /// What is still worked on behind a gate.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use redis::{Script, aio::ConnectionManager, cmd};
+use redis::{Script, cmd};
 
 use crate::{
-    redis_link::{RedisFault, RedisLink},
+    redis_link::{RedisConnection, RedisFault, RedisLink},
     streams::entry::Words,
 };
 
@@ -27,7 +27,7 @@ pub struct Batch {
 /// The way to the streams.
 #[derive(Clone)]
 pub struct Board {
-    connection: ConnectionManager,
+    connection: RedisConnection,
     publish: Script,
     release: Script,
 }

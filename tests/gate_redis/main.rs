@@ -10,6 +10,8 @@ mod gate;
 mod support;
 
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod epochs;
 #[cfg(test)]
 mod refusals;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 use sluicegate::{
+    budget::{Closure, Key, Scope, Source},
     job::{Event, State},
-    ledger::Command,
+    ledger::{BudgetChange, By, Command},
     pipeline::start,
 };
 
@@ -61,6 +62,34 @@ async fn after_an_acknowledged_pause_an_admitted_job_is_not_started() {
     assert_eq!(opened, json!({ "key": "gate/global", "closure": null }));
     assert_eq!(house.get("/v1/overview").await.ok()["closed"], json!([]));
     house.admit(jobs[0]).await;
+}
+
+#[tokio::test]
+async fn a_person_opens_what_people_closed_and_is_told_what_stays_closed() {
+    let house = House::new().await;
+    let (_, jobs) = house.submit(&["acme/api"], false).await;
+    let key = Key::gate(Scope::Global, "");
+    let closure = Closure {
+        reason: "year end".to_owned(),
+        actor: "calendar".to_owned(),
+        since: house.context.now(),
+        opens_at: None,
+    };
+    let by = By { actor: "calendar".to_owned(), reason: String::new() };
+    let change = BudgetChange::Close(Source::freeze("year-end"), closure);
+    house.context.ledger.write(Command::Budget { key, change, by }).await.unwrap();
+    house
+        .post("/v1/gates/close", &json!({ "scope": "global", "actor": "ana", "reason": "incident" }))
+        .await
+        .ok();
+    house.catch_up().await;
+    let why = house.get(&format!("/v1/jobs/{}/why", jobs[0])).await.ok();
+    assert_eq!(why["gates"][0]["closed_by"].as_array().unwrap().len(), 2, "{why}");
+    let opened = house.post("/v1/gates/open", &json!({ "scope": "global", "actor": "ana" })).await.ok();
+    assert_eq!(opened["closure"]["reason"], "year end");
+    assert_eq!(opened["closed_by"][0]["source"], "freeze/year-end");
+    assert_eq!(opened["closed_by"].as_array().unwrap().len(), 1);
+    assert_eq!(house.get("/v1/gates").await.ok()["gates"][0]["closed_by"][0]["source"], "freeze/year-end");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Gates, limits and periods: what operators and time do to budgets.
 
 use sluicegate::{
-    budget::{Amount, Closure, Key, RefusalKind, Scope},
+    budget::{Amount, Closure, Key, RefusalKind, Scope, Source},
     job::{Event, Millis, RemoteState, State},
     ledger::{BudgetChange, Command, Reply},
 };
@@ -20,6 +20,7 @@ on_both_stores![
     a_demand_above_the_limit_is_told_as_such,
     window_holds_end_with_their_period_and_make_room,
     a_change_of_a_budget_that_is_repeated_is_written_once,
+    a_gate_that_several_close_opens_when_the_last_lets_go,
     who_holds_a_budget_is_told,
     nobody_available_is_told_with_the_time_of_the_first_return,
 ];
@@ -30,12 +31,10 @@ async fn change(world: &World, key: &Key, change: BudgetChange) -> Reply {
 
 fn closed(world: &World, opens_at: Option<Millis>) -> BudgetChange {
     let opens_at = opens_at.map(|after| world.now().plus(after));
-    BudgetChange::Close(Closure {
-        reason: "release day".into(),
-        actor: "olga".into(),
-        since: world.now(),
-        opens_at,
-    })
+    BudgetChange::Close(
+        Source::Operator,
+        Closure { reason: "release day".into(), actor: "olga".into(), since: world.now(), opens_at },
+    )
 }
 
 async fn a_closed_gate_lets_nothing_through_until_it_is_opened(world: &World) {
@@ -49,7 +48,7 @@ async fn a_closed_gate_lets_nothing_through_until_it_is_opened(world: &World) {
     let truths = world.ledger.truths().await.unwrap();
     let truth = truths.iter().find(|truth| truth.key == gate).unwrap();
     assert_eq!(truth.closed.as_ref().unwrap().actor, "olga");
-    change(world, &gate, BudgetChange::Open).await;
+    change(world, &gate, BudgetChange::Open(Source::Operator)).await;
     world.admitted(jobs[0]).await;
     let kinds: Vec<_> = world.ledger.entries_after(0, 100).await.unwrap();
     let kinds: Vec<_> = kinds.iter().filter(|entry| entry.kind.starts_with("budget.")).collect();
@@ -66,6 +65,35 @@ async fn a_gate_opens_by_itself_at_its_time(world: &World) {
     assert!(matches!(world.admit(jobs[0]).await, Reply::Refused(_)));
     world.pass(HOUR);
     world.admitted(jobs[0]).await;
+}
+
+async fn a_gate_that_several_close_opens_when_the_last_lets_go(world: &World) {
+    let jobs = world.submit(order(&["a"])).await;
+    let gate = Key::gate(Scope::Global, "");
+    let close = |source, reason: &str, opens_at| {
+        let closure = Closure { reason: reason.into(), actor: "olga".into(), since: world.now(), opens_at };
+        BudgetChange::Close(source, closure)
+    };
+    let (freeze, breaker) = (Source::freeze("year-end"), Source::breaker("b1"));
+    change(world, &gate, close(freeze.clone(), "year end", Some(world.now().plus(HOUR)))).await;
+    change(world, &gate, close(breaker.clone(), "storm", None)).await;
+    change(world, &gate, close(Source::Operator, "incident", None)).await;
+    let row = &world.ledger.closed_gates().await.unwrap()[0];
+    assert_eq!(row.closed_by().iter().count(), 3);
+    let mut reasons = Vec::new();
+    for source in [Source::Operator, breaker] {
+        let Reply::Refused(refusal) = world.admit(jobs[0]).await else { panic!() };
+        reasons.push(refusal.reason.unwrap());
+        change(world, &gate, BudgetChange::Open(source)).await;
+    }
+    assert_eq!(reasons, ["incident", "storm"]);
+    let Reply::Refused(refusal) = world.admit(jobs[0]).await else { panic!() };
+    assert_eq!(refusal.reason.as_deref(), Some("year end"));
+    world.pass(HOUR);
+    world.admitted(jobs[0]).await;
+    let entries = world.ledger.entries_after(0, 100).await.unwrap();
+    let opened = entries.iter().find(|entry| entry.kind == "budget.opened").unwrap();
+    assert!(opened.body_json.contains(r#""source":"operator""#), "{}", opened.body_json);
 }
 
 async fn a_limit_set_by_an_operator_counts_at_once_and_can_be_given_back(world: &World) {
@@ -143,7 +171,7 @@ async fn a_change_of_a_budget_that_is_repeated_is_written_once(world: &World) {
         change(world, &key, BudgetChange::Limit(Some(Amount::ONE))).await;
     }
     for _ in 0..2 {
-        change(world, &key, BudgetChange::Open).await;
+        change(world, &key, BudgetChange::Open(Source::Operator)).await;
     }
     assert_eq!(world.ledger.head().await.unwrap().seq, before + 3);
 }

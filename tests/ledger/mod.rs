@@ -17,5 +17,6 @@ mod start;
 mod submit;
 mod tables;
 mod two_writers;
+mod waves;
 mod workers;
 mod world;

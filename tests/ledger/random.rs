@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use sluicegate::{
-    budget::{Amount, Closure, Key, Scope},
+    budget::{Amount, Closure, Key, Scope, Source},
     job::{
         AttemptId, Event, JobId, LeaseName, Millis, RemoteState, Roles, TaskId, Timestamp, WorkerId,
         failure::FailureClass, lifecycle, routing::Failure,
@@ -189,11 +189,12 @@ impl Player {
 
     fn budget(&self, which: usize, how: usize) -> Command {
         let opens = self.world.now().plus(Millis::minutes(2));
+        let source = if which.is_multiple_of(3) { Source::freeze("year-end") } else { Source::Operator };
         let change = match how % 4 {
-            0 => BudgetChange::Close(closure(how.is_multiple_of(8).then_some(opens))),
+            0 => BudgetChange::Close(source, closure(how.is_multiple_of(8).then_some(opens))),
             1 => BudgetChange::Limit(None),
             2 => BudgetChange::Limit(Some(Amount::from(u32::try_from(how % 3).unwrap()))),
-            _ => BudgetChange::Open,
+            _ => BudgetChange::Open(source),
         };
         Command::Budget { key: Key::new(KEYS[which % 4]), change, by: by() }
     }

@@ -1,7 +1,7 @@
 //! Between intent and answer: started, lost, proven not started, refused by the provider.
 
 use sluicegate::{
-    budget::{Closure, Key, RefusalKind, Scope},
+    budget::{Closure, Key, RefusalKind, Scope, Source},
     job::{Event, RemoteState, State, TaskId, failure::FailureClass, routing::Failure},
     ledger::{
         Command, Reply,
@@ -156,7 +156,7 @@ async fn a_non_start_may_close_a_gate_until_it_has_cooled_down(world: &World) {
 async fn a_cool_down_never_shortens_a_closure(world: &World) {
     let gate = Key::gate(Scope::Identity, "bot");
     let by_hand = closure("maintenance", None, world);
-    let change = sluicegate::ledger::BudgetChange::Close(by_hand);
+    let change = sluicegate::ledger::BudgetChange::Close(Source::Operator, by_hand);
     let jobs = world.submit(order(&["a"])).await;
     let attempt = world.admitted(jobs[0]).await;
     let by = crate::ledger::world::by();

@@ -2,7 +2,7 @@
 
 use redis::Value;
 use sluicegate::{
-    budget::{Closure, Key, Scope},
+    budget::{Closure, Key, Scope, Source},
     ledger::{BudgetChange, By, Command, Ledger},
 };
 
@@ -47,8 +47,11 @@ async fn close(worker: &Worker, reason: &str) {
         opens_at: None,
     };
     let by = By { actor: "ana".to_owned(), reason: reason.to_owned() };
-    let command =
-        Command::Budget { key: Key::gate(Scope::Global, ""), change: BudgetChange::Close(closure), by };
+    let command = Command::Budget {
+        key: Key::gate(Scope::Global, ""),
+        change: BudgetChange::Close(Source::Operator, closure),
+        by,
+    };
     worker.daemon.context.ledger.write(command).await.unwrap();
 }
 

@@ -74,10 +74,13 @@ impl Place {
     }
 
     pub async fn on(redis: &RedisServer, ledger: String, more: &str) -> Self {
+        Self::named(redis, ledger, more, format!("test-{}", PREFIXES.fetch_add(1, Ordering::Relaxed))).await
+    }
+
+    pub async fn named(redis: &RedisServer, ledger: String, more: &str, prefix: String) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        let prefix = format!("test-{}", PREFIXES.fetch_add(1, Ordering::Relaxed));
         let ledger = if ledger.is_empty() { format!("sqlite:{}/ledger.db", path.display()) } else { ledger };
         fs::create_dir_all(path.join("templates/bump")).unwrap();
         fs::write(path.join("templates/bump/1.toml"), TEMPLATE.trim_start()).unwrap();

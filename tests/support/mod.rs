@@ -8,11 +8,13 @@
 //! ```
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of this module")]
 
+mod cluster;
 mod guard;
 mod link;
 mod postgres;
 mod redis;
 
+pub use cluster::Cluster;
 pub use link::{Link, Weather};
 pub use postgres::Postgres;
 pub use redis::RedisServer;

@@ -14,7 +14,7 @@ use crate::{
     intake::redis::{self as intake, Intake, IntakeOptions},
     job::cadence::CadenceRule,
     ledger::Location,
-    redis_link::{RedisLink, RedisLocation},
+    redis_link::{RedisConnection, RedisLink, RedisLocation},
     simulator::SimClock,
     streams::{Names, Publisher},
 };
@@ -107,7 +107,7 @@ async fn round(redis: &str, ledger: Option<String>, requests: usize) -> anyhow::
 }
 
 /// The position up to which the stream tells the history.
-async fn told(stream: &str, connection: &mut redis::aio::ConnectionManager) -> anyhow::Result<i64> {
+async fn told(stream: &str, connection: &mut RedisConnection) -> anyhow::Result<i64> {
     let about: redis::streams::StreamInfoStreamReply =
         cmd("XINFO").arg("STREAM").arg(stream).query_async(connection).await?;
     Ok(about.last_generated_id.split('-').next().unwrap_or_default().parse()?)

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use redis::{Script, aio::ConnectionManager};
+use redis::Script;
 
 use crate::{
     gate::{
@@ -20,7 +20,7 @@ use crate::{
         },
     },
     job::time::Timestamp,
-    redis_link::{FaultKind, RedisFault, RedisLink},
+    redis_link::{FaultKind, RedisConnection, RedisFault, RedisLink},
 };
 
 /// Asked anew when the epoch ended meanwhile; it cannot end so often in good order.
@@ -60,7 +60,7 @@ impl Desk {
         Arc::new(Self { link, keys, scripts, rules, belief: Mutex::default() })
     }
 
-    pub fn connection(&self) -> ConnectionManager {
+    pub fn connection(&self) -> RedisConnection {
         self.link.connection()
     }
 

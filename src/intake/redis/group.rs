@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{
-    Script, Value,
-    aio::{ConnectionManager, MultiplexedConnection},
-    cmd,
-};
+use redis::{Script, Value, aio::MultiplexedConnection, cmd};
 
 use crate::{
     intake::redis::{
@@ -14,7 +10,7 @@ use crate::{
         entry::{Entry, FIELD},
         refusal::Refusal,
     },
-    redis_link::{RedisFault, RedisLink},
+    redis_link::{RedisConnection, RedisFault, RedisLink},
 };
 
 /// What the name of the group begins with.
@@ -36,7 +32,7 @@ pub struct Silent {
 
 /// This worker's place in the group. It ends with its connection.
 pub struct Group {
-    shared: ConnectionManager,
+    shared: RedisConnection,
     /// For the reading that waits. None: this worker is leaving.
     own: Option<MultiplexedConnection>,
     stream: String,

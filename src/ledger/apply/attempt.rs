@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::{
-    budget::{Closure, Key},
+    budget::{Closure, Key, Source},
     job::{
         id::{AttemptId, JobId, WorkerId},
         lifecycle::Event,
@@ -19,7 +19,7 @@ use crate::{
             step::{Detail, take_step},
         },
         command::{Fence, Reply},
-        rows::{AttemptRow, JobRow, Phase},
+        rows::{AttemptRow, BudgetRow, JobRow, Phase},
         working_set::WorkingSet,
     },
 };
@@ -196,14 +196,10 @@ fn refund(set: &mut WorkingSet, target: Target, end: &NotStarted<'_>) -> Result<
 
 /// A cool-down never shortens one that is in force.
 fn close_budget(set: &mut WorkingSet, key: &Key, closure: &Closure) {
-    let known = set.budgets.get(key).and_then(crate::ledger::rows::BudgetRow::closure);
-    let longer = known.is_none_or(|known| match (known.opens_at, closure.opens_at) {
-        (None, _) => false,
-        (Some(_), None) => true,
-        (Some(old), Some(new)) => new > old,
-    });
-    if longer {
-        operator::close(set, key, closure, "sluicegate");
+    let known = set.budgets.get(key).map(BudgetRow::closed_by).unwrap_or_default();
+    let opens = |closure: &Closure| closure.opens_at.map_or(i64::MAX, |at| at.0);
+    if known.get(&Source::CoolDown).is_none_or(|known| opens(closure) > opens(known)) {
+        operator::close(set, key, (&Source::CoolDown, closure), "sluicegate");
     }
 }
 

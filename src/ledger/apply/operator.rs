@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    budget::{Closure, Key},
+    budget::{Closure, Key, Source},
     job::{id::JobId, lifecycle::Event, state::State},
     ledger::{
         apply::step::{Detail, check_event, take_step},
@@ -98,13 +98,16 @@ pub fn discard(set: &mut WorkingSet, job: JobId, by: &By) -> Reply {
 pub fn budget(set: &mut WorkingSet, key: &Key, change: &BudgetChange, by: &By) -> Reply {
     let known = set.budgets.get(key).cloned().unwrap_or_else(|| BudgetRow::new(key.clone()));
     match change {
-        BudgetChange::Close(closure) if known.closure().as_ref() == Some(closure) => {}
-        BudgetChange::Close(closure) => close(set, key, closure, &by.actor),
-        BudgetChange::Open if known.closed_json.is_none() => {}
-        BudgetChange::Open => {
-            set.budget(key).closed_json = None;
-            let body = json!({ "budget": key, "reason": by.reason });
-            set.enter("budget.opened", About::default(), &by.actor, &body);
+        BudgetChange::Close(source, closure) if known.closed_by().get(source) == Some(closure) => {}
+        BudgetChange::Close(source, closure) => close(set, key, (source, closure), &by.actor),
+        BudgetChange::Open(source) => {
+            let mut closed = known.closed_by();
+            if closed.open(source).is_some() {
+                closed.forget_past(set.now);
+                set.budget(key).closed_json = closed.write();
+                let body = json!({ "budget": key, "reason": by.reason, "source": source });
+                set.enter("budget.opened", About::default(), &by.actor, &body);
+            }
         }
         BudgetChange::Limit(_) if key.is_gate() || set.rules.limit(key).is_none() => {
             return Reply::Conflict(format!(
@@ -121,10 +124,15 @@ pub fn budget(set: &mut WorkingSet, key: &Key, change: &BudgetChange, by: &By) -
     Reply::Done
 }
 
-/// Closes a budget until it is opened, or until its opening time.
-pub fn close(set: &mut WorkingSet, key: &Key, closure: &Closure, actor: &str) {
-    set.budget(key).closed_json = serde_json::to_string(closure).ok();
+/// Closes a budget until it is opened by the same source, or until its opening time.
+pub fn close(set: &mut WorkingSet, key: &Key, (source, closure): (&Source, &Closure), actor: &str) {
+    let now = set.now;
+    let row = set.budget(key);
+    let mut closed = row.closed_by();
+    closed.forget_past(now);
+    closed.close(source.clone(), closure.clone());
+    row.closed_json = closed.write();
     let opens_at = closure.opens_at.map(|at| at.to_string());
-    let body = json!({ "budget": key, "reason": closure.reason, "opens_at": opens_at });
+    let body = json!({ "budget": key, "reason": closure.reason, "opens_at": opens_at, "source": source });
     set.enter("budget.closed", About::default(), actor, &body);
 }
