@@ -205,6 +205,7 @@ impl Bench {
             scope: serde_json::json!({ "may_change": ["Cargo.toml", "Cargo.lock"], "files_max": 2 }),
             hold: false,
             waves: None,
+            breaker: None,
         };
         Ok(RequestRow {
             id: RequestId::new(now, self.entropy.draw_wide()),

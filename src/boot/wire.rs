@@ -168,6 +168,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
             identity,
             default_model: settings.policy.default_model.clone(),
             people: People(settings.people.clone()),
+            breaker: settings.breaker,
             approval_counts: Millis::hours(settings.policy.approval_hours),
         },
         tuning: tuning(loaded),

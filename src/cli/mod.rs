@@ -3,6 +3,7 @@
 
 mod act;
 mod audit;
+mod breakers;
 mod budgets;
 mod client;
 mod completions;
@@ -124,6 +125,9 @@ pub enum Command {
     Cancel(act::ActArgs),
     /// Give your approval to a held job, or to every held job of a request
     Approve(act::ApproveArgs),
+    /// Breakers: list, reset
+    #[command(subcommand)]
+    Breaker(breakers::BreakerCommand),
     /// Waves of a request: show, approve, hold, abort
     #[command(subcommand)]
     Wave(waves::WaveCommand),
@@ -220,6 +224,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Gates => gates::list(session).await,
         Command::Cancel(args) => act::run(Act::Cancel, args, session).await,
         Command::Approve(args) => act::approve(args, session).await,
+        Command::Breaker(command) => breakers::run(command, session).await,
         Command::Wave(command) => waves::run(command, session).await,
         Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
         Command::Release(args) => act::run(Act::Release, args, session).await,

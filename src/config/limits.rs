@@ -25,6 +25,7 @@ pub(super) fn settle(
     faults.budgets(settings);
     faults.pools(settings);
     faults.people(settings);
+    faults.breaker(settings);
     if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
 }
 
@@ -158,6 +159,13 @@ impl Faults<'_> {
         if !text::is_name(name) {
             let what = format!("`{}` is not a name", text::shorten(name, 80));
             self.add(path, what, "use lower-case letters, digits and `-`, at most 64");
+        }
+    }
+
+    fn breaker(&mut self, settings: &Settings) {
+        let faults = settings.breaker.map(|rule| rule.faults()).unwrap_or_default();
+        for (key, what, hint) in faults {
+            self.add(&["breaker", key], what, hint);
         }
     }
 

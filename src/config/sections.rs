@@ -12,7 +12,7 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::{approval::Person, credits::Decimal},
+    policy::{approval::Person, breaker, credits::Decimal},
 };
 
 /// Everything that can be set.
@@ -39,6 +39,8 @@ pub struct Settings {
     /// Budgets and pools, checked.
     #[serde(skip)]
     pub rules: Rules,
+    /// Left out: failures are not counted.
+    pub breaker: Option<breaker::Rule>,
     /// How often remote tasks are looked at; milliseconds.
     pub tracking: CadenceRule,
     pub recovery: Recovery,

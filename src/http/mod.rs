@@ -2,6 +2,7 @@
 //! It must decide nothing itself. The routes are described in `docs/api.md`.
 
 mod access;
+mod breakers;
 mod budgets;
 mod dead;
 mod fault;
@@ -44,6 +45,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(gates::routes())
         .merge(reports::routes())
         .merge(waves::routes())
+        .merge(breakers::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

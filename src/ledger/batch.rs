@@ -64,6 +64,7 @@ fn job_of(command: &Command) -> Option<JobId> {
         Command::Submit { .. }
         | Command::Widen { .. }
         | Command::Waves { .. }
+        | Command::ResetBreaker { .. }
         | Command::Budget { .. }
         | Command::RollOver
         | Command::Register { .. }

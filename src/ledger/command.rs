@@ -187,6 +187,12 @@ pub enum Command {
     },
     /// Counts when it is of the same plan, by the right person, and not too old.
     Approve(Box<Word>),
+    /// A person ends what a breaker does. `gate`: its own.
+    ResetBreaker {
+        id: String,
+        gate: Key,
+        by: By,
+    },
     /// Looks at the waves of a request and does what follows: opens the next one, or waits, or leaves it to a person.
     Widen {
         request: RequestId,

@@ -15,10 +15,11 @@ use crate::{
     },
     ledger::{
         LedgerError,
+        apply::breakers,
         command::{About, Command, Fence, Warrant},
         db::{Bind, Tx},
         rows::{
-            ApprovalRow, AttemptRow, BudgetRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow,
             TemplateRow, WavesRow, WorkerRow,
         },
         table,
@@ -76,6 +77,8 @@ struct Needs {
     notices: BTreeSet<NoticeId>,
     dedups: BTreeSet<String>,
     keys: BTreeSet<Key>,
+    /// Gates whose breakers are looked at.
+    breakers: BTreeSet<Key>,
     idempotency_keys: BTreeSet<String>,
     templates: BTreeSet<String>,
     roll_over: bool,
@@ -128,6 +131,10 @@ impl Needs {
                 if let Warrant::Holder(_, _, lease) = warrant {
                     self.leases.insert(lease.clone());
                 }
+            }
+            Command::ResetBreaker { gate, .. } => {
+                self.keys.insert(gate.clone());
+                self.breakers.insert(gate.clone());
             }
             Command::Approve(_) | Command::Widen { .. } | Command::Waves { .. } => self.add_of_waves(command),
             Command::Act { job, event, .. } => {
@@ -238,6 +245,7 @@ pub async fn load(
     load_jobs(tx, set, cache, &needs).await?;
     let mut keys = needs.keys.clone();
     keys.extend(held(set, &needs));
+    keys.extend(load_breakers(tx, set, &needs).await?);
     for row in takers(set, &needs) {
         for demand in set.demands(&row).iter() {
             match set.rules.pool(&demand.key) {
@@ -276,6 +284,21 @@ async fn load_waves(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Res
         set.in_waves.entry(row.request_id).or_default().push(row);
     }
     Ok(())
+}
+
+/// The breakers at the gates of the jobs. Gives the gates: what ends or is admitted may close or open them.
+async fn load_breakers(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<BTreeSet<Key>, LedgerError> {
+    let jobs = needs.jobs.iter().filter_map(|job| set.jobs.get(job));
+    let requests: BTreeSet<RequestId> = jobs.map(|job| job.request_id).collect();
+    let shared = requests.iter().filter_map(|request| set.requests.get(request));
+    let mut gates: BTreeSet<Key> = shared.flat_map(|shared| breakers::gates(shared)).collect();
+    gates.extend(needs.breakers.iter().cloned());
+    let missing: Vec<Key> = gates.difference(&set.breakers_at).cloned().collect();
+    for row in tx.rows_in::<BreakerRow>(&table::BREAKERS, "gate", &texts(&missing), "").await? {
+        set.breakers.load(row.id.clone(), row);
+    }
+    set.breakers_at.extend(missing);
+    Ok(gates)
 }
 
 /// Budgets that the jobs of the commands hold something of.

@@ -17,7 +17,7 @@ use crate::{
         db::Bind,
         load::share,
         rows::{
-            ApprovalRow, AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow,
             NoticeRow, Phase, PromptRow, RequestRow, WavesRow, WorkerRow,
         },
         table,
@@ -181,6 +181,23 @@ impl Ledger {
     pub async fn jobs_of_request(&self, request: RequestId) -> Result<Vec<JobRow>, LedgerError> {
         let tail = "WHERE t.request_id = $1 ORDER BY t.position";
         self.db.rows(&table::JOBS, tail, &[Bind::Text(&request.to_string())]).await
+    }
+
+    /// Every breaker that has counted something, those that stop something first.
+    pub async fn breakers(&self) -> Result<Vec<BreakerRow>, LedgerError> {
+        let tail = "ORDER BY CASE WHEN t.state = 'closed' THEN 1 ELSE 0 END, t.since DESC, t.id";
+        self.db.rows(&table::BREAKERS, tail, &[]).await
+    }
+
+    /// Breakers whose canary this attempt is.
+    pub async fn breakers_trying(&self, attempt: AttemptId) -> Result<Vec<BreakerRow>, LedgerError> {
+        let tail = "WHERE t.canary_attempt = $1";
+        self.db.rows(&table::BREAKERS, tail, &[Bind::Text(&attempt.to_string())]).await
+    }
+
+    /// One budget, if it was ever used, closed or overridden.
+    pub async fn budget(&self, key: &Key) -> Result<Option<BudgetRow>, LedgerError> {
+        self.first(&table::BUDGETS, "WHERE t.id = $1", &[Bind::Text(key.as_str())]).await
     }
 
     pub async fn request_by_idempotency_key(&self, key: &str) -> Result<Option<RequestRow>, LedgerError> {

@@ -15,7 +15,12 @@ use crate::{
         state::State,
         time::Timestamp,
     },
-    policy::{Decision, approval::Approval, waves::Waves},
+    policy::{
+        Decision,
+        approval::Approval,
+        breaker::{Rule as BreakerRule, State as BreakerState, Window},
+        waves::Waves,
+    },
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +76,9 @@ pub struct RequestSpec {
     /// None: every job may start at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waves: Option<Waves>,
+    /// None: no failures are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerRule>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -376,5 +384,61 @@ impl ApprovalRow {
             at: self.given_at,
             expires_at: self.expires_at,
         }
+    }
+}
+
+/// How attempts of one template, version and model end, and whether that keeps a gate closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerRow {
+    pub id: String,
+    pub gate: Key,
+    /// `name@version`.
+    pub template: String,
+    pub model: String,
+    pub state: BreakerState,
+    /// Of the state.
+    pub since: Timestamp,
+    /// How often it has opened without closing in between.
+    pub trips: u32,
+    pub canary_job: Option<JobId>,
+    pub canary_attempt: Option<AttemptId>,
+    /// Of the state.
+    pub reason: Option<String>,
+    pub window_json: String,
+    pub history_json: String,
+}
+
+/// One change of a breaker's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    pub at: Timestamp,
+    pub to: BreakerState,
+    pub actor: String,
+    pub reason: String,
+}
+
+impl BreakerRow {
+    pub fn new(id: String, gate: Key, template: String, model: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            gate,
+            template,
+            model,
+            state: BreakerState::Closed,
+            since: now,
+            trips: 0,
+            canary_job: None,
+            canary_attempt: None,
+            reason: None,
+            window_json: "[]".to_owned(),
+            history_json: "[]".to_owned(),
+        }
+    }
+    pub fn window(&self) -> Window {
+        serde_json::from_str(&self.window_json).unwrap_or_default()
+    }
+    /// The latest changes of its state, oldest first.
+    pub fn history(&self) -> Vec<Turn> {
+        serde_json::from_str(&self.history_json).unwrap_or_default()
     }
 }

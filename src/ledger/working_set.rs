@@ -20,7 +20,7 @@ use crate::{
         chain,
         command::Fence,
         rows::{
-            ApprovalRow, AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow,
             NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow, WavesRow, WorkerRow,
         },
     },
@@ -114,6 +114,9 @@ pub struct WorkingSet {
     pub leases: Rows<LeaseName, LeaseRow>,
     pub waves: Rows<RequestId, WavesRow>,
     pub approvals: Rows<String, ApprovalRow>,
+    pub breakers: Rows<String, BreakerRow>,
+    /// Gates of which every breaker is here.
+    pub breakers_at: BTreeSet<Key>,
     /// Every job of the requests whose waves are looked at, as it was before this batch.
     pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub replays: BTreeMap<JobId, JobId>,
@@ -161,6 +164,8 @@ impl WorkingSet {
             leases: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
+            breakers: Rows::new(),
+            breakers_at: BTreeSet::new(),
             in_waves: HashMap::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
@@ -188,6 +193,7 @@ impl WorkingSet {
         self.templates.clear_changes();
         self.workers.clear_changes();
         self.leases.clear_changes();
+        self.breakers.clear_changes();
         Some(Self {
             notices: Rows::new(),
             waves: Rows::new(),
@@ -400,6 +406,7 @@ impl WorkingSet {
             || !self.notices.changed.is_empty()
             || !self.waves.changed.is_empty()
             || !self.approvals.changed.is_empty()
+            || !self.breakers.changed.is_empty()
             || !self.new_evidence.is_empty()
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, approval::People},
+    policy::{Catalog, approval::People, breaker},
     worker::{DueQueue, Pulse},
 };
 
@@ -78,6 +78,8 @@ pub struct Policy {
     pub default_model: Option<String>,
     /// Who may give approvals.
     pub people: People,
+    /// None: failures are not counted.
+    pub breaker: Option<breaker::Rule>,
     /// How long an approval counts.
     pub approval_counts: Millis,
 }
@@ -307,17 +309,18 @@ impl Closures {
         self.passing.read().await
     }
 
-    /// The first closed gate of a job, if any.
-    pub fn blocking(&self, work: &Work, shared: &SharedSpec, now: Timestamp) -> Option<(Key, Closure)> {
+    /// The closed gates of a job.
+    pub fn blocking(&self, work: &Work, shared: &SharedSpec, now: Timestamp) -> Vec<(Key, Closure)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_empty() {
-            return None;
+            return Vec::new();
         }
         let subject = work.job.subject(&shared.request, &shared.spec);
-        subject.gates().find_map(|key| {
+        let closed = subject.gates().filter_map(|key| {
             let closure = known.get(&key)?.1.as_ref()?;
             closure.holds_at(now).then(|| (key.clone(), closure.clone()))
-        })
+        });
+        closed.collect()
     }
 
     /// Who threw the kill switch and why, while it is on.

@@ -16,6 +16,7 @@ use crate::{
     },
     ledger::Command,
     pipeline::context::{Context, SharedSpec, Work},
+    policy::breaker::ACTOR,
     telemetry::failpoint,
 };
 
@@ -43,8 +44,15 @@ pub async fn run(context: Arc<Context>, work: Work) {
         Err(error) => return again(&context, work, &error.to_string()),
     };
     let now = context.now();
-    if let Some((key, closure)) = context.closures.blocking(&work, &shared, now) {
-        return hand_back(&context, &work, &format!("{key} is closed: {}", closure.reason), None).await;
+    for (key, closure) in context.closures.blocking(&work, &shared, now) {
+        // Read while this start is passing: whoever closes the gate for another reason waits for its answer.
+        let passes = closure.actor == ACTOR && match context.may_pass_as_canary(&key, &work.attempt).await {
+            Ok(passes) => passes,
+            Err(error) => return again(&context, work, &error.to_string()),
+        };
+        if !passes {
+            return hand_back(&context, &work, &format!("{key} is closed: {}", closure.reason), None).await;
+        }
     }
     if context.shutdown.is_cancelled() {
         return hand_back(&context, &work, "the worker is shutting down", None).await;

@@ -133,6 +133,7 @@ impl Context {
             scope: serde_json::to_value(&template.scope).map_err(encoding)?,
             hold: plan.request.hold,
             waves: plan.waves.clone(),
+            breaker: self.policy.breaker,
         };
         Ok(RequestRow {
             id,

@@ -15,9 +15,9 @@ use crate::{
     },
     ledger::{
         query::StateCount,
-        rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WavesState, WorkerRow},
+        rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, Turn, WavesState, WorkerRow},
     },
-    policy::{Plan, waves::Rule},
+    policy::{Plan, breaker::State as BreakerState, waves::Rule},
 };
 
 /// The answer to a submitted request.
@@ -385,4 +385,27 @@ pub struct ApprovalView {
     pub reason: String,
     /// False: it has expired.
     pub counts: bool,
+}
+
+/// What counts the failures of one template, version and model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerView {
+    pub id: String,
+    /// What it stops.
+    pub gate: Key,
+    /// `name@version`.
+    pub template: String,
+    pub model: String,
+    pub state: BreakerState,
+    /// Of the state.
+    pub since: Timestamp,
+    /// How often it has opened without closing in between.
+    pub trips: u32,
+    /// While it is open: when one job is tried.
+    pub tries_at: Option<Timestamp>,
+    /// While it is half open: the job that is tried.
+    pub canary: Option<JobId>,
+    pub reason: Option<String>,
+    /// The latest changes of its state, oldest first.
+    pub history: Vec<Turn>,
 }

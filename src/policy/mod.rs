@@ -2,6 +2,7 @@
 //! handed in, nothing is read, no clock is asked.
 
 pub mod approval;
+pub mod breaker;
 pub mod catalog;
 pub mod credits;
 pub mod decision;

@@ -236,6 +236,7 @@ impl House {
                 identity: "bot".into(),
                 default_model: None,
                 people: sluicegate::policy::approval::People::default(),
+                breaker: None,
                 approval_counts: Millis::hours(72),
             },
             queues: Queues::new(&ticking, &tuning),

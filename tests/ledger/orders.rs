@@ -7,7 +7,7 @@ use sluicegate::{
     job::{Millis, RemoteState, Session, Task, TaskId, Timestamp, remote::Usage},
     ledger::rows::AttemptRow,
     policy::{
-        Decision,
+        Decision, breaker,
         waves::{Rule, Waves},
     },
 };
@@ -31,6 +31,7 @@ pub struct Order {
     /// Of the first job: what policy found.
     pub found: Option<Decision>,
     pub hold: bool,
+    pub breaker: Option<breaker::Rule>,
 }
 
 /// An order for these repositories of `acme`, reviewed by nobody and free of charge.
@@ -47,6 +48,7 @@ pub fn order(names: &[&str]) -> Order {
         waves: None,
         found: None,
         hold: false,
+        breaker: None,
     }
 }
 

@@ -251,6 +251,7 @@ impl World {
             scope: serde_json::json!({ "may": ["Cargo.lock"] }),
             hold: order.hold,
             waves: order.waves(),
+            breaker: order.breaker,
         };
         RequestRow {
             id,

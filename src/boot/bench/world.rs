@@ -115,6 +115,7 @@ pub fn parts(
             identity: "bench".to_owned(),
             default_model: None,
             people: crate::policy::approval::People::default(),
+            breaker: None,
             approval_counts: Millis::hours(72),
         },
         tuning: Tuning {

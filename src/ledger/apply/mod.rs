@@ -4,6 +4,7 @@
 mod admission;
 mod approvals;
 mod attempt;
+pub mod breakers;
 mod holds;
 mod notices;
 mod operator;
@@ -56,6 +57,7 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         }
         Command::Act { job, event, by } => operator::act(set, *job, *event, by),
         Command::Approve(word) => approvals::approve(set, word),
+        Command::ResetBreaker { id, by, .. } => breakers::reset(set, id, by),
         Command::Widen { request, worker } => waves::widen(set, *request, *worker),
         Command::Waves { request, change, by } => waves::change(set, *request, *change, by),
         Command::Checks { job, seen, warrant } => waves::checks(set, *job, seen, warrant),

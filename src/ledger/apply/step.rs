@@ -14,6 +14,7 @@ use crate::{
     ledger::{
         apply::{
             attempt::{Target, rows},
+            breakers,
             holds::{Moves, perform},
             notices::put_notice,
         },
@@ -120,6 +121,7 @@ pub fn take_step(
     fill(&mut body, "due_at", json!(detail.due_at.map(|at| at.to_string())), detail.due_at.is_some());
     fill(&mut body, "pull", json!(detail.pull.map(|pull| pull.number)), detail.pull.is_some());
     set.enter(&format!("job.{}", event.as_str()), set.about(job), actor, &body);
+    breakers::took_step(set, &row, event, detail.failure);
     for effect in step.effects {
         notice_effect(set, job, *effect, &detail);
     }
