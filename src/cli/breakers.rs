@@ -79,11 +79,14 @@ fn list(answer: &Answer, history: bool, session: &mut Session) -> Result<Exit, C
         screen.line("no breaker has counted anything: see [breaker] in the configuration")?;
         return Ok(Exit::Ok);
     }
-    let mut table = Table::new(&["breaker", "state", "stops", "template", "model", "since", "what follows", "why"]);
+    let mut table =
+        Table::new(&["breaker", "state", "stops", "template", "model", "since", "what follows", "why"]);
     for view in &listed.breakers {
         let tone = if view.state == State::Closed { Tone::Good } else { Tone::Attention };
         let follows = match (view.state, view.tries_at, view.canary) {
-            (State::Open, Some(at), _) => format!("one job is tried {}", words::moment_and_age(at, answer.at)),
+            (State::Open, Some(at), _) => {
+                format!("one job is tried {}", words::moment_and_age(at, answer.at))
+            }
             (State::HalfOpen, _, Some(job)) => format!("job {} is tried", job.short()),
             _ => String::new(),
         };

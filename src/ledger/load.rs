@@ -19,8 +19,8 @@ use crate::{
         command::{About, Command, Fence, Warrant},
         db::{Bind, Tx},
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow,
-            TemplateRow, WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow,
+            RequestRow, TemplateRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -287,7 +287,11 @@ async fn load_waves(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Res
 }
 
 /// The breakers at the gates of the jobs. Gives the gates: what ends or is admitted may close or open them.
-async fn load_breakers(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<BTreeSet<Key>, LedgerError> {
+async fn load_breakers(
+    tx: &mut Tx,
+    set: &mut WorkingSet,
+    needs: &Needs,
+) -> Result<BTreeSet<Key>, LedgerError> {
     let jobs = needs.jobs.iter().filter_map(|job| set.jobs.get(job));
     let requests: BTreeSet<RequestId> = jobs.map(|job| job.request_id).collect();
     let shared = requests.iter().filter_map(|request| set.requests.get(request));

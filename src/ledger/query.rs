@@ -17,8 +17,8 @@ use crate::{
         db::Bind,
         load::share,
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow,
-            NoticeRow, Phase, PromptRow, RequestRow, WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow,
+            LeaseRow, NoticeRow, Phase, PromptRow, RequestRow, WavesRow, WorkerRow,
         },
         table,
         working_set::Shared,

@@ -20,8 +20,8 @@ use crate::{
         chain,
         command::Fence,
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow,
-            NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow, WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow,
+            LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow, WavesRow, WorkerRow,
         },
     },
 };

@@ -50,7 +50,11 @@ impl Context {
     }
 
     /// True if nothing closes the gate but breakers whose canary this attempt is.
-    pub(super) async fn may_pass_as_canary(&self, key: &Key, attempt: &AttemptRow) -> Result<bool, LedgerError> {
+    pub(super) async fn may_pass_as_canary(
+        &self,
+        key: &Key,
+        attempt: &AttemptRow,
+    ) -> Result<bool, LedgerError> {
         let trying = self.ledger.breakers_trying(attempt.id).await?;
         let Some(row) = self.ledger.budget(key).await? else { return Ok(true) };
         let (closed, now) = (row.closed_by(), self.now());

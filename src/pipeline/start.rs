@@ -46,10 +46,11 @@ pub async fn run(context: Arc<Context>, work: Work) {
     let now = context.now();
     for (key, closure) in context.closures.blocking(&work, &shared, now) {
         // Read while this start is passing: whoever closes the gate for another reason waits for its answer.
-        let passes = closure.actor == ACTOR && match context.may_pass_as_canary(&key, &work.attempt).await {
-            Ok(passes) => passes,
-            Err(error) => return again(&context, work, &error.to_string()),
-        };
+        let passes = closure.actor == ACTOR
+            && match context.may_pass_as_canary(&key, &work.attempt).await {
+                Ok(passes) => passes,
+                Err(error) => return again(&context, work, &error.to_string()),
+            };
         if !passes {
             return hand_back(&context, &work, &format!("{key} is closed: {}", closure.reason), None).await;
         }

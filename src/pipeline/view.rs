@@ -15,7 +15,9 @@ use crate::{
     },
     ledger::{
         query::StateCount,
-        rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, Turn, WavesState, WorkerRow},
+        rows::{
+            AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, Turn, WavesState, WorkerRow,
+        },
     },
     policy::{Plan, breaker::State as BreakerState, waves::Rule},
 };

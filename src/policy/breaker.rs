@@ -6,7 +6,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    job::{failure::FailureClass, lifecycle::Event, routing::Failure, state::State as JobState, time::{Millis, Timestamp}},
+    job::{
+        failure::FailureClass,
+        lifecycle::Event,
+        routing::Failure,
+        state::State as JobState,
+        time::{Millis, Timestamp},
+    },
     policy::waves::Share,
 };
 
@@ -146,8 +152,11 @@ impl Window {
             let needed = u64::from(ends).saturating_mul(u64::from(share.0));
             ends >= rule.min_samples && u64::from(failures).saturating_mul(100) >= needed
         });
-        (failures >= rule.failures || by_share)
-            .then(|| Storm { fingerprint: fingerprint.to_owned(), failures, ends })
+        (failures >= rule.failures || by_share).then(|| Storm {
+            fingerprint: fingerprint.to_owned(),
+            failures,
+            ends,
+        })
     }
 }
 
@@ -303,7 +312,9 @@ mod tests {
         let stopped = Failure::new(FailureClass::Stopped, "stopped");
         assert_eq!(verdict(JobState::Running, Event::GaveUp, Some(&stopped)), Some(Verdict::Unclear));
         let work = Failure::new(FailureClass::Work, "tests failed: 3 of 9");
-        let Some(Verdict::Bad(kind)) = verdict(JobState::Running, Event::Retried, Some(&work)) else { panic!() };
+        let Some(Verdict::Bad(kind)) = verdict(JobState::Running, Event::Retried, Some(&work)) else {
+            panic!()
+        };
         assert_eq!(kind, "work/work: tests failed: # of #");
     }
 

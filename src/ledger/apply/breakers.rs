@@ -5,13 +5,7 @@ use serde_json::json;
 
 use crate::{
     budget::{Closure, Key, Scope as Of, Source},
-    job::{
-        id::AttemptId,
-        lifecycle::Event,
-        routing::Failure,
-        state::State as JobState,
-        time::Timestamp,
-    },
+    job::{id::AttemptId, lifecycle::Event, routing::Failure, state::State as JobState, time::Timestamp},
     ledger::{
         apply::{notices::put_notice, operator},
         command::{BudgetChange, By, Reply},
