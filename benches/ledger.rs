@@ -206,6 +206,8 @@ impl Bench {
             hold: false,
             waves: None,
             breaker: None,
+            required_checks: None,
+            fallback: None,
         };
         Ok(RequestRow {
             id: RequestId::new(now, self.entropy.draw_wide()),

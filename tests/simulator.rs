@@ -11,6 +11,8 @@
 mod agent_tasks;
 #[path = "simulator/control.rs"]
 mod control;
+#[path = "simulator/estate.rs"]
+mod estate;
 #[path = "simulator/faults.rs"]
 mod faults;
 #[path = "simulator/harness.rs"]

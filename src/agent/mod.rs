@@ -1,7 +1,11 @@
 //! Who does the work. The port to an agent provider and to the forge where its results appear; one
 //! implementation speaks to GitHub.
 
+mod atlas;
 pub mod github;
+
+pub use atlas::{Atlas, Reached};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -138,6 +142,13 @@ pub trait Forge: Send + Sync + 'static {
         number: u64,
     ) -> Result<Vec<String>, AgentError>;
     async fn checks(&self, identity: &str, repository: &Repository, sha: &str) -> Result<Checks, AgentError>;
+    /// Each check of a commit by its name; of several with one name the one that weighs more.
+    async fn named_checks(
+        &self,
+        identity: &str,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<BTreeMap<String, Checks>, AgentError>;
     async fn add_labels(
         &self,
         identity: &str,

@@ -26,6 +26,9 @@ pub struct Pull {
     pub author: Option<String>,
     pub updated_at: Option<Timestamp>,
     pub changed_files: Option<u64>,
+    /// Lines added and removed together.
+    #[serde(default)]
+    pub changed_lines: Option<u64>,
 }
 
 /// The checks of one commit, and since when they are as they are.

@@ -19,6 +19,7 @@ use crate::{
         Decision,
         approval::Approval,
         breaker::{Rule as BreakerRule, State as BreakerState, Window},
+        template::{Fallback, RequiredChecks},
         waves::Waves,
     },
 };
@@ -79,6 +80,12 @@ pub struct RequestSpec {
     /// None: no failures are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerRule>,
+    /// What must be green before anybody is asked to review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_checks: Option<RequiredChecks>,
+    /// What a task that ran out of time is tried with instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

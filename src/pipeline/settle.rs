@@ -20,11 +20,14 @@ use crate::{
         rows::{AttemptRow, EvidenceRow},
     },
     pipeline::context::{Context, SharedSpec, Work},
-    policy::scope::{self, Verdict},
+    policy::{
+        checks::{Standing, standing},
+        scope::{self, Verdict},
+    },
     telemetry::failpoint,
 };
 
-/// Between two looks for a result that is not there yet; a thirtieth of the whole time given.
+/// Between two looks for a result that is not there yet: a thirtieth of the whole time given, or of the time it has taken so far.
 const LOOKS: u64 = 30;
 
 /// Verifies one result, or plans to look again.
@@ -42,7 +45,9 @@ pub async fn run(context: Arc<Context>, work: Work) {
             let wait = if context.closures.kill_switch().is_some() {
                 context.tuning.cadence.review_ms
             } else {
-                context.tuning.result_within.0 / LOOKS
+                // What takes long is looked at less and less often.
+                let so_far = context.now().since(work.job.state_since).0;
+                context.tuning.result_within.0.max(so_far) / LOOKS
             };
             let wait = Millis(wait.max(1));
             context.queues.settle.push(work.job.id, context.now().plus(wait), work);
@@ -105,18 +110,39 @@ async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, Agent
     }
     let paths = context.forge.changed_paths(identity, &work.job.repository, pull.number).await?;
     let checks = context.forge.checks(identity, &work.job.repository, &pull.head_sha).await?;
+    let mut refused = out_of_scope(&shared, &pull, &paths);
+    if refused.is_none() && let Some(required) = &shared.spec.required_checks {
+        let named = context.forge.named_checks(identity, &work.job.repository, &pull.head_sha).await?;
+        let over = context.now().since(work.job.state_since) >= required.within;
+        refused = match standing(required, &named) {
+            Standing::Green => None,
+            Standing::Failed(why) => Some(why),
+            Standing::Waiting(why) if over => Some(format!("{why}, within {}", required.within)),
+            Standing::Waiting(_) => return Ok(None),
+        };
+    }
     keep(context, &attempt, &pull, json!({ "pull": pull, "paths": paths, "checks": checks })).await;
-    if let Verdict::OutOfScope(offences) = scope::check(&shared.scope, &paths) {
+    if let Some(why) = refused {
         let Ok(released) = released(context, work, &pull).await else { return Ok(None) };
         if released {
             let Some(pull) = hand_over(context, work, &shared, pull).await? else { return Ok(None) };
             return Ok(step(Event::ReviewRequested, Some(pull), Some("released from quarantine".to_owned())));
         }
-        let said: Vec<String> = offences.iter().take(5).map(|(path, why)| format!("{path}: {why}")).collect();
-        return Ok(step(Event::Quarantined, Some(pull), Some(format!("out of scope: {}", said.join("; ")))));
+        return Ok(step(Event::Quarantined, Some(pull), Some(why)));
     }
     let Some(pull) = hand_over(context, work, &shared, pull).await? else { return Ok(None) };
     Ok(step(Event::ReviewRequested, Some(pull), None))
+}
+
+/// Why the change is not what the template allows, if it is not.
+fn out_of_scope(shared: &SharedSpec, pull: &Pull, paths: &[String]) -> Option<String> {
+    let mut offences = match scope::check(&shared.scope, paths) {
+        Verdict::InScope => Vec::new(),
+        Verdict::OutOfScope(offences) => offences,
+    };
+    offences.extend(scope::check_size(&shared.scope, pull.changed_lines));
+    let said: Vec<String> = offences.iter().take(5).map(|(path, why)| format!("{path}: {why}")).collect();
+    (!said.is_empty()).then(|| format!("out of scope: {}", said.join("; ")))
 }
 
 /// True if a person let this very result pass. What was pushed after they looked is judged anew.

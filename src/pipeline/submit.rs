@@ -134,6 +134,8 @@ impl Context {
             hold: plan.request.hold,
             waves: plan.waves.clone(),
             breaker: self.policy.breaker,
+            required_checks: template.required_checks.clone(),
+            fallback: template.fallback.clone(),
         };
         Ok(RequestRow {
             id,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::policy::{
+    document::Document,
     hint,
     problem::{Code, Problem},
     template::Template,
@@ -40,7 +41,50 @@ impl Catalog {
                 Err(found) => problems.extend(found),
             }
         }
-        if problems.is_empty() { Ok(Self { templates }) } else { Err(problems) }
+        let catalog = Self { templates };
+        if problems.is_empty() {
+            problems = catalog.iter().filter_map(|template| catalog.lineage_fault(template)).collect();
+        }
+        if problems.is_empty() { Ok(catalog) } else { Err(problems) }
+    }
+
+    /// A template must replace one that is there, and following the line back must come to an end.
+    fn lineage_fault(&self, template: &Template) -> Option<Problem> {
+        let of = |template: &Template| {
+            let (name, version) = template.replaces.as_deref()?.split_once('@')?;
+            Some((name.to_owned(), version.parse::<u32>().ok()?))
+        };
+        let told = |what: String, hint: &str| {
+            let problem = Problem::new(Code::BadLineage, what).hint(hint);
+            let document = Document { name: &template.path, text: &template.source };
+            Some(document.point_at(problem, &["replaces"]))
+        };
+        let mut line = vec![template.id()];
+        let mut next = of(template);
+        while let Some(key) = next {
+            let Some(before) = self.templates.get(&key) else {
+                // A gap further back is told of the template that has it.
+                let what = format!("it replaces `{}@{}`, which is not there", key.0, key.1);
+                let hint = "keep the file of the old version, with `deprecated`: what it did stays explained";
+                return if line.len() == 1 { told(what, hint) } else { None };
+            };
+            line.push(before.id());
+            if before.id() == template.id() {
+                let what = format!("templates replace each other in a circle: {}", line.join(" replaces "));
+                return told(what, "let the oldest one replace nothing");
+            }
+            if line.len() > self.templates.len() {
+                // It leads into a circle that it is not part of; the ones in it tell.
+                return None;
+            }
+            next = of(before);
+        }
+        None
+    }
+
+    /// The versions that say that they replace this one.
+    pub fn replaced_by(&self, id: &str) -> impl Iterator<Item = &Arc<Template>> {
+        self.iter().filter(move |template| template.replaces.as_deref() == Some(id))
     }
 
     /// None: the newest version.

@@ -33,7 +33,7 @@ impl Object for FreeText {
 }
 
 /// Longer than any run of backticks in the text, so that the text cannot close its own block.
-fn fence(text: &str) -> String {
+pub(super) fn fence(text: &str) -> String {
     let mut longest: usize = 2;
     let mut run: usize = 0;
     for c in text.chars() {

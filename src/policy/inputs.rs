@@ -79,6 +79,21 @@ pub fn faults(schema: &Value) -> Vec<(Vec<String>, String)> {
     faults
 }
 
+/// Names of the inputs that say of themselves that they are secret.
+pub fn secrets(schema: &Value) -> Vec<String> {
+    let says = |of: &Value| {
+        of.get("writeOnly") == Some(&Value::Bool(true))
+            || of.get("secret") == Some(&Value::Bool(true))
+            || of.get("format").and_then(Value::as_str) == Some("password")
+    };
+    let secret = |(_, of): &(&String, &Value)| {
+        says(of)
+            || of.get("items").is_some_and(|items| says(items) || !secrets(items).is_empty())
+            || !secrets(of).is_empty()
+    };
+    properties(schema).filter(secret).map(|(name, _)| name.clone()).collect()
+}
+
 /// The described inputs.
 pub fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     schema.get("properties").and_then(Value::as_object).into_iter().flatten()
@@ -117,7 +132,14 @@ pub fn check(validator: &Validator, schema: &Value, inputs: &Map<String, Value>)
 
 fn check_texts(value: &Value, at: &str, problems: &mut Vec<Problem>) {
     match value {
-        Value::String(string) => problems.extend(text::check(string, at).err()),
+        Value::String(string) => {
+            problems.extend(text::check(string, at).err());
+            if let Some(kind) = text::secret_in(string) {
+                let what = format!("holds what looks like {kind}, and inputs are kept on the ledger for ever");
+                let hint = "take it out and revoke it: it has been sent already";
+                problems.push(Problem::new(Code::SecretInInput, what).at(at).hint(hint));
+            }
+        }
         Value::Array(list) => {
             for (index, item) in list.iter().enumerate() {
                 check_texts(item, &format!("{at}[{index}]"), problems);

@@ -52,8 +52,20 @@ codes! {
     NotUtf8 = "not-utf-8",
     /// The line that names our attempts appears in a text that is not ours.
     MarkerInInput = "marker-in-input",
+    /// Something that looks like a credential where everything is kept for ever.
+    SecretInInput = "secret-in-input",
     /// A character that cannot be seen, or that changes how others are shown.
     ControlCharacter = "control-character",
+    /// Templates that replace each other in a circle, or one that replaces what is not there.
+    BadLineage = "bad-lineage",
+    /// A file that is not what its version was at its first use.
+    TemplateChanged = "template-changed",
+    /// Two routes that fit the same job and name different models.
+    ContradictoryRoutes = "contradictory-routes",
+    /// A model is asked for without saying why.
+    ReasonMissing = "reason-missing",
+    /// A plan file that cannot be read, or was changed by hand.
+    BadPlan = "bad-plan",
     /// A reviewer pool that is not configured.
     UnknownPool = "unknown-pool",
     /// The pool has nobody but the requester.

@@ -57,6 +57,12 @@ pub struct Request {
     /// At least as strict as the template's. None: the template's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waves: Option<waves::Rule>,
+    /// Another model than the routes give; it needs an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Why that model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_reason: Option<String>,
 }
 
 impl Request {
@@ -136,11 +142,19 @@ impl Request {
             let hint = "use 1 to 200 printable ASCII characters";
             return wrong("idempotency_key", "not an idempotency key", hint);
         }
-        if let Some(reason) = &self.reason {
+        for (at, reason) in [("reason", &self.reason), ("model_reason", &self.model_reason)] {
+            let Some(reason) = reason else { continue };
             if reason.len() > 2_000 {
-                return wrong("reason", "longer than 2000 bytes", "shorten it");
+                return wrong(at, "longer than 2000 bytes", "shorten it");
             }
-            text::check(reason, "reason")?;
+            text::check(reason, at)?;
+        }
+        if let Some(model) = &self.model {
+            text::check(model, "model")?;
+            let graphic = model.chars().all(|c| c.is_ascii_graphic());
+            if !(1..=100).contains(&model.len()) || !graphic {
+                return wrong("model", "not the name of a model", "use 1 to 100 printable characters, no blanks");
+            }
         }
         Ok(self)
     }

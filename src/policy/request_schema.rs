@@ -77,6 +77,16 @@ fn properties() -> Map<String, Value> {
         "How it is widened, at least as strictly as the template says. Left out: as the template says.",
         waves(),
     );
+    add(
+        "model",
+        "Another model than the routes give; it needs an approval.",
+        json!({ "type": ["string", "null"], "pattern": "^[!-~]{1,100}$" }),
+    );
+    add(
+        "model_reason",
+        "Why that model; needed with `model` unless the routes give it anyway. At most 2000 bytes.",
+        json!({ "type": ["string", "null"], "maxLength": 2_000 }),
+    );
     properties
 }
 

@@ -15,6 +15,9 @@ pub struct ChangeScope {
     pub must_not_change: Vec<String>,
     /// The most paths that may change; both names of a renamed file count.
     pub max_files: Option<u64>,
+    /// The most lines that may change, added and removed together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lines: Option<u64>,
     /// Sentences for the prompt; read by the agent, not checked.
     pub lines: Vec<String>,
 }
@@ -62,6 +65,16 @@ pub fn check(scope: &ChangeScope, paths: &[String]) -> Verdict {
     if outside.is_empty() { Verdict::InScope } else { Verdict::OutOfScope(outside) }
 }
 
+/// Checks the size of a change. One whose size nobody tells is too large.
+pub fn check_size(scope: &ChangeScope, changed_lines: Option<u64>) -> Option<(String, String)> {
+    let most = scope.max_lines?;
+    match changed_lines {
+        Some(lines) if lines <= most => None,
+        Some(lines) => Some((format!("{lines} lines"), format!("at most {most} may change"))),
+        None => Some(("size".to_owned(), format!("it is not known, and at most {most} lines may change"))),
+    }
+}
+
 /// Why a list of globs cannot be used, or the set.
 pub fn compile(globs: &[String]) -> Result<GlobSet, String> {
     let mut set = GlobSetBuilder::new();
@@ -85,7 +98,7 @@ mod tests {
             may_change: vec!["Cargo.toml".into(), "**/Cargo.lock".into(), "src/**/*.rs".into()],
             must_not_change: vec![".github/**".into(), "**/secret*".into()],
             max_files: Some(3),
-            lines: Vec::new(),
+            ..ChangeScope::default()
         }
     }
     fn outside(paths: &[&str]) -> Vec<String> {
@@ -123,6 +136,13 @@ mod tests {
     fn too_many_files_are_out_of_scope_and_one_path_told_twice_counts_once() {
         assert_eq!(outside(&["src/a.rs", "src/b.rs", "src/c.rs", "src/d.rs"]), ["4 files"]);
         assert!(outside(&["src/a.rs", "src/a.rs", "src/b.rs", "src/c.rs"]).is_empty());
+    }
+
+    #[test]
+    fn a_change_that_is_too_long_or_of_unknown_length_is_out_of_scope() {
+        let of = |max_lines, lines| check_size(&ChangeScope { max_lines, ..scope() }, lines).is_some();
+        assert!(!of(None, None) && !of(Some(10), Some(10)));
+        assert!(of(Some(10), Some(11)) && of(Some(10), None));
     }
 
     #[test]

@@ -12,10 +12,10 @@ use crate::{
         document::Document,
         inputs,
         problem::{Code, Problem},
-        render,
+        render::{self, TextFault},
         request::{DEADLINE_MINUTES_MAX, PRIORITY_MAX, sha256},
         scope::{self, ChangeScope},
-        template::Template,
+        template::{Fallback, PullRequestText, RequiredChecks, Risk, Template},
         text, waves,
     },
 };
@@ -23,9 +23,9 @@ use crate::{
 /// The file as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    name: String,
-    version: u32,
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) version: u32,
     summary: String,
     /// Login of who is told.
     owner: String,
@@ -38,7 +38,7 @@ struct File {
     reviewers: Option<String>,
     model: Option<String>,
     #[serde(default = "yes")]
-    pull_request: bool,
+    pub(super) pull_request: bool,
     base_ref: Option<String>,
     custom_agent: Option<String>,
     estimate_credits: Decimal,
@@ -48,12 +48,28 @@ struct File {
     weight: u32,
     deadline_minutes: Option<u32>,
     #[serde(default = "no_inputs")]
-    inputs: Value,
+    pub(super) inputs: Value,
     scope: ChangeScope,
     #[serde(default)]
     retry: RetryRule,
     waves: Option<waves::Rule>,
     prompt: Spanned<String>,
+    pub(super) replaces: Option<String>,
+    pub(super) deprecated: Option<String>,
+    #[serde(default)]
+    risk: Risk,
+    #[serde(default)]
+    pub(super) stop_conditions: Vec<String>,
+    pub(super) roll_back: Option<String>,
+    #[serde(default)]
+    pub(super) commands: Vec<String>,
+    #[serde(default)]
+    pub(super) pull_request_text: PullRequestText,
+    #[serde(default)]
+    pub(super) required_checks: Vec<String>,
+    #[serde(default = "an_hour")]
+    pub(super) checks_within_minutes: u32,
+    pub(super) fallback: Option<Fallback>,
 }
 
 const fn yes() -> bool {
@@ -61,6 +77,9 @@ const fn yes() -> bool {
 }
 const fn middle_band() -> u8 {
     5
+}
+const fn an_hour() -> u32 {
+    60
 }
 const fn one() -> u32 {
     1
@@ -78,7 +97,8 @@ impl Template {
         faults.names(&file);
         faults.bounds(&file);
         faults.texts(&file);
-        faults.scope(&file.scope);
+        faults.scope(&["scope"], &file.scope);
+        faults.terms(&file);
         faults.waves(file.waves.as_ref());
         let estimate = file.estimate_credits.credits().unwrap_or(Amount::ZERO);
         let mut schema = file.inputs;
@@ -106,6 +126,7 @@ impl Template {
         let template = Self {
             name: file.name,
             version: file.version,
+            path: path.to_owned(),
             digest: sha256(source.as_bytes()),
             source: source.to_owned(),
             summary: file.summary,
@@ -128,11 +149,28 @@ impl Template {
             deadline: file.deadline_minutes.map(|minutes| Millis::minutes(u64::from(minutes))),
             owner: file.owner,
             team: file.team,
+            replaces: file.replaces,
+            deprecated: file.deprecated,
+            risk: file.risk,
+            stop_conditions: file.stop_conditions,
+            roll_back: file.roll_back,
+            commands: file.commands,
+            pull_request_text: file.pull_request_text,
+            required_checks: (!file.required_checks.is_empty()).then(|| RequiredChecks {
+                names: file.required_checks,
+                within: Millis::minutes(u64::from(file.checks_within_minutes)),
+            }),
+            fallback: file.fallback,
             validator,
         };
         if faults.problems.is_empty() {
-            for (problem, line) in render::faults(&template) {
-                faults.prompt(problem, prompt_span.start, line);
+            for TextFault { problem, key, line } in render::faults(&template) {
+                if key == render::PROMPT {
+                    faults.prompt(problem, prompt_span.start, line);
+                } else {
+                    let path: Vec<&str> = key.split('.').collect();
+                    faults.problems.push(document.point_at(problem, &path));
+                }
             }
         }
         if faults.problems.is_empty() { Ok(template) } else { Err(faults.problems) }
@@ -144,13 +182,13 @@ fn lower(globs: Vec<String>) -> Vec<String> {
 }
 
 /// Collects what is wrong with one file.
-struct Faults<'a> {
-    document: Document<'a>,
-    problems: Vec<Problem>,
+pub(super) struct Faults<'a> {
+    pub(super) document: Document<'a>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Faults<'_> {
-    fn add(&mut self, path: &[&str], what: &str, hint: &str) {
+    pub(super) fn add(&mut self, path: &[&str], what: &str, hint: &str) {
         let problem = Problem::new(Code::BadTemplate, what).hint(hint);
         self.problems.push(self.document.point_at(problem, path));
     }
@@ -243,28 +281,34 @@ impl Faults<'_> {
         let agents = file.custom_agent.iter().map(|name| ("custom_agent", name, 100));
         let summary = [("summary", &file.summary, 200)].into_iter();
         for (key, value, most) in summary.chain(labels).chain(lines).chain(models).chain(refs).chain(agents) {
-            if value.trim().is_empty() || value.chars().count() > most || value.contains('\n') {
-                let what =
-                    format!("a text of `{key}` is empty, longer than {most} characters, or has a line break");
-                self.add(&[key], &what, "write one line");
-            }
-            if let Err(problem) = text::check(value, key) {
-                self.problems.push(self.document.point_at(problem, &[key]));
-            }
+            self.line(&[key], value, most);
         }
         if let Err(problem) = text::check(file.prompt.get_ref(), "prompt") {
             self.problems.push(self.document.point_at(problem, &["prompt"]));
         }
     }
 
-    fn scope(&mut self, scope: &ChangeScope) {
+    /// One line of text that ends up in a prompt or before people.
+    pub(super) fn line(&mut self, path: &[&str], value: &str, most: usize) {
+        let key = path.first().copied().unwrap_or_default();
+        if value.trim().is_empty() || value.chars().count() > most || value.contains('\n') {
+            let what =
+                format!("a text of `{key}` is empty, longer than {most} characters, or has a line break");
+            self.add(path, &what, "write one line");
+        }
+        if let Err(problem) = text::check(value, key) {
+            self.problems.push(self.document.point_at(problem, path));
+        }
+    }
+
+    pub(super) fn scope(&mut self, path: &[&str], scope: &ChangeScope) {
         if scope.may_change.is_empty() {
             let hint = "list globs such as \"src/**\", or \"**\" for every file";
-            self.add(&["scope"], "no file may change: `may_change` is empty", hint);
+            self.add(path, "no file may change: `may_change` is empty", hint);
         }
         for (key, globs) in [("may_change", &scope.may_change), ("must_not_change", &scope.must_not_change)] {
             if let Err(why) = scope::compile(globs) {
-                self.add(&["scope", key], &why, "`*` stays inside one folder, `**` crosses folders");
+                self.add(&[path, &[key]].concat(), &why, "`*` stays inside one folder, `**` crosses folders");
             }
         }
     }

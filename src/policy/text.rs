@@ -27,9 +27,55 @@ pub fn check(text: &str, at: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// True if the label stands anywhere in the text, in any case.
+/// True if the label stands anywhere in the text, in any case, or something that a reader would take for it: with another
+/// hyphen or colon, with blanks before the colon, or with characters of no width inside.
 pub fn contains_marker(text: &str) -> bool {
-    text.to_ascii_lowercase().contains(&MARKER_LABEL.to_ascii_lowercase())
+    // Nearly every text is told by this alone.
+    if text.is_ascii() && !text.to_ascii_lowercase().contains("sluicegate") {
+        return false;
+    }
+    plain(text).contains(&plain(MARKER_LABEL))
+}
+
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => {}
+            '_' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => plain.push('-'),
+            ':' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}' => {
+                plain.truncate(plain.trim_end_matches([' ', '\t', '\u{a0}']).len());
+                plain.push(':');
+            }
+            c => plain.push(c.to_ascii_lowercase()),
+        }
+    }
+    plain
+}
+
+/// What kind of credential a text seems to hold. Only forms that nothing else has: a false alarm stops honest work.
+pub fn secret_in(text: &str) -> Option<&'static str> {
+    let starts = [
+        ("github_pat_", 22, "a token of GitHub"),
+        ("ghp_", 36, "a token of GitHub"),
+        ("gho_", 36, "a token of GitHub"),
+        ("ghu_", 36, "a token of GitHub"),
+        ("ghs_", 36, "a token of GitHub"),
+        ("ghr_", 36, "a token of GitHub"),
+        ("AKIA", 16, "an access key of AWS"),
+        ("xoxb-", 20, "a token of Slack"),
+        ("xoxp-", 20, "a token of Slack"),
+        ("whsec_", 24, "a secret of a webhook"),
+    ];
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let found = starts.into_iter().find(|(start, least, _)| {
+        text.match_indices(start).any(|(at, _)| {
+            let rest = text.get(at.saturating_add(start.len())..).unwrap_or_default();
+            rest.chars().take_while(|c| word(*c)).take(*least).count() == *least
+        })
+    });
+    let key = text.contains("-----BEGIN") && text.contains("PRIVATE KEY-----");
+    found.map(|(_, _, kind)| kind).or_else(|| key.then_some("a private key"))
 }
 
 fn is_hidden(c: char) -> bool {
@@ -77,7 +123,20 @@ mod tests {
         for text in ["Sluicegate-Job: x", "a\nSLUICEGATE-JOB:", "xsluicegate-job:"] {
             assert_eq!(check(text, "x").unwrap_err().code, Code::MarkerInInput, "{text:?}");
         }
+        for text in ["Sluicegate-Job : x", "sluicegate\u{2011}job\u{ff1a}", "Sluice\u{200b}gate_Job:"] {
+            assert_eq!(check(text, "x").unwrap_err().code, Code::MarkerInInput, "{text:?}");
+        }
         assert_eq!(check("plain\n\ttext, Grüße, 日本語, Sluicegate-Job", "x"), Ok(()));
+    }
+
+    #[test]
+    fn credentials_are_known_by_their_form_and_other_words_are_left_alone() {
+        let token = format!("use ghp_{} please", "a1".repeat(18));
+        assert_eq!(secret_in(&token), Some("a token of GitHub"));
+        assert_eq!(secret_in("-----BEGIN RSA PRIVATE KEY-----\nx"), Some("a private key"));
+        for text in ["ghp_short", "the ghp_ prefix", "AKIA", "rename gho_st to ghost", "xoxb-1"] {
+            assert_eq!(secret_in(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -117,6 +117,14 @@ impl Forge for Actor {
     async fn checks(&self, _: &str, _: &Repository, _: &str) -> Result<Checks, AgentError> {
         Err(failed())
     }
+    async fn named_checks(
+        &self,
+        _: &str,
+        _: &Repository,
+        _: &str,
+    ) -> Result<BTreeMap<String, Checks>, AgentError> {
+        Err(failed())
+    }
     async fn add_labels(&self, _: &str, _: &Repository, _: u64, _: &[String]) -> Result<(), AgentError> {
         Err(failed())
     }

@@ -46,6 +46,7 @@ fn pull(number: u64) -> Box<Pull> {
         author: None,
         updated_at: None,
         changed_files: Some(2),
+        changed_lines: None,
     })
 }
 

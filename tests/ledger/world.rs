@@ -252,6 +252,8 @@ impl World {
             hold: order.hold,
             waves: order.waves(),
             breaker: order.breaker,
+            required_checks: None,
+            fallback: None,
         };
         RequestRow {
             id,

@@ -4,6 +4,7 @@
 pub mod transport;
 
 mod answer;
+mod atlas;
 mod client;
 mod counters;
 mod credential;

@@ -1,6 +1,6 @@
 //! The forge's side: pull requests, their files, checks, labels and reviewers; and what a token is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -86,24 +86,28 @@ impl Forge for GitHub {
     }
 
     async fn checks(&self, identity: &str, repository: &Repository, sha: &str) -> Result<Checks, AgentError> {
-        let hundred = [("per_page", "100")];
-        let what = format!("reading the check runs of {repository}@{sha}");
-        let call = self.at("check_runs", what, repository, &["commits", sha, "check-runs"], &hundred)?;
-        let mut checks = Checks::None;
-        for page in self.pages(identity, call, CHECK_PAGES_MAX).await? {
-            checks = list(&page, "check_runs").iter().map(check_run).fold(checks, worse);
-        }
-        let what = format!("reading the statuses of {repository}@{sha}");
-        let call = self.at("status", what, repository, &["commits", sha, "status"], &hundred)?;
-        for page in self.pages(identity, call, CHECK_PAGES_MAX).await? {
-            checks = list(&page, "statuses").iter().map(status).fold(checks, worse);
-        }
+        let every = self.every_check(identity, repository, sha).await?;
+        let checks = every.into_iter().map(|(_, check)| check).fold(Checks::None, worse);
         match checks {
             Checks::None | Checks::Green if self.waits_for_click(identity, repository, sha).await? => {
                 Ok(Checks::ActionRequired)
             }
             _ => Ok(checks),
         }
+    }
+
+    async fn named_checks(
+        &self,
+        identity: &str,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<BTreeMap<String, Checks>, AgentError> {
+        let mut named = BTreeMap::new();
+        for (name, check) in self.every_check(identity, repository, sha).await? {
+            let known = named.entry(name.unwrap_or_default()).or_insert(Checks::None);
+            *known = worse(*known, check);
+        }
+        Ok(named)
     }
 
     async fn add_labels(
@@ -171,6 +175,30 @@ impl Forge for GitHub {
 }
 
 impl GitHub {
+    /// Check runs, then statuses.
+    async fn every_check(
+        &self,
+        identity: &str,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<Vec<(Option<String>, Checks)>, AgentError> {
+        let hundred = [("per_page", "100")];
+        let what = format!("reading the check runs of {repository}@{sha}");
+        let call = self.at("check_runs", what, repository, &["commits", sha, "check-runs"], &hundred)?;
+        let mut every = Vec::new();
+        for page in self.pages(identity, call, CHECK_PAGES_MAX).await? {
+            let runs = list(&page, "check_runs");
+            every.extend(runs.iter().map(|run| (text(run, "name"), check_run(run))));
+        }
+        let what = format!("reading the statuses of {repository}@{sha}");
+        let call = self.at("status", what, repository, &["commits", sha, "status"], &hundred)?;
+        for page in self.pages(identity, call, CHECK_PAGES_MAX).await? {
+            let statuses = list(&page, "statuses");
+            every.extend(statuses.iter().map(|one| (text(one, "context"), status(one))));
+        }
+        Ok(every)
+    }
+
     /// A workflow that waits for someone to allow it reports no check at all; only its run tells. A token that
     /// may not read runs cannot be told.
     async fn waits_for_click(
@@ -190,7 +218,7 @@ impl GitHub {
     }
 
     /// A read below `/repos/OWNER/NAME`.
-    fn at(
+    pub(super) fn at(
         &self,
         endpoint: &'static str,
         what: String,

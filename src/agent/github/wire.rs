@@ -109,6 +109,9 @@ pub(super) fn pull(value: &Value) -> Option<Pull> {
         author: login("user"),
         updated_at: time(value, "updated_at"),
         changed_files: whole(value.get("changed_files")),
+        changed_lines: whole(value.get("additions"))
+            .zip(whole(value.get("deletions")))
+            .map(|(added, removed)| added.saturating_add(removed)),
     })
 }
 

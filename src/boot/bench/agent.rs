@@ -2,7 +2,7 @@
 //! neither a network nor a stand-in.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -148,6 +148,14 @@ impl Forge for InstantAgent {
         Err(unknown("pull requests"))
     }
     async fn checks(&self, _: &str, _: &Repository, _: &str) -> Result<Checks, AgentError> {
+        Err(unknown("checks"))
+    }
+    async fn named_checks(
+        &self,
+        _: &str,
+        _: &Repository,
+        _: &str,
+    ) -> Result<BTreeMap<String, Checks>, AgentError> {
         Err(unknown("checks"))
     }
     async fn add_labels(&self, _: &str, _: &Repository, _: u64, _: &[String]) -> Result<(), AgentError> {

@@ -151,5 +151,7 @@ pub fn request(first: usize, jobs: usize) -> Request {
         deadline_minutes: None,
         hold: false,
         waves: None,
+        model: None,
+        model_reason: None,
     }
 }

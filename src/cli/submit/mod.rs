@@ -71,6 +71,12 @@ pub struct Fields {
     /// Nothing starts before an approval
     #[arg(long, conflicts_with = "file")]
     hold: bool,
+    /// Another model than the routes give; it needs an approval
+    #[arg(long, value_name = "NAME", conflicts_with = "file", requires = "model_reason")]
+    model: Option<String>,
+    /// Why that model
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    model_reason: Option<String>,
 }
 
 pub async fn run(args: &SubmitArgs, session: &mut Session) -> Result<Exit, CliError> {

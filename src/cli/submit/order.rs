@@ -34,6 +34,8 @@ pub fn from_flags(template: &str, fields: &Fields) -> Result<Body<'static>, CliE
         deadline_minutes: fields.deadline_minutes,
         hold: fields.hold,
         waves: None,
+        model: fields.model.clone(),
+        model_reason: fields.model_reason.clone(),
     })
 }
 

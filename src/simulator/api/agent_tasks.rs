@@ -37,6 +37,7 @@ pub(crate) fn create(mut context: Context<'_>, repository: RepositoryKey) -> Ans
         head_ref: fields.text("head_ref").map(Arc::from),
     };
     fields.end()?;
+    usable(&context, repository, &request)?;
     let user = context.caller.person.id;
     context
         .world
@@ -49,6 +50,22 @@ pub(crate) fn create(mut context: Context<'_>, repository: RepositoryKey) -> Ans
     let task = context.world.task(key).ok_or_else(Reply::not_found)?;
     let home = context.world.repository(repository).ok_or_else(Reply::not_found)?;
     Ok(Reply::json(201, &render_task::created(task, home, context.base)))
+}
+
+/// A model that is gone or a custom agent that is not there is refused.
+fn usable(context: &Context<'_>, repository: RepositoryKey, request: &TaskRequest) -> Result<(), Reply> {
+    let home = context.world.repository(repository).ok_or_else(Reply::not_found)?;
+    let agents = &home.traits.custom_agents;
+    let no_model = request.model.as_ref().filter(|model| !context.world.models.has(model, context.now_ms));
+    let no_agent = request
+        .custom_agent
+        .as_ref()
+        .filter(|agent| !agents.iter().any(|name| name == "*" || **name == ***agent));
+    match (no_model, no_agent) {
+        (Some(model), _) => Err(bad("model", &format!("`{model}` is not available"))),
+        (None, Some(agent)) => Err(bad("custom_agent", &format!("`{agent}` was not found"))),
+        (None, None) => Ok(()),
+    }
 }
 
 /// Appends the create to the log; it counts as answered only once the answer is on its way.

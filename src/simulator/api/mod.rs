@@ -15,6 +15,7 @@ mod repositories;
 mod reviewers;
 mod reviews;
 mod runs;
+mod settings;
 mod user;
 
 use super::http::gate::Caller;
@@ -48,6 +49,8 @@ impl Context<'_> {
 pub(crate) fn call(context: Context<'_>, call: &Call<'_>, repository: Option<RepositoryKey>) -> Answer {
     match (call, repository) {
         (Call::User, _) => Ok(user::user(&context)),
+        (Call::UserRepositories, _) => repositories::list_of_user(context),
+        (Call::OrganisationAgent(login), _) => Ok(settings::organisation(&context, login)),
         (Call::RateLimit, _) => Ok(user::rate_limit(context)),
         (Call::Graphql, _) => graphql::call(context),
         (Call::UserTasks, _) => agent_tasks::list_of_user(context),
@@ -63,7 +66,9 @@ fn repository_call(context: Context<'_>, call: RepoCall<'_>, key: RepositoryKey)
         RepoCall::CreateTask => agent_tasks::create(context, key),
         RepoCall::GetTask(id) => agent_tasks::get(&context, id, Some(key)),
         RepoCall::Get => repositories::get(&context, key),
-        RepoCall::AgentConfiguration => repositories::agent_configuration(&context, key),
+        RepoCall::AgentConfiguration => settings::agent_configuration(&context, key),
+        RepoCall::Languages => repositories::languages(&context, key),
+        RepoCall::Workflows => settings::workflows(&context, key),
         RepoCall::Contents(path) => contents::get(&context, key, &path.join("/")),
         RepoCall::Branch(name) => repositories::branch(&context, key, &name.join("/")),
         RepoCall::DeleteBranch(name) => repositories::delete_branch(context, key, &name.join("/")),

@@ -1,8 +1,8 @@
-//! Repositories, their branches, and the agent's configuration there.
+//! Repositories, their languages and branches.
 
 use serde_json::{Map, Value, json};
 
-use super::{Context, render_pull};
+use super::{Context, pulls, render_pull};
 use crate::simulator::clock::seconds;
 use crate::simulator::http::reply::{Answer, Reply};
 use crate::simulator::scenario::{Access, Permission};
@@ -50,20 +50,26 @@ const ADDRESSES: [(&str, &str); 36] = [
 
 /// `GET /repos/{owner}/{repo}`.
 pub(super) fn get(context: &Context<'_>, key: RepositoryKey) -> Answer {
-    let home = context.world.repository(key).ok_or_else(Reply::not_found)?;
+    view(context, key).map(|view| Reply::json(200, &view)).ok_or_else(Reply::not_found)
+}
+
+fn view(context: &Context<'_>, key: RepositoryKey) -> Option<Value> {
+    let home = context.world.repository(key)?;
     let mut view = render_pull::minimal_repository(home, context.base);
     let web = format!("{}/{}", context.base, home.full_name);
     let open = home.pulls.open().count();
-    let writes = context.caller.token.access(Permission::Contents) == Access::Write;
+    let traits = &home.traits;
+    let writes = traits.push && context.caller.token.access(Permission::Contents) == Access::Write;
+    let language = traits.languages.iter().max_by_key(|(_, bytes)| **bytes).map(|(name, _)| name);
     let more = json!({
         "clone_url": format!("{web}.git"), "git_url": format!("{web}.git"), "ssh_url": format!("{web}.git"),
-        "svn_url": web, "mirror_url": null, "homepage": null, "language": "Rust", "license": null,
-        "forks": 0, "forks_count": 0, "stargazers_count": 0, "watchers": 0, "watchers_count": 0, "size": 1,
+        "svn_url": web, "mirror_url": null, "homepage": null, "language": language, "license": null,
+        "forks": 0, "forks_count": 0, "stargazers_count": 0, "watchers": 0, "watchers_count": 0, "size": traits.size_kb,
         "open_issues": open, "open_issues_count": open, "network_count": 0, "subscribers_count": 0,
         "has_issues": true, "has_projects": false, "has_wiki": false, "has_pages": false, "has_discussions": false,
-        "disabled": false, "visibility": if home.traits.private { "private" } else { "public" },
+        "disabled": traits.disabled, "visibility": if traits.private { "private" } else { "public" },
         "allow_auto_merge": true, "allow_squash_merge": true, "allow_merge_commit": true, "allow_rebase_merge": true,
-        "delete_branch_on_merge": false, "topics": [],
+        "delete_branch_on_merge": false, "topics": *traits.topics,
         "permissions": {"admin": false, "maintain": writes, "push": writes, "triage": writes, "pull": true},
         "created_at": "2020-01-01T00:00:00Z", "updated_at": seconds(context.now_ms), "pushed_at": seconds(context.now_ms),
     });
@@ -74,26 +80,25 @@ pub(super) fn get(context: &Context<'_>, key: RepositoryKey) -> Answer {
         fields.extend(more);
         fields.extend(addresses);
     }
-    Ok(Reply::json(200, &view))
+    Some(view)
 }
 
-/// `GET …/copilot/cloud-agent/configuration`.
-pub(super) fn agent_configuration(context: &Context<'_>, key: RepositoryKey) -> Answer {
+/// `GET …/languages`: bytes by language.
+pub(super) fn languages(context: &Context<'_>, key: RepositoryKey) -> Answer {
     let home = context.world.repository(key).ok_or_else(Reply::not_found)?;
-    if !home.traits.agent_enabled {
-        return Err(Reply::not_found());
-    }
-    let body = json!({
-        "mcp_configuration": null,
-        "enabled_tools": {
-            "codeql": true, "copilot_code_review": true, "secret_scanning": true, "dependency_vulnerability_checks": true,
-        },
-        "require_actions_workflow_approval": home.traits.workflow_approval,
-        "is_firewall_enabled": home.traits.firewall,
-        "is_firewall_recommended_allowlist_enabled": home.traits.firewall,
-        "custom_allowlist": [], "is_automations_enabled": false, "require_write_access_for_automation_triggers": true,
-    });
-    Ok(Reply::json(200, &body))
+    Ok(Reply::json(200, &*home.traits.languages))
+}
+
+/// `GET /user/repos`: what the token sees, in the order of first use.
+pub(super) fn list_of_user(context: Context<'_>) -> Answer {
+    let page = context.query.page()?;
+    let keys = context.world.listed_repositories();
+    let seen = |key: &RepositoryKey| {
+        context.world.repository(*key).is_some_and(|home| context.caller.token.sees(&home.full_name))
+    };
+    let (keys, more) = page.cut(keys.into_iter().filter(seen));
+    let items: Vec<Value> = keys.into_iter().filter_map(|key| view(&context, key)).collect();
+    Ok(pulls::paged(&context, &items, page, more))
 }
 
 /// `GET …/branches/{branch}`, in brief.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Simulator;
 use super::http::reply::{Answer, Reply};
-use super::scenario::Fault;
+use super::scenario::{Fault, RepositoryPatch, TokenChange};
 use super::world::{PullKey, World};
 
 /// Answers a request below `/_control`.
@@ -29,6 +29,9 @@ pub(crate) fn handle(simulator: &Simulator, parts: &Parts, path: &str, body: &[u
         ("GET", ["requests"]) => Ok(read::requests(&mut world, now_ms)),
         ("POST", ["tasks", id, verb]) => tasks::force(&mut world, id, verb, body, now_ms),
         ("POST", ["pulls", owner, name, number, verb]) => pull(&mut world, owner, name, number, verb, now_ms),
+        ("POST", ["tokens", name]) => change_token(&mut world, name, body),
+        ("POST", ["repositories"]) => change_repositories(&mut world, body),
+        ("POST", ["models"]) => change_model(&mut world, body),
         ("POST", ["faults"]) => add_fault(&mut world, body),
         ("DELETE", ["faults"]) => {
             world.faults.clear();
@@ -62,6 +65,30 @@ fn add_fault(world: &mut World, body: &[u8]) -> Answer {
     }
     world.faults.add(fault);
     Ok(Reply::json(201, &json!({"faults": world.faults.len()})))
+}
+
+fn change_token(world: &mut World, name: &str, body: &[u8]) -> Answer {
+    let change: TokenChange = read_body(body)?;
+    if world.change_token(name, change) { Ok(Reply::empty(204)) } else { Err(Reply::not_found()) }
+}
+
+fn change_repositories(world: &mut World, body: &[u8]) -> Answer {
+    let patch: RepositoryPatch = read_body(body)?;
+    world.change_repositories(patch);
+    Ok(Reply::empty(204))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Availability {
+    name: String,
+    available: bool,
+}
+
+fn change_model(world: &mut World, body: &[u8]) -> Answer {
+    let Availability { name, available } = read_body(body)?;
+    world.models.say(name, available);
+    Ok(Reply::empty(204))
 }
 
 #[derive(Deserialize)]

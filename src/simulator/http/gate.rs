@@ -72,7 +72,13 @@ pub(crate) fn enter(
 ) -> Result<Option<RepositoryKey>, Reply> {
     let found = match route.call {
         Call::Repository { owner, name, .. } => Some(visible(world, caller, owner, name)?),
-        Call::User | Call::RateLimit | Call::Graphql | Call::UserTasks | Call::UserTask(_) => None,
+        Call::User
+        | Call::UserRepositories
+        | Call::OrganisationAgent(_)
+        | Call::RateLimit
+        | Call::Graphql
+        | Call::UserTasks
+        | Call::UserTask(_) => None,
     };
     let (permission, needed) = route.needs;
     // Labels and comments of a pull request may be reached by either permission.
@@ -90,6 +96,12 @@ pub(crate) fn enter(
         }
         if needed == Access::Write && traits.archived {
             return Err(Reply::error(403, "Repository was archived so is read-only."));
+        }
+        if needed == Access::Write && traits.disabled {
+            return Err(Reply::error(403, "Repository access blocked"));
+        }
+        if needed == Access::Write && !traits.push {
+            return Err(Reply::error(403, "Must have push access to the repository."));
         }
     }
     Ok(found)

@@ -13,6 +13,8 @@ pub(crate) enum RepoCall<'p> {
     GetTask(&'p str),
     Get,
     AgentConfiguration,
+    Languages,
+    Workflows,
     Contents(&'p [Cow<'p, str>]),
     Branch(&'p [Cow<'p, str>]),
     DeleteBranch(&'p [Cow<'p, str>]),
@@ -47,6 +49,8 @@ pub(crate) enum RepoCall<'p> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call<'p> {
     User,
+    UserRepositories,
+    OrganisationAgent(&'p str),
     RateLimit,
     Graphql,
     UserTasks,
@@ -94,6 +98,15 @@ pub(crate) fn find<'p>(method: &str, path: &'p [Cow<'p, str>]) -> Option<Route<'
         |call, template, permission, access| Some(Route { call, template, needs: (permission, access) });
     match (method, words.as_slice()) {
         ("GET", ["user"]) => found(Call::User, "/user", Permission::Metadata, Access::Read),
+        ("GET", ["user", "repos"]) => {
+            found(Call::UserRepositories, "/user/repos", Permission::Metadata, Access::Read)
+        }
+        ("GET", ["orgs", _, "copilot", "coding-agent", "permissions"]) => found(
+            Call::OrganisationAgent(path.get(1)?),
+            "/orgs/{org}/copilot/coding-agent/permissions",
+            Permission::Administration,
+            Access::Read,
+        ),
         ("GET", ["rate_limit"]) => found(Call::RateLimit, "/rate_limit", Permission::Metadata, Access::Read),
         ("POST", ["graphql"]) => found(Call::Graphql, "/graphql", Permission::PullRequests, Access::Read),
         ("GET", ["agents", "tasks"]) => {
@@ -208,6 +221,9 @@ fn code_call<'p>(method: &str, words: &[&str], path: &'p [Cow<'p, str>]) -> Foun
     let last = path.len().checked_sub(1);
     let found = match words {
         [] if get => (RepoCall::Get, "/repos/{owner}/{repo}", Permission::Metadata, Access::Read),
+        ["languages"] if get => {
+            (RepoCall::Languages, "/repos/{owner}/{repo}/languages", Permission::Metadata, Access::Read)
+        }
         ["contents", _, ..] if get => (
             RepoCall::Contents(path.get(1..)?),
             "/repos/{owner}/{repo}/contents/{path}",
@@ -248,6 +264,12 @@ fn code_call<'p>(method: &str, words: &[&str], path: &'p [Cow<'p, str>]) -> Foun
             RepoCall::AgentConfiguration,
             "/repos/{owner}/{repo}/copilot/cloud-agent/configuration",
             Permission::Administration,
+            Access::Read,
+        ),
+        ["actions", "workflows"] if get => (
+            RepoCall::Workflows,
+            "/repos/{owner}/{repo}/actions/workflows",
+            Permission::Actions,
             Access::Read,
         ),
         ["actions", "runs", tail @ ..] => return run_call(method, tail),

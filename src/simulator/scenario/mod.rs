@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 pub(crate) use changed_file::ChangedFile;
 pub(crate) use fault::{Fault, When};
-pub(crate) use people::{Access, Permission, Token, User};
-pub(crate) use repository::RepositoryTraits;
+pub(crate) use people::{Access, AgentPolicy, Model, Organisation, Permission, Token, TokenChange, User};
+pub(crate) use repository::{RepositoryPatch, RepositoryTraits, StandingPull};
 pub(crate) use story::{
     Check, CommitStatus, Conclusion, Leaves, Outcome, Review, ReviewStart, StatusState, Story,
 };
@@ -23,7 +23,6 @@ pub(crate) use story::{
 use crate::simulator::clock::SimClock;
 use crate::simulator::error::SimulatorError;
 use instant::Instant;
-use repository::RepositoryPatch;
 use story::StoryPatch;
 
 const DEFAULT: &str = include_str!("../../../config/scenarios/default.toml");
@@ -44,6 +43,11 @@ pub struct Scenario {
     stories: Vec<StoryPatch>,
     #[serde(default)]
     repositories: Vec<RepositoryPatch>,
+    #[serde(default)]
+    organisations: Vec<Organisation>,
+    /// Every model is there when empty.
+    #[serde(default)]
+    pub(crate) models: Vec<Model>,
     #[serde(default)]
     pub(crate) users: Vec<User>,
     #[serde(default)]
@@ -164,7 +168,21 @@ impl Scenario {
             found = true;
             traits.overlay(patch);
         }
+        let owner = full_name.split('/').next().unwrap_or_default();
+        traits.agent_enabled &= self.agent_policy(owner) != AgentPolicy::None;
         found.then_some(traits)
+    }
+
+    /// Where the agent may work in an organisation.
+    pub(crate) fn agent_policy(&self, organisation: &str) -> AgentPolicy {
+        let found = self.organisations.iter().rfind(|known| known.login.eq_ignore_ascii_case(organisation));
+        found.map_or(AgentPolicy::All, |known| known.agent)
+    }
+
+    /// Repositories that are named in full, as far as a pattern can name one.
+    pub(crate) fn named_repositories(&self) -> impl Iterator<Item = &str> {
+        let names = self.repositories.iter().map(|patch| patch.covers.text());
+        names.filter(|text| !text.contains(['*', '?', '[', '{', '!']) && text.contains('/'))
     }
 
     /// What the shape of the file cannot express.

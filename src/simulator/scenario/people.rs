@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::instant::Instant;
 use super::pattern::Pattern;
@@ -57,6 +57,56 @@ impl Permission {
     }
 }
 
+/// An organisation; those that no scenario declares let the agent work everywhere.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Organisation {
+    pub login: String,
+    /// Where the agent may work.
+    #[serde(default)]
+    pub agent: AgentPolicy,
+}
+
+/// An organisation's policy for the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AgentPolicy {
+    #[default]
+    All,
+    /// In repositories whose `agent_enabled` is true.
+    Selected,
+    None,
+}
+
+/// A model that tasks may ask for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    pub name: String,
+    /// From when on, and until when; always when absent.
+    pub from: Option<Instant>,
+    pub until: Option<Instant>,
+}
+
+impl Model {
+    pub(crate) fn is_there(&self, now_ms: i64) -> bool {
+        self.from.is_none_or(|from| from.0 <= now_ms) && self.until.is_none_or(|until| now_ms < until.0)
+    }
+}
+
+/// What the control interface changes of a token while the simulator runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenChange {
+    /// The old secret is refused from then on.
+    pub secret: Option<String>,
+    pub permissions: Option<BTreeMap<Permission, Access>>,
+    pub default_access: Option<Access>,
+    pub repositories: Option<Vec<Pattern>>,
+    pub expires: Option<Instant>,
+    pub revoked: Option<bool>,
+}
+
 /// A credential.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +141,20 @@ impl Token {
             return Access::Read;
         }
         self.permissions.get(&permission).copied().unwrap_or(self.default_access)
+    }
+
+    /// The token after a change.
+    pub(crate) fn changed(&self, change: TokenChange) -> Token {
+        Token {
+            name: self.name.clone(),
+            user: self.user.clone(),
+            secret: change.secret.unwrap_or_else(|| self.secret.clone()),
+            permissions: change.permissions.unwrap_or_else(|| self.permissions.clone()),
+            default_access: change.default_access.unwrap_or(self.default_access),
+            repositories: change.repositories.or_else(|| self.repositories.clone()),
+            expires: change.expires.or(self.expires),
+            revoked: change.revoked.unwrap_or(self.revoked),
+        }
     }
 
     /// Can the token see the repository `owner/name`?

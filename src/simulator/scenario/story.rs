@@ -186,6 +186,8 @@ story! {
     list_lag_ms: u64 = 0;
     /// The model that runs when none was asked for.
     model: Arc<str> = Arc::from("claude-sonnet-4.6");
+    /// The model that runs, whatever was asked for; the one that was asked for when empty.
+    runs_model: Arc<str> = Arc::from("");
     /// AI credits used by a session.
     credits: Range = Range { low: 20, high: 90 };
     /// Files that the branch changes.

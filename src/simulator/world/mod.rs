@@ -6,6 +6,7 @@ pub(crate) mod faults;
 pub(crate) mod index;
 pub(crate) mod limits;
 pub(crate) mod log;
+pub(crate) mod models;
 pub(crate) mod pull;
 pub(crate) mod repository;
 pub(crate) mod review;
@@ -18,12 +19,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::simulator::draw::{self, Draw};
-use crate::simulator::scenario::{Scenario, Token};
+use crate::simulator::scenario::{RepositoryPatch, Scenario, Token, TokenChange};
 use agenda::Agenda;
 use faults::Faults;
 use index::ListIndex;
 use limits::RateLimits;
 use log::{CreateRecord, RequestLog, Sink};
+use models::Models;
 use pull::Pull;
 use repository::Repository;
 use state::TaskState;
@@ -56,6 +58,9 @@ pub(crate) struct World {
     pub requests: RequestLog,
     pub sink: Sink,
     pub agenda: Agenda,
+    pub models: Models,
+    /// What the control interface changed of repositories, over the scenario.
+    changes: Vec<RepositoryPatch>,
     tokens: HashMap<String, Arc<Token>>,
     repositories: Vec<Repository>,
     repository_by_name: HashMap<String, RepositoryKey>,
@@ -79,6 +84,8 @@ impl World {
             requests: RequestLog::default(),
             sink: Sink::default(),
             agenda: Agenda::default(),
+            models: Models::new(&scenario.models),
+            changes: Vec::new(),
             tokens,
             repositories: Vec::new(),
             repository_by_name: HashMap::new(),
@@ -95,17 +102,52 @@ impl World {
         self.tokens.get(secret).cloned()
     }
 
+    /// Changes the token of a name; false if there is none.
+    pub(crate) fn change_token(&mut self, name: &str, change: TokenChange) -> bool {
+        let Some(token) = self.tokens.values().find(|token| token.name == name).cloned() else {
+            return false;
+        };
+        let changed = token.changed(change);
+        self.tokens.remove(&token.secret);
+        self.tokens.insert(changed.secret.clone(), Arc::new(changed));
+        true
+    }
+
+    /// Changes what repositories are like, those that nobody has asked for yet as well.
+    pub(crate) fn change_repositories(&mut self, patch: RepositoryPatch) {
+        for home in self.repositories.iter_mut().filter(|home| patch.covers.covers(&home.full_name)) {
+            home.traits.overlay(&patch);
+        }
+        self.changes.push(patch);
+    }
+
+    /// Repositories that a list can name: those named in full by the scenario, and those that were asked for.
+    pub(crate) fn listed_repositories(&mut self) -> Vec<RepositoryKey> {
+        let scenario = Arc::clone(&self.scenario);
+        for (owner, name) in scenario.named_repositories().filter_map(|full| full.split_once('/')) {
+            self.find_repository(owner, name);
+        }
+        (0..self.repositories.len()).map(RepositoryKey).collect()
+    }
+
     /// Finds a repository in any case of letters; the first use fixes how its name is written.
     pub(crate) fn find_repository(&mut self, owner: &str, name: &str) -> Option<RepositoryKey> {
         let lower = format!("{owner}/{name}").to_ascii_lowercase();
         if let Some(known) = self.repository_by_name.get(&lower) {
             return Some(*known);
         }
-        let traits = self.scenario.repository(&lower)?;
+        let mut traits = self.scenario.repository(&lower)?;
+        for patch in self.changes.iter().filter(|patch| patch.covers.covers(&lower)) {
+            traits.overlay(patch);
+        }
+        let standing = Arc::clone(&traits.open_pulls);
         let owner = self.users.find(owner);
         let key = RepositoryKey(self.repositories.len());
         self.repositories.push(Repository::new(self.scenario.seed, owner, name, traits));
         self.repository_by_name.insert(lower, key);
+        for pull in standing.iter() {
+            self.stand_pull(key, pull);
+        }
         Some(key)
     }
 

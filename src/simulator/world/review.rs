@@ -8,7 +8,7 @@ use super::state::TaskState;
 use super::users::Person;
 use super::{PullKey, RepositoryKey, TaskKey, World};
 use crate::simulator::draw::Draw;
-use crate::simulator::scenario::{ChangedFile, Review, ReviewStart};
+use crate::simulator::scenario::{ChangedFile, Review, ReviewStart, StandingPull};
 
 /// What a new pull request is made of.
 #[derive(Debug)]
@@ -62,6 +62,28 @@ impl World {
         home.pulls.add(pull);
         self.pull_by_node.insert(node_id, PullKey { repository, number });
         Some(number)
+    }
+
+    /// A pull request that was there before anybody looked.
+    pub(crate) fn stand_pull(&mut self, repository: RepositoryKey, standing: &StandingPull) {
+        let Some(home) = self.repository(repository) else { return };
+        let base = standing.base.as_deref().unwrap_or(&home.traits.default_branch);
+        let base_ref = Arc::from(base);
+        let author = standing.author.as_deref().map_or_else(Person::agent, |login| self.users.find(login));
+        let new = NewPull {
+            task: None,
+            author,
+            title: standing.title.clone(),
+            body: None,
+            draft: standing.draft,
+            head_ref: Arc::from(standing.head.as_str()),
+            base_ref,
+            files: Arc::from([]),
+        };
+        let Some(number) = self.open_pull(repository, new, 0) else { return };
+        if let Some(pull) = self.pull_mut(PullKey { repository, number }) {
+            pull.labels.clone_from(&standing.labels);
+        }
     }
 
     /// The draft that the agent opens for its branch.

@@ -119,6 +119,7 @@ impl World {
         let credits = task.story.credits;
         let usage = task.draw.between(credits.low.saturating_mul(NANO), credits.high.saturating_mul(NANO));
         let asked = task.request.model.as_ref().unwrap_or(&task.story.model);
+        let asked = if task.story.runs_model.is_empty() { asked } else { &task.story.runs_model };
         let ended = state.is_ended();
         if let Some(session) = task.sessions.last_mut() {
             session.state = state.clone();
