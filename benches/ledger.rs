@@ -259,6 +259,7 @@ impl Bench {
             replay_of: None,
             discarded_at: None,
             checks_json: None,
+            fallen_back: 0,
         };
         Ok(NewJob {
             row,

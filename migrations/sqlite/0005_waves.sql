@@ -2,6 +2,8 @@
 
 -- The checks of the newest commit of its pull request, as last seen; none: nobody has looked.
 ALTER TABLE jobs ADD COLUMN checks_json TEXT;
+-- 1: a task ran out of time, and from then on the template's smaller scope counts.
+ALTER TABLE jobs ADD COLUMN fallen_back BIGINT NOT NULL DEFAULT 0 CHECK (fallen_back IN (0, 1));
 
 -- How far the waves of a request are.
 CREATE TABLE waves (

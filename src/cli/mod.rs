@@ -125,7 +125,7 @@ pub enum Command {
     Cancel(act::ActArgs),
     /// Give your approval to a held job, or to every held job of a request
     Approve(act::ApproveArgs),
-    /// Breakers: list, reset
+    /// What stops after too many like failures: list, reset
     #[command(subcommand)]
     Breaker(breakers::BreakerCommand),
     /// Waves of a request: show, approve, hold, abort

@@ -7,11 +7,11 @@ use jiff::civil::Date;
 use crate::{
     budget::{
         Amount, BudgetRule, Kind, Member, Period, Pool, Scope,
-        key::{GATE, POOL},
+        key::{GATE, POOL, RETRIES},
     },
     config::{
         limits::Faults,
-        sections::{self, Settings},
+        sections::{self, Retries, Settings},
     },
     job::time::{Millis, Timestamp},
     policy::text,
@@ -23,7 +23,7 @@ impl Faults<'_> {
         for (index, budget) in settings.budgets.iter().enumerate() {
             let index = index.to_string();
             self.name(&["budget", &index, "name"], &budget.name);
-            if [GATE, POOL].contains(&budget.name.as_str()) {
+            if [GATE, POOL, RETRIES].contains(&budget.name.as_str()) {
                 let what = format!("a budget cannot be named `{}`", budget.name);
                 self.add(
                     &["budget", &index, "name"],
@@ -81,6 +81,14 @@ impl Faults<'_> {
             }
             rules.push(rule);
         }
+        let retries = |kind, per, limit: Option<u32>, period| {
+            let rule =
+                |limit| BudgetRule { name: RETRIES.to_owned(), kind, per, matching: None, limit, period };
+            limit.map(|limit| rule(Amount::from(limit)))
+        };
+        let Retries { per_request, per_template_day } = settings.retries;
+        rules.extend(retries(Kind::Count, Scope::Request, per_request, Period::Lifetime));
+        rules.extend(retries(Kind::Window, Scope::Template, per_template_day, Period::Day));
         settings.rules.budgets = rules;
     }
 

@@ -39,6 +39,7 @@ pub struct Settings {
     /// Budgets and pools, checked.
     #[serde(skip)]
     pub rules: Rules,
+    pub retries: Retries,
     /// Left out: failures are not counted.
     pub breaker: Option<breaker::Rule>,
     /// How often remote tasks are looked at; milliseconds.
@@ -197,6 +198,16 @@ pub struct Budget {
     pub limit: Decimal,
     /// `90s`, `15m`, `1h`, `7d` (rolling), `day`, `month` (UTC) or `lifetime`; for `window` and `spend`.
     pub period: Option<String>,
+}
+
+/// How often failed attempts are tried again, all jobs together; each job has its template's own rule besides.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retries {
+    /// Left out: without limit.
+    pub per_request: Option<u32>,
+    /// Of one template, all versions, in a UTC day; left out: without limit.
+    pub per_template_day: Option<u32>,
 }
 
 /// Named people of whom one is asked to review.

@@ -65,6 +65,8 @@ struct Needs {
     approved: BTreeSet<RequestId>,
     /// Jobs that may take holds: at admission, or back when their agent works again.
     takers: BTreeSet<JobId>,
+    /// Jobs that may be tried again.
+    retried: BTreeSet<JobId>,
     /// Jobs whose agent works: those cancelled take their slots back.
     awake: BTreeSet<JobId>,
     /// Jobs of which another worker wants an attempt.
@@ -122,6 +124,7 @@ impl Needs {
             Command::Step { job, event, warrant, .. } => {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
+                self.retried.extend((*event == Event::Retried).then_some(*job));
                 if let Warrant::Holder(_, _, lease) = warrant {
                     self.leases.insert(lease.clone());
                 }
@@ -144,6 +147,7 @@ impl Needs {
             Command::Seen { job, seen, .. } => {
                 self.jobs.insert(*job);
                 self.takers.extend((seen.event == Some(Event::Resumed)).then_some(*job));
+                self.retried.extend((seen.event == Some(Event::Retried)).then_some(*job));
                 self.awake.extend((!seen.task.state.is_terminal()).then_some(*job));
             }
             Command::Doubles { job, attempt, .. } => {
@@ -246,6 +250,7 @@ pub async fn load(
     let mut keys = needs.keys.clone();
     keys.extend(held(set, &needs));
     keys.extend(load_breakers(tx, set, &needs).await?);
+    keys.extend(retries(set, &needs));
     for row in takers(set, &needs) {
         for demand in set.demands(&row).iter() {
             match set.rules.pool(&demand.key) {
@@ -313,6 +318,16 @@ fn held(set: &WorkingSet, needs: &Needs) -> Vec<Key> {
     }
     let ids = needs.jobs.iter().filter_map(|job| set.holds_of_job.get(job)).flatten();
     ids.filter_map(|id| set.holds.get(id)).filter(active).map(|hold| hold.budget_id.clone()).collect()
+}
+
+/// The budgets for retries of the jobs that may be tried again.
+fn retries(set: &WorkingSet, needs: &Needs) -> Vec<Key> {
+    let demands = |row: &JobRow| {
+        let shared = set.request_of(row)?;
+        Some(set.rules.retry_demands(&row.subject(&shared.row, &shared.spec)))
+    };
+    let rows = needs.retried.iter().filter_map(|job| set.jobs.get(job));
+    rows.filter_map(demands).flatten().map(|demand| demand.key).collect()
 }
 
 fn takers(set: &WorkingSet, needs: &Needs) -> Vec<JobRow> {

@@ -144,6 +144,8 @@ pub struct JobRow {
     pub discarded_at: Option<Timestamp>,
     /// `ChecksSeen`.
     pub checks_json: Option<String>,
+    /// 1: a task ran out of time, and from then on the template's smaller scope counts.
+    pub fallen_back: u8,
 }
 
 impl JobRow {

@@ -66,6 +66,8 @@ pub async fn run(context: Arc<Context>, work: Work) {
         let why = format!("its start was not sent within {} of its intent", context.tuning.start_within);
         return hand_back(&context, &work, &why, None).await;
     }
+    let smaller = shared.spec.fallback.as_ref().filter(|_| work.job.fallen_back == 1);
+    let prompt = smaller.map(|fallback| fallback.prompt_after(&prompt)).unwrap_or(prompt);
     let order = StartOrder {
         repository: work.job.repository.clone(),
         prompt: work.attempt.marker().stamp(&prompt),

@@ -196,6 +196,7 @@ impl Context {
                 replay_of: None,
                 discarded_at: None,
                 checks_json: None,
+                fallen_back: 0,
             },
             prompt: planned.prompt.clone(),
         };

@@ -4,9 +4,9 @@
 pub mod approval;
 pub mod breaker;
 pub mod catalog;
-pub mod codeowners;
 pub mod checks;
 mod closing;
+pub mod codeowners;
 pub mod credits;
 pub mod decision;
 pub mod document;
@@ -27,8 +27,8 @@ pub mod template;
 pub mod template_file;
 mod template_terms;
 pub mod text;
-pub mod waves;
 pub mod version;
+pub mod waves;
 
 pub use catalog::Catalog;
 pub use decision::{Decision, Finding, Outcome};

@@ -12,6 +12,7 @@ mod notices;
 mod opening;
 mod orders;
 mod random;
+mod retries;
 mod review;
 mod sighting;
 mod start;

@@ -305,6 +305,7 @@ impl World {
             replay_of: None,
             discarded_at: None,
             checks_json: None,
+            fallen_back: 0,
         };
         NewJob { row, prompt: format!("Upgrade {repository}.") }
     }

@@ -12,3 +12,5 @@ mod lifecycle;
 mod routes;
 #[cfg(test)]
 mod texts;
+#[cfg(test)]
+mod waves;

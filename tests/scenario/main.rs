@@ -21,6 +21,8 @@ mod limits;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod waves;
+#[cfg(test)]
 mod workers;
 #[cfg(test)]
 mod world;

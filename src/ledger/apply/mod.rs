@@ -8,6 +8,7 @@ pub mod breakers;
 mod holds;
 mod notices;
 mod operator;
+mod retries;
 mod sighting;
 mod step;
 mod submit;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     job::{
+        failure::FailureClass,
         id::{AttemptId, JobId},
         lifecycle::{self, Effect, Event},
         pull::Pull,
@@ -17,6 +18,7 @@ use crate::{
             breakers,
             holds::{Moves, perform},
             notices::put_notice,
+            retries,
         },
         command::{Reply, Warrant},
         rows::Phase,
@@ -84,7 +86,15 @@ pub fn take_step(
     actor: &str,
 ) -> Result<State, String> {
     let row = set.jobs.get(&job).cloned().ok_or_else(|| format!("job {job} is not known"))?;
-    let step = lifecycle::apply(row.state, event).map_err(|illegal| illegal.to_string())?;
+    let mut step = lifecycle::apply(row.state, event).map_err(|illegal| illegal.to_string())?;
+    let retry = if event == Event::Retried { retries::take(set, &row) } else { Ok(Vec::new()) };
+    let (event, detail) = match &retry {
+        Ok(_) => (event, detail),
+        Err(advice) => (Event::GaveUp, Detail { note: Some(advice), due_at: None, ..detail }),
+    };
+    if retry.is_err() {
+        step = lifecycle::apply(row.state, event).map_err(|illegal| illegal.to_string())?;
+    }
     let attempt = row.attempt_id;
     let mut moves = Moves::default();
     for effect in step.effects {
@@ -105,6 +115,11 @@ pub fn take_step(
             changed.pull_number = Some(pull.number);
             changed.pull_json = serde_json::to_string(pull).ok();
         }
+        if event == Event::Retried
+            && detail.failure.is_some_and(|failure| failure.class == FailureClass::TimedOut)
+        {
+            changed.fallen_back = 1;
+        }
         if step.next == State::Queued {
             changed.reviewer = None;
             changed.checks_json = None;
@@ -116,6 +131,8 @@ pub fn take_step(
     close_attempt(set, attempt, step.next, event);
     let mut body = json!({ "from": row.state, "to": step.next });
     moves.tell(set, &mut body);
+    let taken = retry.as_deref().unwrap_or_default();
+    fill(&mut body, "retry_holds", set.figures(taken), !taken.is_empty());
     fill(&mut body, "failure", failure_json(&detail), detail.failure.is_some());
     fill(&mut body, "note", json!(detail.note), detail.note.is_some());
     fill(&mut body, "due_at", json!(detail.due_at.map(|at| at.to_string())), detail.due_at.is_some());
