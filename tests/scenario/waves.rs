@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     aftermath::assert_sound,
-    stage::{Settings, Stage, eventually, id, settings::BUMP},
+    stage::{BOT_TOKEN, Settings, Stage, eventually, id, settings::BUMP, wire},
     world::{scenario, story},
 };
 
@@ -213,6 +213,16 @@ fn a_request_whose_retries_are_used_up_tells_so_instead_of_trying_on() {
     assert_sound(stage, &settings, &[]);
 }
 
+/// True if the task of an attempt was given the smaller scope.
+fn smaller(stage: &Stage, attempt: &Value) -> bool {
+    let path = format!("/agents/tasks/{}", attempt["task_id"].as_str().unwrap());
+    let bearer = format!("Bearer {BOT_TOKEN}");
+    let headers = [("authorization", bearer.as_str()), ("x-github-api-version", "2026-03-10")];
+    let (status, body) = wire::exchange(&stage.simulator_url, "GET", &path, &headers, b"").unwrap();
+    assert_eq!(status, 200, "{body}");
+    body.contains("Raise it in Cargo.toml alone.")
+}
+
 #[test]
 fn a_task_that_runs_out_of_time_is_tried_once_with_less_to_do() {
     let settings = settings("");
@@ -230,7 +240,9 @@ fn a_task_that_runs_out_of_time_is_tried_once_with_less_to_do() {
     assert_eq!((&of("huge")["state"], &of("huge")["attempts"]), (&json!("dead"), &json!(2)), "{jobs:?}");
     let letter = of("huge")["outcome"]["advice"].as_str().unwrap();
     assert!(letter.contains("the scope is too big for one session"), "{letter}");
-    let created = stage.control("tasks").to_string();
-    assert!(created.matches("Raise it in Cargo.toml alone.").count() >= 2, "{created}");
+    let huge = stage.json(&["show", id(of("huge"))]);
+    let prompts: Vec<bool> =
+        huge["attempts"].as_array().unwrap().iter().map(|attempt| smaller(&stage, attempt)).collect();
+    assert_eq!(prompts, [false, true]);
     assert_sound(stage, &settings, &[]);
 }
