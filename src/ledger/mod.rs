@@ -16,6 +16,7 @@ mod projection;
 pub mod query;
 pub mod rows;
 mod spans;
+mod standing;
 pub mod table;
 pub mod waves;
 mod working_set;
