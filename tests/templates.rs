@@ -9,7 +9,7 @@ use serde_json::json;
 use sluicegate::{
     budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
     job::{RequestId, Timestamp},
-    policy::{Catalog, Code, Plan, PlanContext, Problem, Request, plan, render::PROMPT_BYTES_MAX},
+    policy::{Catalog, Code, Models, Plan, PlanContext, Problem, Request, plan, render::PROMPT_BYTES_MAX},
 };
 
 const SMALL: &str = r#"
@@ -97,8 +97,8 @@ fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Pro
             rules,
             allowed: &allowed,
             identity: "bot",
-            default_model: Some("model-a"),
             people: &sluicegate::policy::approval::People(Vec::new()),
+            models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
             request_id: RequestId::new(Timestamp(id), 7),
         },
     )
@@ -151,8 +151,8 @@ fn the_shipped_templates_load_and_render() {
             rules: &rules,
             allowed: &["acme/*".to_owned()],
             identity: "bot",
-            default_model: None,
             people: &sluicegate::policy::approval::People(Vec::new()),
+            models: &Models::default(),
             request_id: RequestId::new(Timestamp(1), 1),
         };
         let plan = plan(&request, &context).unwrap();

@@ -14,8 +14,8 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{
-        Context, Policy, Queues, Tuning, catch_up::History, context, feed, rebuild::Barrier, resume,
-        resume::Newcomer, run, tracker::Tracker,
+        Context, Policy, Queues, Tuning, catch_up::History, context, feed, freezes::Freezes,
+        rebuild::Barrier, resume, resume::Newcomer, run, tracker::Tracker,
     },
     worker::{Statistics, WorkerError},
 };
@@ -70,6 +70,7 @@ impl Daemon {
         // What others write from here on is read by the first heartbeat.
         let position = ledger.head().await?.seq;
         let life = resume::register(&ledger, parts.clock.as_ref(), &parts.entropy, newcomer).await?;
+        let freezes = Freezes::new(Arc::clone(&parts.policy.freezes));
         let context = Arc::new(Context {
             ledger,
             gate: parts.gate,
@@ -90,6 +91,7 @@ impl Daemon {
             tracker: Tracker::default(),
             specs: context::Specs::default(),
             closures: context::Closures::default(),
+            freezes,
             sent: context::Sent::default(),
             apart: false.into(),
         });

@@ -7,7 +7,7 @@ use crate::{
     boot::Parts,
     budget::Rules,
     clock::{Clock, Entropy, SystemClock},
-    config::{ConfigError, Loaded, SecretRef, load_catalog, sections::Synchronous},
+    config::{ConfigError, Loaded, SecretRef, load_catalog, load_freezes, sections::Synchronous},
     gate::{Gate, memory::MemoryGate, redis::RedisGate},
     job::time::Millis,
     ledger::Location,
@@ -152,6 +152,9 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rules = Arc::new(settings.rules.clone());
     let github = github(loaded, env, Arc::clone(&clock))?;
+    let catalog = load_catalog(loaded)?;
+    let names: Vec<String> = catalog.iter().map(|template| template.name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let pid = std::process::id();
     let name = format!("{}:{pid}", host(loaded, env));
     let entropy = Arc::new(Entropy::from_system());
@@ -162,14 +165,15 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         roles: settings.worker.roles.iter().copied().collect(),
         news,
         policy: Policy {
-            catalog: load_catalog(loaded)?,
+            freezes: load_freezes(loaded, &names)?.into(),
+            catalog,
             rules: Arc::clone(&rules),
             allowed: settings.policy.repositories.clone(),
             identity,
-            default_model: settings.policy.default_model.clone(),
             people: People(settings.people.clone()),
             breaker: settings.breaker,
             approval_counts: Millis::hours(settings.policy.approval_hours),
+            models: settings.models.clone(),
         },
         tuning: tuning(loaded),
         gate,

@@ -101,6 +101,16 @@ pub enum Until {
     In(Millis),
 }
 
+impl Until {
+    /// The instant, by the daemon's clock.
+    pub async fn at(self, session: &Session) -> Result<Timestamp, CliError> {
+        match self {
+            Self::At(at) => Ok(at),
+            Self::In(span) => Ok(daemon_now(session).await?.plus(span)),
+        }
+    }
+}
+
 impl std::str::FromStr for Until {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -120,8 +130,7 @@ pub async fn close(
 ) -> Result<Answer, CliError> {
     let until = match until {
         None => None,
-        Some(Until::At(at)) => Some(at),
-        Some(Until::In(span)) => Some(daemon_now(session).await?.plus(span)),
+        Some(until) => Some(until.at(session).await?),
     };
     let body = json!({
         "scope": before.scope, "value": before.value, "reason": by.reason, "actor": by.actor,

@@ -13,16 +13,19 @@ mod drain;
 mod endpoint;
 pub mod exit;
 mod follow;
+mod freeze;
 mod gates;
 mod jobs;
 mod kill_switch;
 mod limit;
 pub mod local;
+mod plan;
 mod requests;
 mod screen;
 mod show;
 mod submit;
 mod table;
+mod template;
 mod waves;
 mod why;
 mod words;
@@ -39,6 +42,7 @@ pub use self::{
         BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs, WorkArgs,
     },
     screen::Color,
+    template::{TemplateCheckArgs, TemplateCommand},
 };
 use self::{
     client::Client,
@@ -96,6 +100,10 @@ pub enum Command {
     Workers(workers::WorkersArgs),
     /// Hand in a request: a file, or a template with inputs
     Submit(submit::SubmitArgs),
+    /// Show what a request would become, and what it would meet and cost; nothing starts
+    Plan(plan::PlanArgs),
+    /// Hand in what `plan --out` has written, if it still holds
+    Apply(plan::ApplyArgs),
     /// List jobs with their states and what they wait for
     Jobs(jobs::JobsArgs),
     /// Tell everything about one job
@@ -107,10 +115,16 @@ pub enum Command {
     /// Dead letters: list, show, retry, discard
     #[command(subcommand)]
     Dead(dead::DeadCommand),
+    /// Templates: list, show, check, diff
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// List budgets, or who holds one
     Budgets(budgets::BudgetsArgs),
     /// Set the limit of a budget, or give it back to the configuration
     Limit(limit::LimitArgs),
+    /// Freezes: add, list, lift, exempt, check
+    #[command(subcommand)]
+    Freeze(freeze::FreezeCommand),
     /// Stop new starts of everything in a scope
     Pause(gates::PauseArgs),
     /// Allow starts again
@@ -175,6 +189,7 @@ impl Cli {
             Command::Doctor(args) => args.shared = shared,
             Command::Health(args) => args.shared = shared,
             Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
+            Command::Template(template::TemplateCommand::Check(args)) => args.shared = shared,
             Command::Bench(args) => args.shared = shared,
             Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
             _ => {}
@@ -210,6 +225,9 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
     use act::Act;
     match command {
         Command::Submit(args) => submit::run(args, session).await,
+        Command::Plan(args) => plan::run(args, session).await,
+        Command::Apply(args) => plan::apply(args, session).await,
+        Command::Template(command) => template::run(command, session).await,
         Command::Jobs(args) => jobs::run(args, session).await,
         Command::Show(args) => show::run(args, session).await,
         Command::Why(args) => why::run(args, session).await,
@@ -217,6 +235,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Dead(command) => dead::run(command, session).await,
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
+        Command::Freeze(command) => freeze::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
         Command::Resume(args) => gates::resume(args, session).await,
         Command::Drain(args) => drain::run(args, session).await,

@@ -6,8 +6,11 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog},
-    policy::problem::{Code, Problem},
+    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog, load_freezes},
+    policy::{
+        Catalog,
+        problem::{Code, Problem},
+    },
 };
 
 /// What a good configuration amounts to.
@@ -23,6 +26,8 @@ pub struct Summary {
     pub identity: String,
     pub budgets: usize,
     pub pools: Vec<String>,
+    /// Names of the freezes of the file.
+    pub freezes: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -41,7 +46,14 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
     if identity.is_empty() {
         problems.push(no_identity(&loaded));
     }
-    match load_catalog(&loaded) {
+    let catalog = load_catalog(&loaded);
+    let names: Vec<&str> =
+        catalog.iter().flat_map(Catalog::iter).map(|template| template.name.as_str()).collect();
+    let freezes = load_freezes(&loaded, &names).unwrap_or_else(|ConfigError(found)| {
+        problems.extend(found);
+        Vec::new()
+    });
+    match &catalog {
         Ok(catalog) if problems.is_empty() => {
             let templates: Vec<String> =
                 catalog.iter().map(|template| format!("{}@{}", template.name, template.version)).collect();
@@ -57,12 +69,13 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
                 identity,
                 budgets: settings.rules.budgets.len(),
                 pools: settings.rules.pools.keys().cloned().collect(),
+                freezes: freezes.into_iter().map(|freeze| freeze.name).collect(),
                 warnings,
             })
         }
         Ok(_) => Err(problems),
         Err(ConfigError(found)) => {
-            problems.extend(found);
+            problems.extend(found.iter().cloned());
             Err(problems)
         }
     }

@@ -7,7 +7,9 @@
 
 mod budgets;
 pub mod check;
+pub mod freezes;
 mod limits;
+mod models;
 mod overlay;
 pub mod secret;
 pub mod sections;
@@ -20,6 +22,7 @@ use std::{
 };
 
 pub use check::{Summary, check};
+pub use freezes::load_freezes;
 pub use secret::SecretRef;
 pub use sections::{Identity, Settings};
 pub use templates::load_catalog;
@@ -96,7 +99,7 @@ pub fn environment() -> BTreeMap<String, String> {
 }
 
 /// A text file, with its name in every error.
-fn read_text(path: &Path) -> Result<String, Problem> {
+pub fn read_text(path: &Path) -> Result<String, Problem> {
     let name = path.display().to_string();
     let bytes = fs::read(path).map_err(|error| {
         let hint = match error.kind() {

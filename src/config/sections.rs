@@ -12,7 +12,7 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::{approval::Person, breaker, credits::Decimal},
+    policy::{Models, approval::Person, breaker, credits::Decimal, template::Risk},
 };
 
 /// Everything that can be set.
@@ -42,6 +42,14 @@ pub struct Settings {
     pub retries: Retries,
     /// Left out: failures are not counted.
     pub breaker: Option<breaker::Rule>,
+    /// As written; `models` is what they mean.
+    #[serde(rename = "route")]
+    pub routes: Vec<Route>,
+    #[serde(rename = "model")]
+    pub known_models: Vec<KnownModel>,
+    /// Routes and known models, checked, with the default and the list of `[policy]`.
+    #[serde(skip)]
+    pub models: Models,
     /// How often remote tasks are looked at; milliseconds.
     pub tracking: CadenceRule,
     pub recovery: Recovery,
@@ -171,6 +179,8 @@ pub struct Identity {
 pub struct Policy {
     /// Folder of `<name>/<version>.toml`, from the folder of the configuration file.
     pub templates: PathBuf,
+    /// File of `[[freeze]]`, from the folder of the configuration file; left out: no freezes but those that people add.
+    pub freezes_file: Option<PathBuf>,
     /// Globs of the repositories that may be touched; an empty list allows none.
     pub repositories: Vec<String>,
     /// Name of the credential to work with; left out: the first.
@@ -182,6 +192,30 @@ pub struct Policy {
     /// How long an approval counts; 1 to 8,760.
     #[serde(deserialize_with = "within::<_, u64, 1, 8_760>")]
     pub approval_hours: u64,
+}
+
+/// Which model works on jobs of some kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Glob of templates; left out: all of them.
+    pub template: Option<String>,
+    /// Of the template: `low`, `medium` or `high`; left out: all of them.
+    pub risk: Option<Risk>,
+    /// Of the repository: `standard`, `sensitive` or `regulated`; left out: all of them.
+    pub class: Option<String>,
+    pub model: String,
+}
+
+/// A model that the operator knows of.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownModel {
+    /// A glob.
+    pub name: String,
+    /// Classes of repositories in which it is not used; `*` for every repository.
+    #[serde(default)]
+    pub blocked_for: Vec<String>,
 }
 
 /// One budget rule.
@@ -366,6 +400,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             templates: PathBuf::from("templates"),
+            freezes_file: None,
             repositories: Vec::new(),
             identity: None,
             default_model: None,

@@ -6,12 +6,14 @@ mod breakers;
 mod budgets;
 mod dead;
 mod fault;
+mod freezes;
 mod gates;
 mod jobs;
 mod limits;
 mod read;
 mod reports;
 mod requests;
+mod templates;
 mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
@@ -43,9 +45,11 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(dead::routes())
         .merge(budgets::routes())
         .merge(gates::routes())
+        .merge(freezes::routes())
         .merge(reports::routes())
         .merge(waves::routes())
         .merge(breakers::routes())
+        .merge(templates::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

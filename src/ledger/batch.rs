@@ -66,6 +66,7 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::Waves { .. }
         | Command::ResetBreaker { .. }
         | Command::Budget { .. }
+        | Command::Freeze { .. }
         | Command::RollOver
         | Command::Register { .. }
         | Command::Renew { .. }

@@ -12,6 +12,7 @@ use crate::{
         time::Timestamp,
     },
     ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
+    policy::freeze::Exemption,
 };
 
 /// Who writes, and with which fencing token. About an attempt: the token that the attempt had when the writer came to drive it; once it is
@@ -110,6 +111,14 @@ pub enum BudgetChange {
     Open(Source),
     /// None: back to the configured limit.
     Limit(Option<Amount>),
+}
+
+/// What is done with freezes.
+#[derive(Clone, Debug)]
+pub enum FreezeChange {
+    Add { name: String, body_json: String },
+    Lift { name: String },
+    Exempt(Exemption),
 }
 
 #[derive(Clone, Debug)]
@@ -223,6 +232,10 @@ pub enum Command {
     Budget {
         key: Key,
         change: BudgetChange,
+        by: By,
+    },
+    Freeze {
+        change: FreezeChange,
         by: By,
     },
     /// Give back what has expired.

@@ -15,16 +15,17 @@ use crate::{
     },
     ledger::{
         LedgerError,
-        apply::breakers,
-        command::{About, Command, Fence, Warrant},
+        apply::{breakers, model_dedup},
+        command::{About, Command, Fence, FreezeChange, Warrant},
         db::{Bind, Tx},
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow,
-            RequestRow, TemplateRow, WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
+            PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
     },
+    policy::freeze::Exempt,
 };
 
 /// Requests never change, so they are kept.
@@ -83,6 +84,7 @@ struct Needs {
     breakers: BTreeSet<Key>,
     idempotency_keys: BTreeSet<String>,
     templates: BTreeSet<String>,
+    freezes: BTreeSet<String>,
     roll_over: bool,
     register: bool,
 }
@@ -144,8 +146,11 @@ impl Needs {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
             }
-            Command::Seen { job, seen, .. } => {
+            Command::Seen { job, attempt, seen, .. } => {
                 self.jobs.insert(*job);
+                // Only a look at the task itself tells its model; lists do not.
+                let tells = seen.task.sessions.iter().flatten().any(|session| session.model.is_some());
+                self.dedups.extend(tells.then(|| model_dedup(*attempt)));
                 self.takers.extend((seen.event == Some(Event::Resumed)).then_some(*job));
                 self.retried.extend((seen.event == Some(Event::Retried)).then_some(*job));
                 self.awake.extend((!seen.task.state.is_terminal()).then_some(*job));
@@ -167,6 +172,17 @@ impl Needs {
             Command::Budget { key, .. } => {
                 self.keys.insert(key.clone());
             }
+            Command::Freeze { change, .. } => match change {
+                FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
+                    self.freezes.insert(name.clone());
+                }
+                FreezeChange::Exempt(exemption) => {
+                    self.jobs.extend(match exemption.exempt {
+                        Exempt::Job(job) => Some(job),
+                        Exempt::Request(_) | Exempt::Everything => None,
+                    });
+                }
+            },
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -345,7 +361,10 @@ async fn load_jobs(
     // A job is loaded with all its attempts and active holds, or not at all.
     let ids = texts(needs.jobs.iter().filter(|job| !set.jobs.has(job)));
     let mut missing = needs.requests.clone();
+    // One that never had an attempt has no holds either.
+    let mut attempted = Vec::new();
     for row in tx.rows_in::<JobRow>(&table::JOBS, "id", &ids, "").await? {
+        attempted.extend(row.attempt_id.map(|_| row.id.to_string()));
         if let Some(shared) = cache.get(row.request_id) {
             set.requests.insert(row.request_id, shared);
         } else {
@@ -358,10 +377,11 @@ async fn load_jobs(
         cache.put(shared.row.id, Arc::clone(&shared));
         set.requests.insert(shared.row.id, shared);
     }
-    for row in tx.rows_in::<AttemptRow>(&table::ATTEMPTS, "job_id", &ids, "").await? {
+    for row in tx.rows_in::<AttemptRow>(&table::ATTEMPTS, "job_id", &attempted, "").await? {
         set.load_attempt(row);
     }
-    for hold in tx.rows_in::<HoldRow>(&table::HOLDS, "job_id", &ids, "AND t.released_at IS NULL").await? {
+    let active = "AND t.released_at IS NULL";
+    for hold in tx.rows_in::<HoldRow>(&table::HOLDS, "job_id", &attempted, active).await? {
         set.load_hold(hold);
     }
     if needs.roll_over {
@@ -399,6 +419,10 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     let templates = needs.templates.iter().filter(|template| !set.templates.has(template));
     for row in tx.rows_in::<TemplateRow>(&table::TEMPLATES, "id", &texts(templates), "").await? {
         set.templates.load(row.id.clone(), row);
+    }
+    let freezes = needs.freezes.iter().filter(|name| !set.freezes.has(name));
+    for row in tx.rows_in::<FreezeRow>(&table::FREEZES, "name", &texts(freezes), "").await? {
+        set.freezes.load(row.name.clone(), row);
     }
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);

@@ -12,11 +12,13 @@ mod handle;
 pub mod invariants;
 mod load;
 mod open;
+pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;
 mod spans;
 mod standing;
+mod standing_rows;
 pub mod table;
 pub mod waves;
 mod working_set;
@@ -24,7 +26,7 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, NewJob, Reply, Seen, Warrant};
+pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, Warrant};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;

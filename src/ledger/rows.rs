@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::ledger::standing_rows::{ApprovalRow, BreakerRow, Turn, WavesRow, WavesState};
+
 use crate::{
-    budget::{Amount, ClosedBy, Closure, Key, Release, Subject},
+    budget::{Amount, ClosedBy, Closure, Key, Release, Subject, demand::UNROUTED},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
@@ -17,8 +19,8 @@ use crate::{
     },
     policy::{
         Decision,
-        approval::Approval,
-        breaker::{Rule as BreakerRule, State as BreakerState, Window},
+        breaker::Rule as BreakerRule,
+        freeze::Exemption,
         template::{Fallback, RequiredChecks},
         waves::Waves,
     },
@@ -157,7 +159,7 @@ impl JobRow {
     pub fn checks(&self) -> Option<ChecksSeen> {
         self.checks_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
-    /// What policy found.
+    /// What policy said of it when it was planned.
     pub fn decision(&self) -> Decision {
         self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
@@ -168,7 +170,7 @@ impl JobRow {
             template: request.template.clone(),
             team: request.team.clone(),
             identity: self.identity.clone(),
-            model: self.model.clone().unwrap_or_else(|| "auto".to_owned()),
+            model: self.model.clone().unwrap_or_else(|| UNROUTED.to_owned()),
             request: request.id.to_string(),
             requester: request.requester.clone(),
             pool: spec.pool.clone(),
@@ -336,118 +338,40 @@ pub struct LeaseRow {
     pub since: Timestamp,
 }
 
-/// How far waves are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WavesState {
-    /// The next one opens when the one before it is proven.
-    Open,
-    /// It cannot be told whether the newest is good: a person must look.
-    Doubtful,
-    /// A person has stopped it.
-    Paused,
-    /// Every wave was opened and every job has ended.
-    Over,
-    /// A person has ended it; what was not open was cancelled.
-    Aborted,
-}
-
-/// The waves of a request.
+/// A freeze that people made while the daemon runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WavesRow {
-    pub request_id: RequestId,
-    pub total: u32,
-    /// The newest wave that is open.
-    pub opened: u32,
-    pub opened_at: Timestamp,
-    pub state: WavesState,
-    /// Of the state.
-    pub since: Timestamp,
+pub struct FreezeRow {
+    pub name: String,
+    /// As it was written.
+    pub body_json: String,
     pub actor: String,
-    /// Why it is in this state.
-    pub note: Option<String>,
+    pub created_at: Timestamp,
+    pub lifted_at: Option<Timestamp>,
 }
 
-/// One person's word about a request, a job, or a wave.
+/// An exception from a freeze.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovalRow {
-    /// Request, what it is about, and the login in lower case.
+pub struct ExemptionRow {
+    /// The position of the entry that tells of it.
     pub id: String,
-    pub request_id: RequestId,
-    /// `request`, `job/ID` or `wave/N`.
-    pub about: String,
-    pub digest: String,
-    pub actor: String,
-    pub roles_json: String,
+    /// None: from every freeze.
+    pub of_freeze: Option<String>,
+    pub exempt_json: String,
+    pub until: Timestamp,
     pub reason: String,
-    pub given_at: Timestamp,
-    pub expires_at: Timestamp,
+    pub actor: String,
+    pub created_at: Timestamp,
 }
 
-impl ApprovalRow {
-    pub fn approval(&self) -> Approval {
-        Approval {
+impl ExemptionRow {
+    /// None: it cannot be read, so that nobody is exempt by it.
+    pub fn exemption(&self) -> Option<Exemption> {
+        Some(Exemption {
+            freeze: self.of_freeze.clone(),
+            exempt: serde_json::from_str(&self.exempt_json).ok()?,
+            until: self.until,
+            reason: self.reason.clone(),
             actor: self.actor.clone(),
-            roles: serde_json::from_str(&self.roles_json).unwrap_or_default(),
-            digest: self.digest.clone(),
-            at: self.given_at,
-            expires_at: self.expires_at,
-        }
-    }
-}
-
-/// How attempts of one template, version and model end, and whether that keeps a gate closed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BreakerRow {
-    pub id: String,
-    pub gate: Key,
-    /// `name@version`.
-    pub template: String,
-    pub model: String,
-    pub state: BreakerState,
-    /// Of the state.
-    pub since: Timestamp,
-    /// How often it has opened without closing in between.
-    pub trips: u32,
-    pub canary_job: Option<JobId>,
-    pub canary_attempt: Option<AttemptId>,
-    /// Of the state.
-    pub reason: Option<String>,
-    pub window_json: String,
-    pub history_json: String,
-}
-
-/// One change of a breaker's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
-    pub at: Timestamp,
-    pub to: BreakerState,
-    pub actor: String,
-    pub reason: String,
-}
-
-impl BreakerRow {
-    pub fn new(id: String, gate: Key, template: String, model: String, now: Timestamp) -> Self {
-        Self {
-            id,
-            gate,
-            template,
-            model,
-            state: BreakerState::Closed,
-            since: now,
-            trips: 0,
-            canary_job: None,
-            canary_attempt: None,
-            reason: None,
-            window_json: "[]".to_owned(),
-            history_json: "[]".to_owned(),
-        }
-    }
-    pub fn window(&self) -> Window {
-        serde_json::from_str(&self.window_json).unwrap_or_default()
-    }
-    /// The latest changes of its state, oldest first.
-    pub fn history(&self) -> Vec<Turn> {
-        serde_json::from_str(&self.history_json).unwrap_or_default()
+        })
     }
 }

@@ -133,4 +133,6 @@ tables! {
     APPROVALS = "approvals" by "id": id request_id about | digest actor roles_json reason given_at expires_at;
     BREAKERS = "breakers" by "id": id gate template model | state since trips canary_job canary_attempt reason
         window_json history_json;
+    FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
+    EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;
 }

@@ -20,8 +20,9 @@ use crate::{
         chain,
         command::Fence,
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow,
-            LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow, WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
+            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
+            WavesRow, WorkerRow,
         },
     },
 };
@@ -119,10 +120,12 @@ pub struct WorkingSet {
     pub breakers_at: BTreeSet<Key>,
     /// Every job of the requests whose waves are looked at, as it was before this batch.
     pub in_waves: HashMap<RequestId, Vec<JobRow>>,
+    pub freezes: Rows<String, FreezeRow>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
     pub new_evidence: Vec<EvidenceRow>,
+    pub new_exemptions: Vec<ExemptionRow>,
     pub prompts: HashMap<JobId, String>,
     pub entries: Vec<EntryRow>,
     pub last_token: i64,
@@ -167,10 +170,12 @@ impl WorkingSet {
             breakers: Rows::new(),
             breakers_at: BTreeSet::new(),
             in_waves: HashMap::new(),
+            freezes: Rows::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
             new_evidence: Vec::new(),
+            new_exemptions: Vec::new(),
             prompts: HashMap::new(),
             entries: Vec::new(),
             last_token: 0,
@@ -181,8 +186,13 @@ impl WorkingSet {
 
     /// The same rows for the next batch, if the history still ends where this one left it and they are not too many.
     pub fn again(mut self, now: Timestamp, head: &HeadRow) -> Option<Self> {
-        let most = self.jobs.map.len().max(self.budgets.map.len()).max(self.requests.len());
-        if self.head != *head || most > KEPT_MAX {
+        if self.head != *head {
+            return None;
+        }
+        if self.is_full() {
+            self.thin_out();
+        }
+        if self.is_full() {
             return None;
         }
         self.now = now.max(head.at);
@@ -194,6 +204,7 @@ impl WorkingSet {
         self.workers.clear_changes();
         self.leases.clear_changes();
         self.breakers.clear_changes();
+        self.freezes.clear_changes();
         Some(Self {
             notices: Rows::new(),
             waves: Rows::new(),
@@ -206,11 +217,31 @@ impl WorkingSet {
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
             new_evidence: Vec::new(),
+            new_exemptions: Vec::new(),
             prompts: HashMap::new(),
             entries: Vec::new(),
             fenced: 0,
             ..self
         })
+    }
+
+    fn is_full(&self) -> bool {
+        self.jobs.map.len().max(self.budgets.map.len()).max(self.requests.len()) > KEPT_MAX
+    }
+
+    /// Leaves jobs that are under way, of which the next batches will speak, with all that belongs to them.
+    fn thin_out(&mut self) {
+        self.jobs.map.retain(|_, row| row.attempt_id.is_some() && !row.state.is_terminal());
+        let jobs = &self.jobs.map;
+        self.attempts.map.retain(|_, row| jobs.contains_key(&row.job_id));
+        self.holds.map.retain(|_, row| jobs.contains_key(&row.job_id));
+        self.holds_of_job.retain(|job, _| jobs.contains_key(job));
+        self.numbers.retain(|job, _| jobs.contains_key(job));
+        self.demands.retain(|job, _| jobs.contains_key(job));
+        let requests: BTreeSet<RequestId> = jobs.values().map(|row| row.request_id).collect();
+        self.requests.retain(|id, _| requests.contains(id));
+        let held: BTreeSet<&Key> = self.holds.map.values().map(|row| &row.budget_id).collect();
+        self.budgets.map.retain(|key, _| held.contains(key));
     }
 
     /// Appends to the history.

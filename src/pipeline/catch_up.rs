@@ -61,6 +61,8 @@ pub async fn run(context: Arc<Context>) {
 struct Concerns {
     /// A gate was closed or opened, or a job withdrawn: starts may have to be held back.
     starts: bool,
+    /// A freeze was made or lifted, or somebody was exempt from one: the same.
+    freezes: bool,
     /// A worker came or went, or a lease changed hands.
     workers: bool,
     jobs: BTreeSet<JobId>,
@@ -70,6 +72,7 @@ impl Concerns {
     fn add(&mut self, kind: &str, job: Option<JobId>) {
         match kind {
             "budget.closed" | "budget.opened" | "job.cancelled" => self.starts = true,
+            "freeze.added" | "freeze.lifted" | "freeze.exempted" => self.freezes = true,
             "worker.registered" | "worker.stopped" | "worker.expired" | "lease.claimed" => {
                 self.workers = true;
             }
@@ -92,6 +95,11 @@ pub async fn catch_up(context: &Context) -> Result<(), LedgerError> {
     }
     if concerns.starts {
         context.closures.learn(&context.ledger.gates().await?);
+    }
+    if concerns.freezes {
+        context.learn_freezes().await?;
+    }
+    if concerns.starts || concerns.freezes {
         context.closures.settle().await;
     }
     for page in concerns.jobs.iter().copied().collect::<Vec<_>>().chunks(1_000) {
@@ -100,7 +108,7 @@ pub async fn catch_up(context: &Context) -> Result<(), LedgerError> {
     *read = head;
     context.history.seen.store(head, Ordering::SeqCst);
     drop(read);
-    if concerns.starts {
+    if concerns.starts || concerns.freezes {
         // Somebody waits for this.
         let lease_until = context.now().plus(context.tuning.lease);
         let command = Command::Renew { worker: context.fence.worker, lease_until, seen: head };

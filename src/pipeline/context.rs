@@ -16,6 +16,7 @@ use crate::{
     job::{
         cadence::CadenceRule,
         id::{AttemptId, JobId, NoticeId, RequestId},
+        repository::Repository,
         time::{Millis, Timestamp},
     },
     ledger::{
@@ -24,8 +25,8 @@ use crate::{
     },
     news::News,
     notify::Sink,
-    pipeline::{catch_up::History, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, approval::People, breaker},
+    pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
+    policy::{Catalog, Models, approval::People, breaker, freeze::Freeze},
     worker::{DueQueue, Pulse},
 };
 
@@ -75,13 +76,22 @@ pub struct Policy {
     /// Globs of the repositories of this installation.
     pub allowed: Vec<String>,
     pub identity: String,
-    pub default_model: Option<String>,
     /// Who may give approvals.
     pub people: People,
     /// None: failures are not counted.
     pub breaker: Option<breaker::Rule>,
     /// How long an approval counts.
     pub approval_counts: Millis,
+    pub models: Models,
+    /// Of the file; those that people make are in the ledger.
+    pub freezes: Arc<[Freeze]>,
+}
+
+impl Policy {
+    /// The class of a repository; None: no rule gives it one.
+    pub fn class(&self, _: &Repository) -> Option<&str> {
+        None
+    }
 }
 
 /// A job with the attempt that its step is about.
@@ -154,6 +164,7 @@ pub struct Context {
     pub tracker: Tracker,
     pub specs: Specs,
     pub closures: Closures,
+    pub freezes: Freezes,
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,

@@ -16,7 +16,7 @@ use crate::{
         rows::{AttemptRow, HoldRow, JobRow, Phase},
     },
     pipeline::{
-        context::Context,
+        context::{Context, SharedSpec},
         gates, held,
         view::{BudgetView, ClosedFor, Holder, JobDetail, JobView, Overview, RequestView, Wait, Why},
     },
@@ -77,10 +77,11 @@ impl Context {
             pull_url: job.pull().and_then(|pull| pull.html_url),
             task_url: attempt.and_then(|attempt| attempt.task_url.clone()),
             model: job.model.clone(),
+            findings: job.decision().findings,
             replay_of: job.replay_of,
             discarded: job.discarded_at.is_some(),
             wave: job.wave,
-            wait: self.wait(job, attempt, place.as_ref()),
+            wait: self.wait(job, &shared, attempt, place.as_ref()),
             outcome: job.outcome_json.as_deref().and_then(|text| serde_json::from_str(text).ok()),
         })
     }
@@ -98,7 +99,8 @@ impl Context {
             Some(id) => self.ledger.attempt(id).await?,
             None => None,
         };
-        let mut wait = self.wait(job, attempt.as_ref(), place.as_ref());
+        let shared = self.spec(job.request_id).await?;
+        let mut wait = self.wait(job, &shared, attempt.as_ref(), place.as_ref());
         if job.state == State::Held {
             wait = Some(self.held(job).await?);
         }
@@ -159,7 +161,13 @@ impl Context {
     }
 
     /// The true reason, from the gate for a queued job and from the ledger for any other.
-    fn wait(&self, job: &JobRow, attempt: Option<&AttemptRow>, place: Option<&Place>) -> Option<Wait> {
+    fn wait(
+        &self,
+        job: &JobRow,
+        shared: &SharedSpec,
+        attempt: Option<&AttemptRow>,
+        place: Option<&Place>,
+    ) -> Option<Wait> {
         let of = |reason: &str, text: String, clears_at: Option<Timestamp>| Wait {
             reason: reason.to_owned(),
             text,
@@ -179,7 +187,7 @@ impl Context {
                     let text = format!("the gate is closed: {why}");
                     Wait { since, ..of("gate", text, None) }
                 }
-                (None, None) => self.in_its_unit(queued(job, place, self.now())),
+                (None, None) => self.or_frozen(job, shared, self.in_its_unit(queued(job, place, self.now()))),
             },
             State::Starting => of("start", "its start is being sent".to_owned(), None),
             State::StartUnknown => {
@@ -189,11 +197,15 @@ impl Context {
             State::Running => of("agent", format!("the agent works{link}"), None),
             State::WaitingForUser => of("person", format!("the agent waits for a person{link}"), None),
             State::Verifying => {
-                let text = match self.closures.kill_switch() {
-                    None => "the result is being found and checked".to_owned(),
-                    Some(closure) => gates::not_handed_over(&closure),
+                let frozen = self.frozen(job, shared);
+                let (text, clears_at) = match (self.closures.kill_switch(), frozen) {
+                    (None, None) => ("the result is being found and checked".to_owned(), None),
+                    (Some(closure), _) => (gates::not_handed_over(&closure), None),
+                    (None, Some(frozen)) => {
+                        (format!("the result is checked, and not handed over: {frozen}"), frozen.until)
+                    }
                 };
-                of("verification", text, None)
+                of("verification", text, clears_at)
             }
             State::InReview => {
                 let reviewer = job.reviewer.as_deref().unwrap_or("a reviewer");
@@ -252,6 +264,20 @@ impl Context {
         Ok(views)
     }
 
+    /// A job that waits for a time because it was found frozen is told the freeze.
+    fn or_frozen(&self, job: &JobRow, shared: &SharedSpec, wait: Wait) -> Wait {
+        let frozen = if wait.reason == "time" { self.frozen(job, shared) } else { None };
+        match frozen {
+            Some(frozen) => Wait {
+                reason: "closed".to_owned(),
+                text: frozen.to_string(),
+                clears_at: frozen.until,
+                ..wait
+            },
+            None => wait,
+        }
+    }
+
     /// Credits are told as credits.
     fn in_its_unit(&self, mut wait: Wait) -> Wait {
         if let Some(refusal) = wait.budget.as_ref().filter(|refusal| self.is_spend(&refusal.key)) {
@@ -260,7 +286,7 @@ impl Context {
         wait
     }
 
-    fn is_spend(&self, key: &Key) -> bool {
+    pub(super) fn is_spend(&self, key: &Key) -> bool {
         self.policy.rules.budgets.iter().any(|rule| rule.kind == Kind::Spend && rule.name == key.name())
     }
 

@@ -10,6 +10,8 @@ pub mod duties;
 pub mod feed;
 pub mod find;
 pub mod fleet;
+pub mod freeze_acts;
+pub mod freezes;
 pub mod gates;
 pub mod heartbeat;
 pub mod held;
@@ -17,6 +19,8 @@ pub mod inspect;
 pub mod life;
 pub mod operate;
 pub mod pick_up;
+pub mod plan_view;
+pub mod preview;
 pub mod rebuild;
 pub mod recover;
 pub mod resume;
@@ -25,6 +29,7 @@ pub mod run;
 pub mod settle;
 pub mod start;
 pub mod submit;
+pub mod templates;
 pub mod track;
 pub mod tracker;
 pub mod upkeep;
@@ -33,7 +38,9 @@ pub mod widen;
 
 pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;
+pub use freeze_acts::{FreezeError, Whom};
 pub use operate::OperateError;
+pub use preview::ApplyError;
 pub use submit::{Draft, SubmitError};
 
 /// Who does something and why, as the callers of the pipeline say it.

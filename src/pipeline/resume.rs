@@ -48,6 +48,7 @@ pub async fn register(
 pub async fn resume(context: &Context) -> Result<(), LedgerError> {
     // The first beat reads what was written since the registration; only then may this worker act.
     context.closures.learn(&context.ledger.gates().await?);
+    context.learn_freezes().await?;
     heartbeat::beat(context).await?;
     // The gate in memory is new, and another one may have missed what happened while nobody was there.
     context.tell_gate_again();

@@ -42,7 +42,9 @@ pub async fn run(context: Arc<Context>, work: Work) {
             failpoint::hit("settle.recorded");
         }
         Ok(None) => {
-            let wait = if context.closures.kill_switch().is_some() {
+            let shared = context.spec(work.job.request_id).await;
+            let frozen = shared.is_ok_and(|shared| context.frozen(&work.job, &shared).is_some());
+            let wait = if frozen || context.closures.kill_switch().is_some() {
                 context.tuning.cadence.review_ms
             } else {
                 // What takes long is looked at less and less often.
@@ -63,7 +65,7 @@ pub async fn run(context: Arc<Context>, work: Work) {
     }
 }
 
-/// What the result means; None: not there yet, or the kill switch keeps it from being handed over.
+/// What the result means; None: not there yet, or the kill switch or a freeze keeps it from being handed over.
 async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, AgentError> {
     let Ok(shared) = context.spec(work.job.request_id).await else { return Ok(None) };
     let identity = &work.attempt.identity;
@@ -182,16 +184,17 @@ fn moved_on(context: &Context, work: &Work, task: &crate::job::Task) -> Option<C
     })
 }
 
-/// Labels and the reviewer: both may be asked for twice without harm. None: the kill switch is on, nothing was written.
+/// Labels and the reviewer: both may be asked for twice without harm. None: the kill switch is on, or a freeze is in force;
+/// nothing was written.
 async fn hand_over(
     context: &Context,
     work: &Work,
     shared: &SharedSpec,
     mut pull: Pull,
 ) -> Result<Option<Pull>, AgentError> {
-    // Whoever throws the kill switch waits until these writes have been answered, or this sees it.
+    // Whoever throws the kill switch or adds a freeze waits until these writes have been answered, or this sees it.
     let _passing = context.closures.pass().await;
-    if context.closures.kill_switch().is_some() {
+    if context.closures.kill_switch().is_some() || context.frozen(&work.job, shared).is_some() {
         return Ok(None);
     }
     let (identity, repository) = (&work.attempt.identity, &work.job.repository);

@@ -55,6 +55,10 @@ pub async fn run(context: Arc<Context>, work: Work) {
             return hand_back(&context, &work, &format!("{key} is closed: {}", closure.reason), None).await;
         }
     }
+    if let Some(frozen) = context.frozen(&work.job, &shared) {
+        let thaws = context.thaws(&frozen);
+        return hand_back(&context, &work, &frozen.to_string(), Some(thaws)).await;
+    }
     if context.shutdown.is_cancelled() {
         return hand_back(&context, &work, "the worker is shutting down", None).await;
     }

@@ -42,6 +42,7 @@ async fn sweep(context: &Context) -> anyhow::Result<()> {
 /// What one worker of the fleet does for the whole ledger.
 async fn once_for_all(context: &Context) -> Result<(), LedgerError> {
     let now = context.now();
+    context.close_for_freezes().await?;
     if context.ledger.next_expiry().await?.is_some_and(|at| at <= now) {
         context.ledger.write(Command::RollOver).await?;
     }

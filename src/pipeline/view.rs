@@ -19,7 +19,7 @@ use crate::{
             AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, Turn, WavesState, WorkerRow,
         },
     },
-    policy::{Plan, breaker::State as BreakerState, waves::Rule},
+    policy::{Finding, breaker::State as BreakerState, freeze::Frozen, waves::Rule},
 };
 
 /// The answer to a submitted request.
@@ -41,55 +41,6 @@ impl Accepted {
             jobs: row.jobs,
             plan_digest: row.plan_digest.clone(),
             replayed,
-        }
-    }
-}
-
-/// A plan, for looking at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlanView {
-    pub template: String,
-    pub digest: String,
-    pub team: String,
-    pub priority: u8,
-    pub jobs: Vec<PlannedView>,
-    pub skipped: Vec<Value>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlannedView {
-    pub repository: Repository,
-    pub model: Option<String>,
-    pub budgets: Vec<Key>,
-    pub prompt_digest: String,
-    pub prompt: String,
-    /// From 1; 0: the request has no waves.
-    #[serde(default)]
-    pub wave: u32,
-}
-
-impl PlanView {
-    pub fn of(plan: &Plan) -> Self {
-        let job = |job: &crate::policy::PlannedJob| PlannedView {
-            repository: job.repository.clone(),
-            model: job.model.clone(),
-            budgets: job
-                .demands
-                .iter()
-                .filter(|demand| !demand.key.is_gate())
-                .map(|demand| demand.key.clone())
-                .collect(),
-            prompt_digest: job.prompt_digest.clone(),
-            prompt: job.prompt.clone(),
-            wave: job.wave,
-        };
-        Self {
-            template: format!("{}@{}", plan.template.name, plan.template.version),
-            digest: plan.digest.clone(),
-            team: plan.team.clone(),
-            priority: plan.priority,
-            jobs: plan.jobs.iter().map(job).collect(),
-            skipped: plan.skipped.iter().filter_map(|skip| serde_json::to_value(skip).ok()).collect(),
         }
     }
 }
@@ -126,6 +77,9 @@ pub struct JobView {
     pub pull_url: Option<String>,
     pub task_url: Option<String>,
     pub model: Option<String>,
+    /// What policy found when it was planned.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     pub replay_of: Option<JobId>,
     pub discarded: bool,
     /// From 1; 0: its request has no waves.
@@ -410,4 +364,35 @@ pub struct BreakerView {
     pub reason: Option<String>,
     /// The latest changes of its state, oldest first.
     pub history: Vec<Turn>,
+}
+
+/// A freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeView {
+    pub name: String,
+    pub reason: String,
+    pub scope: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
+    pub zone: String,
+    /// None: it is of the file.
+    pub made_by: Option<String>,
+    pub in_force: bool,
+    /// The end of its present time; none while it is in force: until it is lifted.
+    pub until: Option<Timestamp>,
+    /// Who lifted it for its present time.
+    pub lifted_by: Option<String>,
+    /// When it begins next, if that is soon.
+    pub begins: Option<Timestamp>,
+}
+
+/// Whether a repository is frozen at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeCheck {
+    pub repository: Repository,
+    pub at: Timestamp,
+    pub frozen: Option<Frozen>,
+    /// The freeze that begins next for it, if that is soon.
+    pub next: Option<String>,
+    pub next_begins: Option<Timestamp>,
 }

@@ -1,22 +1,24 @@
 //! A request evaluated: what would run where, with which prompt, and what it would take. The same request
 //! under the same policy gives the same plan.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use serde_json::json;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use crate::{
-    budget::{Demand, Key, Rules, Scope, Subject, rules::matches},
+    budget::{Demand, Rules, Subject, demand::UNROUTED, rules::matches},
     job::{Repository, RequestId, time::Millis},
     policy::{
-        Catalog, Decision, Problem, Request, Template,
-        approval::{self, Need, People},
+        Catalog, Decision, Finding, Models, Outcome, Outline, Problem, Request, Template,
+        approval::People,
         inputs,
+        models::Choice,
         problem::Code,
         render::Prompts,
         request::{REPOSITORIES_MAX, sha256},
         text,
-        waves::{self, Waves, draw},
+        waves::{Waves, planned},
     },
 };
 
@@ -29,11 +31,17 @@ pub struct PlanContext<'a> {
     pub allowed: &'a [String],
     /// Name of the credential that will be used.
     pub identity: &'a str,
-    /// For templates that name no model.
-    pub default_model: Option<&'a str>,
+    pub models: &'a Models,
     /// Who may give approvals.
     pub people: &'a People,
     pub request_id: RequestId,
+}
+
+impl PlanContext<'_> {
+    /// The class of a repository; None: no rule gives it one.
+    fn class(&self, _: &Repository) -> Option<&str> {
+        None
+    }
 }
 
 /// One job to be.
@@ -46,6 +54,8 @@ pub struct PlannedJob {
     pub prompt_digest: String,
     /// None: not routed, the provider chooses.
     pub model: Option<String>,
+    /// What named the model: `request`, a route, `template`, `default` or `provider`.
+    pub model_by: String,
     pub subject: Subject,
     /// What an attempt takes, coarse to fine.
     pub demands: Vec<Demand>,
@@ -61,6 +71,22 @@ pub struct Skip {
     /// A stable token.
     pub reason: String,
     pub text: String,
+    /// Everything that was found, this reason included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+impl Skip {
+    /// A repository that a decision denies; None if it does not.
+    fn denied(repository: &Repository, decision: &Decision) -> Option<Self> {
+        let decisive = decision.decisive().filter(|finding| finding.outcome == Outcome::Deny)?;
+        Some(Self {
+            repository: repository.to_string(),
+            reason: decisive.reason.clone(),
+            text: decisive.text.clone(),
+            findings: decision.findings.clone(),
+        })
+    }
 }
 
 /// The evaluated request.
@@ -86,8 +112,6 @@ pub struct Plan {
 pub const PLAN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Problems of one kind that are told one by one.
 const TOLD_MAX: usize = 20;
-/// What budgets of models count a job as when no model was chosen.
-const UNROUTED: &str = "unrouted";
 
 /// Evaluates a request. Either everything in it is right, or nothing of it is taken.
 pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Problem>> {
@@ -98,7 +122,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     let request = normalised(request, &template);
     let mut problems = inputs::check(&template.validator, &template.inputs, &request.inputs);
     problems.extend(reviewable(&template, &request, context.rules).err());
-    let (chosen, skipped) = match eligible(&request.repositories, &template, context.allowed) {
+    let (chosen, mut skipped) = match eligible(&request.repositories, &template, context.allowed) {
         Ok(found) => found,
         Err(found) => {
             problems.extend(found);
@@ -109,9 +133,12 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         return Err(problems);
     }
     let team = request.team.clone().unwrap_or_default();
-    let mut jobs = jobs(&request, &template, context, chosen).map_err(one)?;
-    let waves = widened(&request, &template, &mut jobs).map_err(one)?;
-    approvable(&request, waves.as_ref(), &jobs, context.people).map_err(one)?;
+    let mut jobs = jobs(&request, &template, context, chosen, &mut skipped).map_err(one)?;
+    if jobs.is_empty() {
+        return Err(nothing_left(&skipped));
+    }
+    let waves = planned::widened(&request, &template, &mut jobs).map_err(one)?;
+    planned::approvable(&request, waves.as_ref(), &jobs, context.people).map_err(one)?;
     let mut plan = Plan {
         priority: request.priority.unwrap_or(template.priority),
         weight: template.weight,
@@ -124,8 +151,19 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         skipped,
         waves,
     };
-    plan.digest = digest(&plan);
+    plan.digest = Outline::of(&plan).digest();
     Ok(plan)
+}
+
+/// Every repository that is named is left out: with the reason of each.
+fn nothing_left(skipped: &[Skip]) -> Vec<Problem> {
+    let what = "every repository that is named is left out";
+    let hint = "nothing was kept; see the reasons";
+    let reason = |skip: &Skip| {
+        Problem::new(Code::NoRepositories, format!("{} ({})", skip.text, skip.reason)).at(&skip.repository)
+    };
+    let first = Problem::new(Code::NoRepositories, what).at("repositories").hint(hint);
+    std::iter::once(first).chain(skipped.iter().take(TOLD_MAX).map(reason)).collect()
 }
 
 /// Fills in what the request leaves to the template.
@@ -197,14 +235,11 @@ fn eligible(
             problems.push(problem.at(at));
         } else if let Some(glob) = covering(&template.exclude, &repository) {
             let text = format!("the template `{}` leaves out `{glob}`", template.name);
-            skipped.push(Skip { repository: name.clone(), reason: "excluded-by-template".to_owned(), text });
+            let finding = Finding::new(Outcome::Deny, "excluded-by-template", text).by(template.id());
+            skipped.extend(Skip::denied(&repository, &Decision { findings: vec![finding] }));
         } else {
             chosen.push(repository);
         }
-    }
-    if problems.is_empty() && chosen.is_empty() {
-        let what = "the template leaves out every repository that is named".to_owned();
-        problems.push(problem(Code::NoRepositories, what, "see `exclude` in the template"));
     }
     if problems.is_empty() { Ok((chosen, skipped)) } else { Err(told(problems)) }
 }
@@ -254,13 +289,27 @@ fn jobs(
     template: &Template,
     context: &PlanContext<'_>,
     repositories: Vec<Repository>,
+    skipped: &mut Vec<Skip>,
 ) -> Result<Vec<PlannedJob>, Problem> {
     let team = request.team.as_deref().unwrap_or_default();
-    let model = template.model.as_deref().or(context.default_model);
     let prompts = Prompts::new(template, request, team)?;
+    let mut choices: BTreeMap<Option<String>, Choice> = BTreeMap::new();
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
     for repository in repositories {
+        let class = context.class(&repository).map(str::to_owned);
+        let choice = match choices.entry(class) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let choice = context.models.choose(template, free.key().as_deref(), request)?;
+                free.insert(choice)
+            }
+        };
+        let decision = decide(template, choice);
+        if let Some(skip) = Skip::denied(&repository, &decision) {
+            skipped.push(skip);
+            continue;
+        }
         let prompt = prompts.render(&repository)?;
         bytes = bytes.saturating_add(prompt.len());
         if bytes > PLAN_BYTES_MAX {
@@ -274,7 +323,7 @@ fn jobs(
             template: template.name.clone(),
             team: team.to_owned(),
             identity: context.identity.to_owned(),
-            model: model.unwrap_or(UNROUTED).to_owned(),
+            model: choice.model.as_deref().unwrap_or(UNROUTED).to_owned(),
             request: context.request_id.to_string(),
             requester: request.requester.clone(),
             pool: template.reviewers.clone(),
@@ -282,106 +331,29 @@ fn jobs(
         };
         let prompt_digest = sha256(prompt.as_bytes());
         let demands = context.rules.demands(&subject);
+        let (model, model_by) = (choice.model.clone(), choice.by.clone());
         jobs.push(PlannedJob {
             repository,
             prompt,
             prompt_digest,
-            model: model.map(str::to_owned),
+            model,
+            model_by,
             subject,
             demands,
-            decision: Decision::default(),
+            decision,
             wave: 0,
         });
     }
     Ok(jobs)
 }
 
-/// Puts each job into its wave. The draw depends on what is asked for alone, so that the same request gives the same waves.
-fn widened(
-    request: &Request,
-    template: &Template,
-    jobs: &mut [PlannedJob],
-) -> Result<Option<Waves>, Problem> {
-    let Some(rule) = waves::in_force(template.waves.as_ref(), request.waves.as_ref(), jobs.len())? else {
-        return Ok(None);
-    };
-    let asked = format!("waves {} {}", template.digest, request.body_digest());
-    let seed =
-        u32::from_str_radix(sha256(asked.as_bytes()).get(..8).unwrap_or_default(), 16).unwrap_or_default();
-    let traits: Vec<draw::Traits<'_>> = jobs
-        .iter()
-        .map(|job| draw::Traits {
-            repository: job.repository.full_name(),
-            owner: job.repository.owner(),
-            language: None,
-            size: None,
-        })
-        .collect();
-    let cut = rule.cut(jobs.len());
-    let drawn = draw::assign(&cut, &draw::order(u64::from(seed), &traits));
-    for (job, wave) in jobs.iter_mut().zip(drawn) {
-        job.wave = wave;
+/// Everything that policy has to say of one job.
+fn decide(template: &Template, choice: &Choice) -> Decision {
+    let mut decision = Decision::default();
+    if let Some(why) = &template.deprecated {
+        let text = format!("the template {} is deprecated: {why}", template.id());
+        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(template.id()));
     }
-    Ok(Some(Waves { rule: rule.clone(), seed, jobs: cut }))
-}
-
-/// A job that too few people may approve would wait for ever.
-fn approvable(
-    request: &Request,
-    waves: Option<&Waves>,
-    jobs: &[PlannedJob],
-    people: &People,
-) -> Result<(), Problem> {
-    let asked = waves.filter(|waves| waves.jobs.len() > 1).and_then(|waves| waves.rule.approvals.as_ref());
-    let wave =
-        asked.map(|asked| Need { reason: "wave".to_owned(), count: asked.count, role: asked.role.clone() });
-    let of_jobs = jobs.iter().flat_map(|job| approval::needs(request.hold, &job.decision));
-    for need in wave.into_iter().chain(of_jobs) {
-        if let Err(found) = people.can_meet(&need, &request.requester) {
-            let Need { reason, count, role } = need;
-            let what = format!(
-                "`{reason}` needs {count} approvals of role `{role}`, and only {found} people other than the requester have it"
-            );
-            let hint = "add people of that role under [[person]]; nobody approves what they asked for";
-            return Err(Problem::new(Code::NobodyMayApprove, what).at("requester").hint(hint));
-        }
-    }
-    Ok(())
-}
-
-/// Covers the request as normalised (without its idempotency key), the template's bytes, and each job with its
-/// prompt, model, identity and demands; the request's id, which some keys carry, is left out.
-fn digest(plan: &Plan) -> String {
-    let jobs: Vec<serde_json::Value> = plan.jobs.iter().map(decided).collect();
-    let decided = json!({
-        "request": plan.request.body_digest(),
-        "template": plan.template.digest,
-        "jobs": jobs,
-        "skipped": plan.skipped,
-        "waves": plan.waves,
-    });
-    sha256(decided.to_string().as_bytes())
-}
-
-fn decided(job: &PlannedJob) -> serde_json::Value {
-    let demands: Vec<serde_json::Value> = job
-        .demands
-        .iter()
-        .map(|demand| {
-            let key = match demand.key.scope() {
-                Some((Scope::Request, _)) => Key::scoped(demand.key.name(), Scope::Request, "*"),
-                _ => demand.key.clone(),
-            };
-            json!([key, demand.amount, demand.release, demand.expiry, demand.exclude])
-        })
-        .collect();
-    json!([
-        job.repository,
-        job.prompt_digest,
-        job.model,
-        job.subject.identity,
-        demands,
-        job.decision,
-        job.wave
-    ])
+    decision.extend(choice.findings.iter().cloned());
+    decision
 }

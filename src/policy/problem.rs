@@ -64,6 +64,8 @@ codes! {
     ContradictoryRoutes = "contradictory-routes",
     /// A model is asked for without saying why.
     ReasonMissing = "reason-missing",
+    /// What was planned and what would be done now are different.
+    PlanChanged = "plan-changed",
     /// A plan file that cannot be read, or was changed by hand.
     BadPlan = "bad-plan",
     /// A reviewer pool that is not configured.
@@ -84,6 +86,10 @@ codes! {
     BadConfig = "bad-config",
     /// A secret that is missing, empty, or written down where only a reference may be.
     BadSecret = "bad-secret",
+    /// A freeze that means nothing, or not what was meant.
+    BadFreeze = "bad-freeze",
+    /// A calendar that is not understood.
+    BadCalendar = "bad-calendar",
     /// A file or folder that cannot be read.
     Unreadable = "unreadable",
 }

@@ -1,7 +1,7 @@
 //! A daemon's inside without its workers: the ledger on SQLite, the gate in memory, an agent that starts when told to.
 //! What the workers would do is done here by hand, so that no test waits for time to pass.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{
@@ -28,6 +28,7 @@ use sluicegate::{
         catch_up::History,
         context::{Closures, Sent, Specs, Work},
         feed,
+        freezes::Freezes,
         rebuild::Barrier,
         resume::{self, Newcomer},
         tracker::Tracker,
@@ -238,14 +239,15 @@ impl House {
             clock: clock.clone(),
             entropy,
             policy: Policy {
+                freezes: Arc::default(),
                 catalog: Catalog::load(vec![("bump/1.toml".into(), template.into())]).unwrap(),
                 rules,
                 allowed: vec!["acme/*".into()],
                 identity: "bot".into(),
-                default_model: None,
                 people: sluicegate::policy::approval::People::default(),
                 breaker: None,
                 approval_counts: Millis::hours(72),
+                models: sluicegate::policy::Models::default(),
             },
             queues: Queues::new(&ticking, &tuning),
             tuning,
@@ -258,6 +260,7 @@ impl House {
             tracker: Tracker::default(),
             specs: Specs::default(),
             closures: Closures::default(),
+            freezes: Freezes::new(Arc::default()),
             sent: Sent::default(),
             apart: false.into(),
         });

@@ -5,6 +5,8 @@ mod access;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod freezes;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod house;

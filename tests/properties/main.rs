@@ -7,6 +7,8 @@ mod books;
 #[cfg(test)]
 mod delays;
 #[cfg(test)]
+mod freezes;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod routes;

@@ -13,6 +13,8 @@ mod aftermath;
 #[cfg(test)]
 mod every_trouble;
 #[cfg(test)]
+mod freezes;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod letters;
@@ -20,6 +22,7 @@ mod letters;
 mod limits;
 #[cfg(test)]
 mod oracle;
+mod plans;
 #[cfg(test)]
 mod waves;
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub struct Settings {
     /// None: a SQLite file in the folder.
     pub ledger: Option<String>,
     pub slots: u32,
+    /// Further keys of `[policy]`, as TOML.
+    pub policy: String,
     /// Further tables, as TOML.
     pub more: String,
     /// Members of the pool, with their open reviews.
@@ -24,6 +26,7 @@ impl Default for Settings {
         Self {
             ledger: None,
             slots: 3,
+            policy: String::new(),
             more: String::new(),
             reviewers: vec![("ana", 2), ("ben", 2)],
             starts_in_flight: 8,
@@ -41,7 +44,7 @@ impl Settings {
             .map(|(login, open)| format!("[[pool.member]]\nlogin = \"{login}\"\nopen_reviews = {open}\n"))
             .collect();
         let members = members.concat();
-        let Self { slots, more, starts_in_flight, .. } = self;
+        let Self { slots, policy, more, starts_in_flight, .. } = self;
         format!(
             r#"
 [ledger]
@@ -59,6 +62,7 @@ name = "bot"
 token = "file:bot-token"
 [policy]
 repositories = ["acme/*"]
+{policy}
 [[budget]]
 name = "slots"
 kind = "slots"

@@ -17,7 +17,7 @@ use crate::{
     news::Silence,
     notify::LogSink,
     pipeline::{Policy, Tuning},
-    policy::{Catalog, Request},
+    policy::{Catalog, Models, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
 
@@ -109,14 +109,15 @@ pub fn parts(
         roles: Roles::all(),
         news: Arc::new(Silence),
         policy: Policy {
+            freezes: Arc::default(),
             catalog,
             rules: Arc::clone(&rules),
             allowed: vec!["bench/*".to_owned()],
             identity: "bench".to_owned(),
-            default_model: None,
             people: crate::policy::approval::People::default(),
             breaker: None,
             approval_counts: Millis::hours(72),
+            models: Models::default(),
         },
         tuning: Tuning {
             cadence,

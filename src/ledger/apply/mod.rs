@@ -5,6 +5,7 @@ mod admission;
 mod approvals;
 mod attempt;
 pub mod breakers;
+mod freezes;
 mod holds;
 mod notices;
 mod operator;
@@ -14,6 +15,8 @@ mod step;
 mod submit;
 mod waves;
 mod workers;
+
+pub use sighting::model_dedup;
 
 use crate::ledger::{
     command::{Command, Reply},
@@ -65,6 +68,7 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Replay { job, new, by } => operator::replay(set, *job, *new, by),
         Command::Discard { job, by } => operator::discard(set, *job, by),
         Command::Budget { key, change, by } => operator::budget(set, key, change, by),
+        Command::Freeze { change, by } => freezes::freeze(set, change, by),
         Command::RollOver => holds::roll_over(set),
         Command::Register { worker, name, roles, lease_until } => {
             workers::register(set, *worker, (name, roles), *lease_until)

@@ -2,6 +2,7 @@
 //! into how many jobs each wave it cuts them.
 
 pub mod draw;
+pub mod planned;
 pub mod proof;
 
 use std::fmt;

@@ -1,0 +1,135 @@
+//! Freezes: list, add, lift, exempt, and whether a repository is frozen at a time.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    http::{
+        fault::{Code, Fault},
+        read::{Answer, Body, Filter, Reason, by, ok, wrong},
+    },
+    job::{repository::Repository, time::Timestamp},
+    pipeline::{Context, FreezeError, Whom},
+    policy::{Problem, freeze::Written},
+};
+
+pub fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/v1/freezes", get(list).post(add))
+        .route("/v1/freezes/lift", post(lift))
+        .route("/v1/freezes/exempt", post(exempt))
+        .route("/v1/freezes/check", get(check))
+}
+
+async fn list(State(context): State<Arc<Context>>) -> Answer {
+    Ok(ok(json!({ "freezes": context.freeze_views(), "exemptions": context.exemptions() })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Add {
+    freeze: Written,
+    /// It begins now and lasts until it is lifted, or until `until`.
+    #[serde(default)]
+    now: bool,
+    actor: String,
+}
+
+/// Answers when nothing that it reaches is on its way any more.
+async fn add(State(context): State<Arc<Context>>, Body(body): Body<Add>) -> Answer {
+    let by = by(body.actor, body.freeze.reason.clone(), Reason::Needed)?;
+    let mut freeze = body.freeze;
+    if body.now {
+        freeze.begin(context.now()).map_err(|problem| Fault::invalid(vec![problem]))?;
+    }
+    Ok(ok(context.add_freeze(&freeze, by).await.map_err(fault)?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lift {
+    name: String,
+    actor: String,
+    reason: String,
+}
+
+async fn lift(State(context): State<Arc<Context>>, Body(body): Body<Lift>) -> Answer {
+    let by = by(body.actor, body.reason, Reason::Needed)?;
+    context.lift_freeze(&body.name, by).await.map_err(fault)?;
+    list(State(context)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExemptBody {
+    job: Option<String>,
+    request: Option<String>,
+    /// Left out: from every freeze.
+    freeze: Option<String>,
+    /// RFC 3339.
+    until: String,
+    actor: String,
+    reason: String,
+}
+
+async fn exempt(State(context): State<Arc<Context>>, Body(body): Body<ExemptBody>) -> Answer {
+    let by = by(body.actor, body.reason, Reason::Needed)?;
+    let until = moment(&body.until, "until").map_err(|problem| Fault::invalid(vec![problem]))?;
+    if until <= context.now() {
+        let problem = wrong("until", format!("{until} has passed"), "write a time to come");
+        return Err(Fault::invalid(vec![problem]));
+    }
+    let whom = match (&body.job, &body.request) {
+        (Some(job), None) => Whom::Job(context.find_job(job).await.map_err(Fault::job)?.id),
+        (None, Some(request)) => Whom::Request(context.find_request(request).await.map_err(Fault::request)?),
+        _ => {
+            let what = "either a job or a request is exempt";
+            return Err(Fault::invalid(vec![wrong("job", what, "send one of `job` and `request`")]));
+        }
+    };
+    context.exempt(whom, body.freeze, until, by).await.map_err(fault)?;
+    list(State(context)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    repository: String,
+    #[serde(default)]
+    template: String,
+    #[serde(default)]
+    team: String,
+    /// RFC 3339; left out: now.
+    at: Option<String>,
+}
+
+async fn check(State(context): State<Arc<Context>>, Filter(asked): Filter<Check>) -> Answer {
+    let bad = |problem: Problem| Fault::new(Code::BadFilter, problem.to_string());
+    let repository: Repository = asked
+        .repository
+        .to_ascii_lowercase()
+        .parse()
+        .map_err(|error| bad(wrong("repository", format!("{error}"), "write owner/name")))?;
+    let at = asked.at.map(|text| moment(&text, "at")).transpose().map_err(bad)?;
+    let at = at.unwrap_or_else(|| context.now());
+    Ok(ok(context.check_freeze(&repository, &asked.template, &asked.team, at)))
+}
+
+fn moment(text: &str, at: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(text)
+        .ok_or_else(|| wrong(at, "not a time in RFC 3339", "write a time such as 2026-12-01T08:00:00Z"))
+}
+
+fn fault(error: FreezeError) -> Fault {
+    match error {
+        FreezeError::Invalid(problems) => Fault::invalid(problems),
+        FreezeError::Operate(error) => Fault::act(error, Code::FreezeConflict),
+    }
+}
