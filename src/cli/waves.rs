@@ -13,6 +13,7 @@ use crate::{
         table::{Cell, Table},
         words,
     },
+    job::repository::Repository,
     pipeline::view::{WaveView, WavesView},
 };
 
@@ -89,10 +90,10 @@ fn show(answer: &Answer, session: &mut Session) -> Result<Exit, CliError> {
     let sizes: Vec<String> = rule.sizes.iter().map(ToString::to_string).collect();
     let mut proof = format!("proven by {}", rule.proven);
     if rule.soak_minutes > 0 {
-        proof.push_str(&format!(", soaks {} min", rule.soak_minutes));
+        proof = format!("{proof}, soaks {} min", rule.soak_minutes);
     }
     if let Some(asked) = &rule.approvals {
-        proof.push_str(&format!(", {} of role {}", words::count(asked.count, "approval"), asked.role));
+        proof = format!("{proof}, {} of role {}", words::count(asked.count, "approval"), asked.role);
     }
     screen.line(format!("request {}: wave {} of {} is open", view.request, view.opened, view.waves.len()))?;
     screen.line(format!("  {}", screen.paint.with(Tone::Strong, &words::clean(&view.waits_for))))?;
@@ -142,7 +143,7 @@ fn show(answer: &Answer, session: &mut Session) -> Result<Exit, CliError> {
 }
 
 fn some_of(wave: &WaveView) -> String {
-    let names: Vec<&str> = wave.repositories.iter().map(|repository| repository.full_name()).collect();
+    let names: Vec<&str> = wave.repositories.iter().map(Repository::full_name).collect();
     let more = wave.jobs.saturating_sub(names.len());
     if more == 0 { names.join(", ") } else { format!("{}, and {more} more", names.join(", ")) }
 }

@@ -17,6 +17,17 @@ use crate::{
     policy::text,
 };
 
+/// The budgets that only retries take from.
+fn retries(written: Retries) -> impl Iterator<Item = BudgetRule> {
+    let rule = |kind, per, limit: Option<u32>, period| {
+        let rule = |limit| BudgetRule { name: RETRIES.to_owned(), kind, per, matching: None, limit, period };
+        limit.map(Amount::from).map(rule)
+    };
+    let request = rule(Kind::Count, Scope::Request, written.per_request, Period::Lifetime);
+    let template = rule(Kind::Window, Scope::Template, written.per_template_day, Period::Day);
+    request.into_iter().chain(template)
+}
+
 impl Faults<'_> {
     pub(super) fn budgets(&mut self, settings: &mut Settings) {
         let mut rules: Vec<BudgetRule> = Vec::new();
@@ -81,14 +92,7 @@ impl Faults<'_> {
             }
             rules.push(rule);
         }
-        let retries = |kind, per, limit: Option<u32>, period| {
-            let rule =
-                |limit| BudgetRule { name: RETRIES.to_owned(), kind, per, matching: None, limit, period };
-            limit.map(|limit| rule(Amount::from(limit)))
-        };
-        let Retries { per_request, per_template_day } = settings.retries;
-        rules.extend(retries(Kind::Count, Scope::Request, per_request, Period::Lifetime));
-        rules.extend(retries(Kind::Window, Scope::Template, per_template_day, Period::Day));
+        rules.extend(retries(settings.retries));
         settings.rules.budgets = rules;
     }
 

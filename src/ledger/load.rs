@@ -105,22 +105,12 @@ impl Needs {
                 self.requests.insert(request.id);
                 self.templates.insert(format!("{}@{}", request.template, request.template_version));
             }
-            Command::Admit { job, fence, .. } => {
-                self.jobs.insert(*job);
-                self.takers.insert(*job);
-                self.workers.insert(fence.worker);
-            }
-            Command::NotStarted { job, close, .. } => {
-                self.jobs.insert(*job);
-                self.keys.extend(close.iter().map(|(key, _)| key.clone()));
-            }
-            Command::Started { job, .. } => {
-                self.jobs.insert(*job);
-                self.followed.insert(*job);
-            }
-            Command::StartLost { job, .. }
-            | Command::StartRejected { job, .. }
-            | Command::Discard { job, .. } => {
+            Command::Admit { .. }
+            | Command::Started { .. }
+            | Command::StartLost { .. }
+            | Command::NotStarted { .. }
+            | Command::StartRejected { .. } => self.add_of_starts(command),
+            Command::Discard { job, .. } => {
                 self.jobs.insert(*job);
             }
             Command::Step { job, event, warrant, .. } => {
@@ -131,17 +121,11 @@ impl Needs {
                     self.leases.insert(lease.clone());
                 }
             }
-            Command::Checks { job, warrant, .. } => {
-                self.jobs.insert(*job);
-                if let Warrant::Holder(_, _, lease) = warrant {
-                    self.leases.insert(lease.clone());
-                }
-            }
-            Command::ResetBreaker { gate, .. } => {
-                self.keys.insert(gate.clone());
-                self.breakers.insert(gate.clone());
-            }
-            Command::Approve(_) | Command::Widen { .. } | Command::Waves { .. } => self.add_of_waves(command),
+            Command::Checks { .. }
+            | Command::ResetBreaker { .. }
+            | Command::Approve(_)
+            | Command::Widen { .. }
+            | Command::Waves { .. } => self.add_of_waves(command),
             Command::Act { job, event, .. } => {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
@@ -172,17 +156,7 @@ impl Needs {
             Command::Budget { key, .. } => {
                 self.keys.insert(key.clone());
             }
-            Command::Freeze { change, .. } => match change {
-                FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
-                    self.freezes.insert(name.clone());
-                }
-                FreezeChange::Exempt(exemption) => {
-                    self.jobs.extend(match exemption.exempt {
-                        Exempt::Job(job) => Some(job),
-                        Exempt::Request(_) | Exempt::Everything => None,
-                    });
-                }
-            },
+            Command::Freeze { change, .. } => self.add_of_freeze(change),
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -198,8 +172,56 @@ impl Needs {
         }
     }
 
+    fn add_of_starts(&mut self, command: &Command) {
+        match command {
+            Command::Admit { job, fence, .. } => {
+                self.jobs.insert(*job);
+                self.takers.insert(*job);
+                self.workers.insert(fence.worker);
+            }
+            Command::NotStarted { job, close, .. } => {
+                self.jobs.insert(*job);
+                self.keys.extend(close.iter().map(|(key, _)| key.clone()));
+            }
+            Command::Started { job, .. } => {
+                self.jobs.insert(*job);
+                self.followed.insert(*job);
+            }
+            Command::StartLost { job, .. } | Command::StartRejected { job, .. } => {
+                self.jobs.insert(*job);
+            }
+            _ => {}
+        }
+    }
+
+    fn add_of_freeze(&mut self, change: &FreezeChange) {
+        match change {
+            FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
+                self.freezes.insert(name.clone());
+            }
+            FreezeChange::Exempt(exemption) => {
+                self.jobs.extend(match exemption.exempt {
+                    Exempt::Job(job) => Some(job),
+                    Exempt::Request(_) | Exempt::Everything => None,
+                });
+            }
+        }
+    }
+
     fn add_of_waves(&mut self, command: &Command) {
         let request = match command {
+            Command::Checks { job, warrant, .. } => {
+                self.jobs.insert(*job);
+                if let Warrant::Holder(_, _, lease) = warrant {
+                    self.leases.insert(lease.clone());
+                }
+                return;
+            }
+            Command::ResetBreaker { gate, .. } => {
+                self.keys.insert(gate.clone());
+                self.breakers.insert(gate.clone());
+                return;
+            }
             Command::Approve(word) => {
                 match word.about {
                     About::Job(job) => drop(self.jobs.insert(job)),

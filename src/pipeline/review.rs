@@ -80,7 +80,7 @@ async fn look_at_checks(context: &Context, row: &JobRow, pull: &Pull, shared: &S
             context.record(Command::Checks { job: row.id, seen, warrant }).await;
         }
         Err(error) => {
-            tracing::warn!(job = %row.id, %error, "the checks of a pull request could not be looked at")
+            tracing::warn!(job = %row.id, %error, "the checks of a pull request could not be looked at");
         }
     }
 }

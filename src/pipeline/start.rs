@@ -14,7 +14,7 @@ use crate::{
         routing::{Failure, advice},
         time::{Millis, Timestamp},
     },
-    ledger::Command,
+    ledger::{Command, LedgerError},
     pipeline::context::{Context, SharedSpec, Work},
     policy::breaker::ACTOR,
     telemetry::failpoint,
@@ -44,16 +44,10 @@ pub async fn run(context: Arc<Context>, work: Work) {
         Err(error) => return again(&context, work, &error.to_string()),
     };
     let now = context.now();
-    for (key, closure) in context.closures.blocking(&work, &shared, now) {
-        // Read while this start is passing: whoever closes the gate for another reason waits for its answer.
-        let passes = closure.actor == ACTOR
-            && match context.may_pass_as_canary(&key, &work.attempt).await {
-                Ok(passes) => passes,
-                Err(error) => return again(&context, work, &error.to_string()),
-            };
-        if !passes {
-            return hand_back(&context, &work, &format!("{key} is closed: {}", closure.reason), None).await;
-        }
+    match closed(&context, &work, &shared, now).await {
+        Ok(None) => {}
+        Ok(Some(why)) => return hand_back(&context, &work, &why, None).await,
+        Err(error) => return again(&context, work, &error.to_string()),
     }
     if let Some(frozen) = context.frozen(&work.job, &shared) {
         let thaws = context.thaws(&frozen);
@@ -99,6 +93,22 @@ pub async fn run(context: Arc<Context>, work: Work) {
         context.sent.forget(attempt);
     }
     failpoint::hit("start.recorded");
+}
+
+/// Which closed gate keeps the start from being sent. It is looked at while this start is passing: whoever closes a gate waits
+/// for its answer.
+async fn closed(
+    context: &Context,
+    work: &Work,
+    shared: &SharedSpec,
+    now: Timestamp,
+) -> Result<Option<String>, LedgerError> {
+    for (key, closure) in context.closures.blocking(work, shared, now) {
+        if closure.actor != ACTOR || !context.may_pass_as_canary(&key, &work.attempt).await? {
+            return Ok(Some(format!("{key} is closed: {}", closure.reason)));
+        }
+    }
+    Ok(None)
 }
 
 /// The ledger cannot be read: nothing was sent, so trying again soon is safe.

@@ -75,9 +75,7 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
     });
     let about = About { request: Some(request.id), ..About::default() };
     set.enter("request.accepted", about, &request.requester.clone(), &body);
-    if let Some(plan) = &spec.waves {
-        waves::begin(set, &request, plan);
-    }
+    waves::begin(set, &request, spec.waves.as_ref());
     if let Some(key) = &request.idempotency_key {
         set.by_idempotency_key.insert(key.clone(), request.clone());
     }

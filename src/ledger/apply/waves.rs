@@ -31,7 +31,8 @@ use crate::{
 };
 
 /// The first wave is open from the start.
-pub fn begin(set: &mut WorkingSet, request: &RequestRow, plan: &Waves) {
+pub fn begin(set: &mut WorkingSet, request: &RequestRow, plan: Option<&Waves>) {
+    let Some(plan) = plan else { return };
     let row = WavesRow {
         request_id: request.id,
         total: u32::try_from(plan.jobs.len()).unwrap_or(u32::MAX).max(1),
@@ -118,7 +119,7 @@ fn open(set: &mut WorkingSet, shared: &Shared, actor: &str) {
     row.opened = row.opened.saturating_add(1);
     (row.opened_at, row.state, row.since) = (now, WavesState::Open, now);
     let doubt = row.note.take().filter(|_| in_doubt);
-    row.actor = actor.to_owned();
+    actor.clone_into(&mut row.actor);
     let (wave, of) = (row.opened, row.total);
     let jobs = held(set, id, |number| number == wave);
     let body = json!({ "wave": wave, "of": of, "jobs": jobs.len(), "in_spite_of": doubt });
