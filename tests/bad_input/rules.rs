@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use sluicegate::{
-    budget::Key,
+    budget::{Amount, Key},
     config::{ConfigError, Loaded, Settings},
     policy::Template,
 };
@@ -40,7 +40,7 @@ fn people_breakers_and_retries_that_cannot_be_are_told_with_their_line() {
         assert!(told.contains(said), "{text}: {told}");
     }
     let loaded = load("[retries]\nper_request = 4\nper_template_day = 9\n").unwrap();
-    let limit = |key: &str| loaded.settings.rules.limit(&Key::new(key)).map(|limit| limit.get());
+    let limit = |key: &str| loaded.settings.rules.limit(&Key::new(key)).map(Amount::get);
     assert_eq!((limit("retries/request/x"), limit("retries/template/bump")), (Some(4), Some(9)));
 }
 

@@ -79,14 +79,9 @@ async fn of(world: &World, order: Order) -> (RequestId, Vec<JobId>) {
 /// Takes a job from the queue to an end.
 async fn ends(world: &World, job: JobId, event: Event) {
     let attempt = world.running(job).await;
-    match event {
-        Event::GaveUp => drop(world.see(&attempt, sluicegate::job::RemoteState::Failed, Some(event)).await),
-        _ => {
-            world.see(&attempt, sluicegate::job::RemoteState::Completed, Some(Event::Completed)).await;
-            assert!(matches!(world.step(job, Event::ReviewRequested).await, Reply::Done));
-            assert!(matches!(world.step(job, event).await, Reply::Done));
-        }
-    }
+    world.see(&attempt, sluicegate::job::RemoteState::Completed, Some(Event::Completed)).await;
+    assert!(matches!(world.step(job, Event::ReviewRequested).await, Reply::Done));
+    assert!(matches!(world.step(job, event).await, Reply::Done));
 }
 
 async fn states(world: &World, jobs: &[JobId]) -> Vec<State> {

@@ -49,9 +49,8 @@ impl Seen {
         match self.state {
             State::Succeeded => Fate::Good(self.since),
             State::InReview if by == By::Green => self.green_since.map_or(Fate::Pending, Fate::Good),
-            State::Quarantined => Fate::Failed,
             State::Rejected if self.ended_by == Ended::Refused => Fate::Withdrawn,
-            State::Rejected => Fate::Failed,
+            State::Quarantined | State::Rejected => Fate::Failed,
             State::Cancelled => Fate::Withdrawn,
             State::Dead if self.ended_by == Ended::Expired => Fate::Unjudged,
             State::Dead => match self.class {
