@@ -57,6 +57,11 @@ fn shipped() -> Vec<(String, String)> {
     files
 }
 
+static ALLOWED: LazyLock<[String; 2]> = LazyLock::new(|| ["acme/*".to_owned(), "other/web".to_owned()]);
+static MODELS: LazyLock<Models> =
+    LazyLock::new(|| Models { default: Some("model-a".to_owned()), ..Models::default() });
+static ESTATE: LazyLock<RepositoryRules> = LazyLock::new(RepositoryRules::default);
+static FACTS: LazyLock<Facts> = LazyLock::new(Facts::default);
 static CATALOG: LazyLock<Catalog> =
     LazyLock::new(|| Catalog::load(vec![("small/1.toml".to_owned(), SMALL.to_owned())]).unwrap());
 
@@ -92,21 +97,21 @@ fn request(inputs: serde_json::Value) -> Request {
 }
 
 fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Problem>> {
-    let allowed = ["acme/*".to_owned(), "other/web".to_owned()];
-    plan(
-        request,
-        &PlanContext {
-            catalog: &CATALOG,
-            rules,
-            allowed: &allowed,
-            identity: "bot",
-            models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
-            request_id: RequestId::new(Timestamp(id), 7),
-            repositories: &RepositoryRules::default(),
-            facts: &Facts::default(),
-            now: Timestamp(id),
-        },
-    )
+    plan(request, &context(&CATALOG, rules, id))
+}
+
+fn context<'a>(catalog: &'a Catalog, rules: &'a Rules, id: i64) -> PlanContext<'a> {
+    PlanContext {
+        catalog,
+        rules,
+        allowed: ALLOWED.as_slice(),
+        identity: "bot",
+        models: &MODELS,
+        request_id: RequestId::new(Timestamp(id), 7),
+        repositories: &ESTATE,
+        facts: &FACTS,
+        now: Timestamp(id),
+    }
 }
 
 fn planned(request: &Request) -> Result<Plan, Vec<Problem>> {
@@ -150,19 +155,7 @@ fn the_shipped_templates_load_and_render() {
     ] {
         let body = json!({ "template": template, "repositories": ["acme/api"], "requester": "zoe", "inputs": inputs });
         let request = Request::parse_json(body.to_string().as_bytes()).unwrap();
-        let rules = rules();
-        let context = PlanContext {
-            catalog: &catalog,
-            rules: &rules,
-            allowed: &["acme/*".to_owned()],
-            identity: "bot",
-            models: &Models::default(),
-            request_id: RequestId::new(Timestamp(1), 1),
-            repositories: &RepositoryRules::default(),
-            facts: &Facts::default(),
-            now: Timestamp(1),
-        };
-        let plan = plan(&request, &context).unwrap();
+        let plan = plan(&request, &context(&catalog, &rules(), 1)).unwrap();
         let prompt = &plan.jobs[0].prompt;
         assert!(prompt.contains(wanted), "{prompt}");
         assert!(!prompt.contains("{{") && !prompt.contains("{%") && !prompt.contains("\n\n\n\n"), "{prompt}");
@@ -231,7 +224,7 @@ fn a_request_that_is_wrong_anywhere_is_refused_whole_with_every_reason() {
         ),
         (json!({ "repositories": [] }), Code::NoRepositories, "repositories", "at least one"),
         (json!({ "repositories": ["acme"] }), Code::BadRepository, "repositories[0]", "owner/name"),
-        (json!({ "repositories": ["acme/old-a"] }), Code::NoRepositories, "repositories", "leaves out every"),
+        (json!({ "repositories": ["acme/old-a"] }), Code::NoRepositories, "repositories", "is left out"),
         (
             json!({ "repositories": ["acme/a", "acme/b", "ACME/A"] }),
             Code::DuplicateRepository,
