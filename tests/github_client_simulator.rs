@@ -138,6 +138,11 @@ mod bench {
             let answer = reqwest::get(format!("{}/_control/creates", self.base)).await.unwrap();
             answer.json().await.unwrap()
         }
+        pub async fn change(&self, what: &str, body: &'static str) {
+            let url = format!("{}/_control/{what}", self.base);
+            let answer = reqwest::Client::new().post(url).body(body).send().await.unwrap();
+            assert!(answer.status().is_success(), "{what}: {}", answer.status());
+        }
         pub async fn force(&self, what: &str) {
             let url = format!("{}/_control/{what}", self.base);
             let answer = reqwest::Client::new().post(url).send().await.unwrap();
@@ -388,3 +393,7 @@ mod tests {
         assert!(error.to_string().contains("prompt"), "{error}");
     }
 }
+
+#[cfg(test)]
+#[path = "github_client_simulator/atlas.rs"]
+mod atlas;

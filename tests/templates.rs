@@ -57,11 +57,6 @@ fn shipped() -> Vec<(String, String)> {
     files
 }
 
-static ALLOWED: LazyLock<[String; 2]> = LazyLock::new(|| ["acme/*".to_owned(), "other/web".to_owned()]);
-static MODELS: LazyLock<Models> =
-    LazyLock::new(|| Models { default: Some("model-a".to_owned()), ..Models::default() });
-static ESTATE: LazyLock<RepositoryRules> = LazyLock::new(RepositoryRules::default);
-static FACTS: LazyLock<Facts> = LazyLock::new(Facts::default);
 static CATALOG: LazyLock<Catalog> =
     LazyLock::new(|| Catalog::load(vec![("small/1.toml".to_owned(), SMALL.to_owned())]).unwrap());
 
@@ -97,21 +92,28 @@ fn request(inputs: serde_json::Value) -> Request {
 }
 
 fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Problem>> {
-    plan(request, &context(&CATALOG, rules, id))
+    let allowed = ["acme/*".to_owned(), "other/web".to_owned()];
+    plan_of(&CATALOG, request, (rules, &allowed), id)
 }
 
-fn context<'a>(catalog: &'a Catalog, rules: &'a Rules, id: i64) -> PlanContext<'a> {
-    PlanContext {
+fn plan_of(
+    catalog: &Catalog,
+    request: &Request,
+    (rules, allowed): (&Rules, &[String]),
+    id: i64,
+) -> Result<Plan, Vec<Problem>> {
+    let context = PlanContext {
         catalog,
         rules,
-        allowed: ALLOWED.as_slice(),
+        allowed,
         identity: "bot",
-        models: &MODELS,
+        models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
         request_id: RequestId::new(Timestamp(id), 7),
-        repositories: &ESTATE,
-        facts: &FACTS,
+        repositories: &RepositoryRules::default(),
+        facts: &Facts::default(),
         now: Timestamp(id),
-    }
+    };
+    plan(request, &context)
 }
 
 fn planned(request: &Request) -> Result<Plan, Vec<Problem>> {
@@ -155,7 +157,7 @@ fn the_shipped_templates_load_and_render() {
     ] {
         let body = json!({ "template": template, "repositories": ["acme/api"], "requester": "zoe", "inputs": inputs });
         let request = Request::parse_json(body.to_string().as_bytes()).unwrap();
-        let plan = plan(&request, &context(&catalog, &rules(), 1)).unwrap();
+        let plan = plan_of(&catalog, &request, (&rules(), &["acme/*".to_owned()]), 1).unwrap();
         let prompt = &plan.jobs[0].prompt;
         assert!(prompt.contains(wanted), "{prompt}");
         assert!(!prompt.contains("{{") && !prompt.contains("{%") && !prompt.contains("\n\n\n\n"), "{prompt}");

@@ -414,7 +414,7 @@ impl Default for Notices {
 }
 impl Default for Worker {
     fn default() -> Self {
-        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 64 }
+        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 32 }
     }
 }
 impl Default for Log {

@@ -18,7 +18,6 @@ use crate::{
         fault::{Code, Fault},
         read::{Answer, Body, Filter, bytes, limit, media_type, ok, unsupported},
     },
-    job::time::Timestamp,
     pipeline::{
         ApplyError, Context, LedgerError, SubmitError,
         plan_view::{Applicable, Wanted},
@@ -119,7 +118,7 @@ async fn refused(
         SubmitError::Invalid(problems) => Submitted::invalid(written, problems),
         SubmitError::Conflict(why) => Fault::new(conflict(context, key).await?, why),
         SubmitError::Ledger(error) => error.into(),
-        error @ SubmitError::Later { until, .. } => later(context, &error, until),
+        SubmitError::Later { until, .. } => Fault::later(error.to_string(), until.since(context.now())),
     })
 }
 
@@ -136,11 +135,6 @@ async fn conflict(context: &Context, key: Option<&str>) -> Result<Code, LedgerEr
         None => None,
     };
     Ok(if known.is_some() { Code::IdempotencyConflict } else { Code::TemplateChanged })
-}
-
-/// Nothing was kept, and nothing was guessed.
-fn later(context: &Context, error: &SubmitError, until: Timestamp) -> Fault {
-    Fault::later(error.to_string(), until.since(context.now()))
 }
 
 /// How much of a plan is asked for.

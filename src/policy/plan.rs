@@ -45,7 +45,19 @@ pub struct PlanContext<'a> {
     pub now: Timestamp,
 }
 
-impl PlanContext<'_> {
+impl<'a> PlanContext<'a> {
+    fn case(&self, repository: &'a Repository, template: &'a Template, requester: &'a str) -> Case<'a> {
+        Case {
+            repository,
+            template,
+            rules: self.repositories,
+            facts: self.facts.of(repository),
+            requester,
+            pools: &self.rules.pools,
+            now: self.now,
+        }
+    }
+
     fn class(&self, repository: &Repository) -> Class {
         self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
     }
@@ -327,15 +339,7 @@ fn jobs(
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
     for repository in repositories {
-        let case = Case {
-            repository: &repository,
-            template,
-            rules: context.repositories,
-            facts: context.facts.of(&repository),
-            requester: &request.requester,
-            pools: &context.rules.pools,
-            now: context.now,
-        };
+        let case = context.case(&repository, template, &request.requester);
         let choice = chosen(&mut choices, &case, context, request)?;
         let mut decision = decide(&case, choice);
         let adopts = eligibility::adopted(&case).cloned();
@@ -343,15 +347,9 @@ fn jobs(
             skipped.push(skip);
             continue;
         }
-        let rule = context.repositories.of(&repository);
-        let prompt = match prompts.render(&repository, &Surroundings::of(template, rule, case.facts)) {
-            // What this one repository does not have is its own matter.
-            Err(problem) if problem.code == Code::UndefinedVariable && !template.wanted.is_nothing() => {
-                decision.add(Finding::new(Outcome::Deny, "context-missing", problem.what));
-                skipped.extend(Skip::denied(&repository, &decision));
-                continue;
-            }
-            prompt => prompt?,
+        let Some(prompt) = rendered(&prompts, &case, &mut decision)? else {
+            skipped.extend(Skip::denied(&repository, &decision));
+            continue;
         };
         bytes = bytes.saturating_add(prompt.len());
         if bytes > PLAN_BYTES_MAX {
@@ -403,6 +401,23 @@ fn chosen<'c>(
             free.insert(choice)
         }
     })
+}
+
+/// None: the repository lacks something that the texts print. That is its own matter, and noted.
+fn rendered(
+    prompts: &Prompts<'_>,
+    case: &Case<'_>,
+    decision: &mut Decision,
+) -> Result<Option<String>, Problem> {
+    let rule = case.rules.of(case.repository);
+    let around = Surroundings::of(case.template, rule, case.facts);
+    match prompts.render(case.repository, &around) {
+        Err(problem) if problem.code == Code::UndefinedVariable && case.template.tells_of_repository() => {
+            decision.add(Finding::new(Outcome::Deny, "context-missing", problem.what));
+            Ok(None)
+        }
+        prompt => prompt.map(Some),
+    }
 }
 
 /// Everything that policy has to say of one job.

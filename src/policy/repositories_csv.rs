@@ -91,7 +91,7 @@ fn entry(fields: &[(&str, &str)]) -> Result<(String, String), String> {
             }
             other => (other, quoted(value)),
         };
-        toml.push_str(&format!("{key} = {value}\n"));
+        toml.extend([key, " = ", value.as_str(), "\n"]);
     }
     if repository.is_empty() {
         return Err("no repository is named".to_owned());
@@ -102,8 +102,11 @@ fn entry(fields: &[(&str, &str)]) -> Result<(String, String), String> {
     }
 }
 
+/// The line that it begins on, and its fields.
+type Row = (usize, Vec<String>);
+
 /// Each row with the line that it begins on; empty lines are left out. Err: the line, and what is wrong.
-fn rows(csv: &str) -> Result<Vec<(usize, Vec<String>)>, (usize, String)> {
+fn rows(csv: &str) -> Result<Vec<Row>, (usize, String)> {
     let csv = csv.strip_prefix('\u{feff}').unwrap_or(csv);
     let mut rows = Vec::new();
     let (mut line, mut begins) = (1_usize, 1_usize);

@@ -20,6 +20,11 @@ impl Template {
         self.requires.green_checks || self.required_checks.is_some()
     }
 
+    /// True if the texts print something that one repository may have and another may not.
+    pub(super) fn tells_of_repository(&self) -> bool {
+        !self.wanted.is_nothing() || render::named(self).contains("repository.test_command")
+    }
+
     /// What must be known of a repository for what is required there, and for what the texts name of it.
     pub(super) fn wants(&self) -> Wanted {
         let mut wants = self.requires.wanted();

@@ -8,6 +8,7 @@ mod feed;
 mod freezes;
 mod history;
 mod leases;
+mod many;
 mod notices;
 mod opening;
 mod orders;

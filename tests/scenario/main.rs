@@ -24,6 +24,7 @@ mod limits;
 mod oracle;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
 mod repositories;
 #[cfg(test)]
 mod workers;

@@ -60,12 +60,12 @@ impl Group {
         format!("{}/{life}/{id}", self.stream)
     }
 
-    /// Entries that nobody has read yet; waits a while for the first one.
-    pub async fn unread(&mut self, count: usize) -> Result<Vec<Entry>, RedisFault> {
+    /// Entries that nobody has read yet; waits for the first one, `most` at most.
+    pub async fn unread(&mut self, count: usize, most: Duration) -> Result<Vec<Entry>, RedisFault> {
         let Some(own) = &mut self.own else { return Ok(Vec::new()) };
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg(&self.name).arg(&self.options.consumer).arg("COUNT").arg(count);
-        read.arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX));
+        read.arg("BLOCK").arg(u64::try_from(most.min(BLOCK).as_millis()).unwrap_or(u64::MAX).max(1));
         read.arg("STREAMS").arg(&self.stream).arg(">");
         Ok(delivered(read.query_async(own).await?))
     }

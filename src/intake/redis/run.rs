@@ -92,7 +92,7 @@ impl Reader<'_> {
                 continue;
             }
             let entries = tokio::select! {
-                entries = group.unread(self.count) => entries?,
+                entries = group.unread(self.count, self.patience()) => entries?,
                 () = context.shutdown.cancelled() => break,
             };
             self.count = next_count(self.count, &entries, self.intake.options.batch_max);
@@ -139,9 +139,14 @@ impl Reader<'_> {
         group.hold(&ids).await
     }
 
+    /// How long a reading may wait: what is in hand must be said to be so in time.
+    fn patience(&self) -> Duration {
+        if self.later.is_empty() { Duration::MAX } else { Duration::from_millis(self.claim_every().0) }
+    }
+
     /// Until the next duty.
     async fn pause(&self) {
-        let wait = std::time::Duration::from_millis(self.claim_every().0.min(1_000));
+        let wait = Duration::from_millis(self.claim_every().0.min(1_000));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = self.intake.context.shutdown.cancelled() => {}
