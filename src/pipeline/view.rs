@@ -166,6 +166,9 @@ impl BudgetView {
     }
 }
 
+/// A request as the ledger keeps it, as the callers of the pipeline see it.
+pub type RequestRecord = RequestRow;
+
 /// One request with its jobs counted by state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestView {

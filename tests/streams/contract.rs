@@ -42,6 +42,8 @@ fn full() -> Value {
         ("idempotency_key", json!("nightly 7")),
         ("deadline_minutes", json!(90)),
         ("hold", json!(true)),
+        ("model", json!("gpt-5.4")),
+        ("model_reason", json!("it knows the language")),
     ] {
         full[name] = value;
     }

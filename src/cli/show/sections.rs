@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use crate::{
     cli::{dead, exit::CliError, screen::Tone, words},
-    ledger::rows::RequestRow,
-    pipeline::view::JobDetail,
+    pipeline::view::{JobDetail, RequestRecord},
 };
 
 use super::Page;
@@ -45,7 +44,7 @@ pub fn asked(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> {
 }
 
 /// Who asked for what, and why.
-pub fn request(request: &RequestRow, page: &mut Page<'_>) -> Result<(), CliError> {
+pub fn request(request: &RequestRecord, page: &mut Page<'_>) -> Result<(), CliError> {
     page.field("by", &format!("{}, team {}", request.requester, request.team))?;
     page.field("accepted", &page.moment(request.created_at))?;
     page.field("reason", request.reason.as_deref().unwrap_or_default())?;
