@@ -12,7 +12,7 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::{Models, credits::Decimal, template::Risk},
+    policy::{Models, credits::Decimal, repositories::Class, template::Risk},
 };
 
 /// Everything that can be set.
@@ -199,7 +199,7 @@ pub struct Route {
     /// Of the template: `low`, `medium` or `high`; left out: all of them.
     pub risk: Option<Risk>,
     /// Of the repository: `standard`, `sensitive` or `regulated`; left out: all of them.
-    pub class: Option<String>,
+    pub class: Option<Class>,
     pub model: String,
 }
 
@@ -414,7 +414,7 @@ impl Default for Notices {
 }
 impl Default for Worker {
     fn default() -> Self {
-        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 64 }
+        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 32 }
     }
 }
 impl Default for Log {

@@ -46,8 +46,8 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(gates::routes())
         .merge(freezes::routes())
         .merge(reports::routes())
-        .merge(repositories::routes())
         .merge(templates::routes())
+        .merge(repositories::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

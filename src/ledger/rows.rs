@@ -141,13 +141,13 @@ impl JobRow {
     pub fn pull(&self) -> Option<Pull> {
         self.pull_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
-    /// The open pull request that it goes on with, if it does.
-    pub fn adopts(&self) -> Option<OpenPull> {
-        self.adopts_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
-    }
     /// What policy said of it when it was planned.
     pub fn decision(&self) -> Decision {
         self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+    /// The open pull request that it goes on with, if it does.
+    pub fn adopts(&self) -> Option<OpenPull> {
+        self.adopts_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
     /// What budgets care about.
     pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {

@@ -26,7 +26,7 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, Models, RepositoryRules, freeze::Freeze},
+    policy::{Catalog, Models, RepositoryRules, freeze::Freeze, repositories::Class},
     worker::{DueQueue, Pulse},
 };
 
@@ -58,7 +58,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             cadence: CadenceRule::default(),
-            admit_batch: 64,
+            admit_batch: 32,
             starts_in_flight: 16,
             start_within: Millis::seconds(60),
             look_up_window: Millis::seconds(180),
@@ -86,9 +86,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The class of a repository; None: no rule covers it.
-    pub fn class(&self, repository: &Repository) -> Option<&str> {
-        self.repositories.of(repository).map(|rule| rule.class.as_str())
+    /// By its rule; without one it is a standard repository.
+    pub fn class_of(&self, repository: &Repository) -> Class {
+        self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
+    }
+    /// The same as a word; every repository has one.
+    pub fn class(&self, repository: &Repository) -> Option<&'static str> {
+        Some(self.class_of(repository).as_str())
     }
 }
 

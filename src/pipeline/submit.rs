@@ -3,7 +3,6 @@
 use crate::{
     job::{
         id::{JobId, RequestId},
-        repository::Repository,
         state::State,
         time::{Millis, Timestamp},
     },
@@ -44,11 +43,6 @@ impl Draft {
 }
 
 impl Context {
-    /// The class of a repository; None: no rule gives it one.
-    pub fn class_of(&self, repository: &Repository) -> Option<String> {
-        self.policy.class(repository).map(str::to_owned)
-    }
-
     /// What would be done, with nothing kept.
     pub async fn plan(&self, request: &Request) -> Result<Plan, SubmitError> {
         let facts = self.survey(request).await?;

@@ -21,6 +21,7 @@ use crate::{
         models::Choice,
         problem::Code,
         render::Prompts,
+        repositories::Class,
         request::{REPOSITORIES_MAX, sha256},
         surroundings::Surroundings,
         text,
@@ -57,9 +58,8 @@ impl<'a> PlanContext<'a> {
         }
     }
 
-    /// The class of a repository; None: no rule covers it.
-    fn class(&self, repository: &Repository) -> Option<&str> {
-        self.repositories.of(repository).map(|rule| rule.class.as_str())
+    fn class(&self, repository: &Repository) -> Class {
+        self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
     }
 }
 
@@ -335,21 +335,13 @@ fn jobs(
 ) -> Result<Vec<PlannedJob>, Problem> {
     let team = request.team.as_deref().unwrap_or_default();
     let prompts = Prompts::new(template, request, team)?;
-    let mut choices: BTreeMap<Option<String>, Choice> = BTreeMap::new();
+    let mut choices: BTreeMap<Class, Choice> = BTreeMap::new();
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
     for repository in repositories {
         let case = context.case(&repository, template, &request.requester);
-        let class = context.class(&repository).map(str::to_owned);
-        let choice = match choices.entry(class) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => {
-                let choice = context.models.choose(template, free.key().as_deref(), request)?;
-                free.insert(choice)
-            }
-        };
-        let mut decision = decide(template, choice);
-        decision.extend(eligibility::judge(&case));
+        let choice = chosen(&mut choices, &case, context, request)?;
+        let mut decision = decide(&case, choice);
         let adopts = eligibility::adopted(&case).cloned();
         if let Some(skip) = Skip::denied(&repository, &decision) {
             skipped.push(skip);
@@ -395,6 +387,22 @@ fn jobs(
     Ok(jobs)
 }
 
+/// The model of a class of repositories, chosen once.
+fn chosen<'c>(
+    choices: &'c mut BTreeMap<Class, Choice>,
+    case: &Case<'_>,
+    context: &PlanContext<'_>,
+    request: &Request,
+) -> Result<&'c Choice, Problem> {
+    Ok(match choices.entry(context.class(case.repository)) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(free) => {
+            let choice = context.models.choose(case.template, *free.key(), request)?;
+            free.insert(choice)
+        }
+    })
+}
+
 /// None: the repository lacks something that the texts print. That is its own matter, and noted.
 fn rendered(
     prompts: &Prompts<'_>,
@@ -413,11 +421,12 @@ fn rendered(
 }
 
 /// Everything that policy has to say of one job.
-fn decide(template: &Template, choice: &Choice) -> Decision {
-    let mut decision = Decision::default();
-    if let Some(why) = &template.deprecated {
-        let text = format!("the template {} is deprecated: {why}", template.id());
-        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(template.id()));
+fn decide(case: &Case<'_>, choice: &Choice) -> Decision {
+    let mut decision = Decision { findings: eligibility::judge(case) };
+    if let Some(why) = &case.template.deprecated {
+        let id = case.template.id();
+        let text = format!("the template {id} is deprecated: {why}");
+        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(id));
     }
     decision.extend(choice.findings.iter().cloned());
     decision

@@ -88,7 +88,9 @@ impl<'t> Prompts<'t> {
         let PullRequestText { title, body: text } = &self.template.pull_request_text;
         let title = title.as_ref().map(|_| self.part(TITLE, given.clone())).transpose()?;
         if title.as_ref().is_some_and(String::is_empty) {
-            return Err(Problem::new(Code::PromptEmpty, "the title of the pull request is empty").at(TITLE));
+            return Err(Problem::new(Code::PromptEmpty, "the title of the pull request is empty")
+                .at(TITLE)
+                .hint("name an input that is required"));
         }
         if title.as_ref().is_some_and(|title| title.contains('\n')) {
             let what = "the title of the pull request has a line break, as every free text has";
@@ -156,7 +158,7 @@ pub fn faults(template: &Template) -> Vec<TextFault> {
         }
     }
     if faults.is_empty() {
-        faults.extend(tried(template).err());
+        faults.extend(tried(template).err().map(|fault| *fault));
     }
     faults
 }
@@ -169,7 +171,7 @@ pub fn named(template: &Template) -> BTreeSet<String> {
 }
 
 /// Renders once with made-up inputs: finds unknown filters, missing fields inside inputs, endless loops.
-fn tried(template: &Template) -> Result<(), TextFault> {
+fn tried(template: &Template) -> Result<(), Box<TextFault>> {
     let plain = match inputs::sample(&template.inputs) {
         Json::Object(map) => map,
         _ => Map::new(),
@@ -182,11 +184,11 @@ fn tried(template: &Template) -> Result<(), TextFault> {
             *value = Json::from("sample");
         }
     }
-    tried_with(template, plain)?;
-    tried_with(template, full)
+    tried_with(template, full)?;
+    tried_with(template, plain)
 }
 
-fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), TextFault> {
+fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), Box<TextFault>> {
     let request = Request {
         template: template.name.clone(),
         repositories: Vec::new(),
@@ -201,7 +203,7 @@ fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), Text
         model: None,
         model_reason: None,
     };
-    let no_line = |problem| TextFault { problem, key: PROMPT, line: None };
+    let no_line = |problem| Box::new(TextFault { problem, key: PROMPT, line: None });
     let repository = "sample/sample".parse().map_err(|_| no_line(Problem::new(Code::BadPrompt, "")))?;
     Prompts::new(template, &request, &template.team)
         .and_then(|prompts| prompts.render(&repository, &Surroundings::sample(template)).map(|_| ()))
@@ -209,7 +211,7 @@ fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), Text
             let at = problem.at.clone().unwrap_or_default();
             let (name, line) = at.split_once(':').unwrap_or((&at, ""));
             let key = [TITLE, BODY].into_iter().find(|key| *key == name).unwrap_or(PROMPT);
-            TextFault { problem, key, line: line.parse().ok() }
+            Box::new(TextFault { problem, key, line: line.parse().ok() })
         })
 }
 

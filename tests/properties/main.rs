@@ -8,6 +8,7 @@ mod books;
 mod delays;
 #[cfg(test)]
 mod eligibility;
+#[cfg(test)]
 mod freezes;
 #[cfg(test)]
 mod lifecycle;

@@ -22,6 +22,7 @@ mod letters;
 mod limits;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod repositories;
