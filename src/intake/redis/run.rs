@@ -29,7 +29,13 @@ pub async fn run(intake: Intake) {
     let shutdown = intake.context.shutdown.clone();
     let mut wait = WAIT_FIRST;
     loop {
-        let mut reader = Reader { intake: &intake, count: COUNT_FIRST, worked: false, later: Vec::new() };
+        let mut reader = Reader {
+            intake: &intake,
+            count: COUNT_FIRST,
+            worked: false,
+            later: Vec::new(),
+            last: "0".to_owned(),
+        };
         let ended = reader.life().await;
         if reader.worked {
             wait = WAIT_FIRST;
@@ -69,6 +75,8 @@ struct Reader<'a> {
     /// Something was answered: the next wait is a short one again.
     worked: bool,
     later: Vec<Waiting>,
+    /// The newest entry that was read: everything up to it is settled, or in `later`.
+    last: String,
 }
 
 impl Reader<'_> {
@@ -95,6 +103,7 @@ impl Reader<'_> {
                 entries = group.unread(self.count, self.patience()) => entries?,
                 () = context.shutdown.cancelled() => break,
             };
+            self.last = entries.last().map_or_else(|| self.last.clone(), |entry| entry.id.clone());
             self.count = next_count(self.count, &entries, self.intake.options.batch_max);
             self.take(&mut group, entries).await?;
         }
@@ -111,12 +120,11 @@ impl Reader<'_> {
     }
 
     async fn take_unsettled(&mut self, group: &mut Group) -> Result<(), RedisFault> {
-        // What waits for the provider stays unsettled: each is looked at once.
-        let mut after = "0".to_owned();
+        // What waits for the provider stays unsettled: each is looked at once, since a look counts as a delivery.
         loop {
-            let mut entries = group.unsettled(&after, self.count).await?;
+            let mut entries = group.unsettled(&self.last, self.count).await?;
             let Some(last) = entries.last() else { return Ok(()) };
-            after.clone_from(&last.id);
+            self.last.clone_from(&last.id);
             entries.retain(|entry| !self.later.iter().any(|waiting| waiting.entry.id == entry.id));
             if !self.take(group, entries).await? {
                 return Ok(());
