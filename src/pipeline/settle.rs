@@ -113,7 +113,9 @@ async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, Agent
     let paths = context.forge.changed_paths(identity, &work.job.repository, pull.number).await?;
     let checks = context.forge.checks(identity, &work.job.repository, &pull.head_sha).await?;
     let mut refused = out_of_scope(&shared, &pull, &paths);
-    if refused.is_none() && let Some(required) = &shared.spec.required_checks {
+    if refused.is_none()
+        && let Some(required) = &shared.spec.required_checks
+    {
         let named = context.forge.named_checks(identity, &work.job.repository, &pull.head_sha).await?;
         let over = context.now().since(work.job.state_since) >= required.within;
         refused = match standing(required, &named) {

@@ -56,8 +56,7 @@ mod tests {
 
     #[test]
     fn one_failed_check_outweighs_all_others_and_only_all_of_them_green_are_green() {
-        let required =
-            RequiredChecks { names: vec!["ci".into(), "lint".into()], within: Millis::minutes(1) };
+        let required = RequiredChecks { names: vec!["ci".into(), "lint".into()], within: Millis::minutes(1) };
         let of = |ci, lint| {
             standing(&required, &BTreeMap::from([("ci".to_owned(), ci), ("lint".to_owned(), lint)]))
         };

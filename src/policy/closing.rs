@@ -26,7 +26,10 @@ pub(super) fn pull_request(title: Option<&str>, body: Option<&str>) -> String {
     }
     if let Some(body) = body {
         let fence = fence(body);
-        lines.push(format!("Begin its description with this text:\n\n{fence}markdown\n{}\n{fence}", body.trim()));
+        lines.push(format!(
+            "Begin its description with this text:\n\n{fence}markdown\n{}\n{fence}",
+            body.trim()
+        ));
     }
     section("Pull request", &lines)
 }

@@ -135,7 +135,8 @@ fn check_texts(value: &Value, at: &str, problems: &mut Vec<Problem>) {
         Value::String(string) => {
             problems.extend(text::check(string, at).err());
             if let Some(kind) = text::secret_in(string) {
-                let what = format!("holds what looks like {kind}, and inputs are kept on the ledger for ever");
+                let what =
+                    format!("holds what looks like {kind}, and inputs are kept on the ledger for ever");
                 let hint = "take it out and revoke it: it has been sent already";
                 problems.push(Problem::new(Code::SecretInInput, what).at(at).hint(hint));
             }

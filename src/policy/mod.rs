@@ -2,9 +2,9 @@
 //! handed in, nothing is read, no clock is asked.
 
 pub mod catalog;
-pub mod codeowners;
 pub mod checks;
 mod closing;
+pub mod codeowners;
 pub mod credits;
 pub mod decision;
 pub mod document;

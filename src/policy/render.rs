@@ -135,9 +135,8 @@ pub fn faults(template: &Template) -> Vec<TextFault> {
     for (key, source) in sources(template) {
         let Ok(compiled) = engine.get_template(key) else { continue };
         let undeclared: BTreeSet<String> = compiled.undeclared_variables(true).into_iter().collect();
-        let strange = |name: &&String| {
-            !known.contains(&name.split('.').take(2).collect::<Vec<_>>().join("."))
-        };
+        let strange =
+            |name: &&String| !known.contains(&name.split('.').take(2).collect::<Vec<_>>().join("."));
         for name in undeclared.iter().filter(strange) {
             let line = source.lines().position(|line| line.contains(name.as_str()));
             let what = format!("the {} names `{name}`, which it is not given", noun(key));

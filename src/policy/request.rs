@@ -150,7 +150,11 @@ impl Request {
             text::check(model, "model")?;
             let graphic = model.chars().all(|c| c.is_ascii_graphic());
             if !(1..=100).contains(&model.len()) || !graphic {
-                return wrong("model", "not the name of a model", "use 1 to 100 printable characters, no blanks");
+                return wrong(
+                    "model",
+                    "not the name of a model",
+                    "use 1 to 100 printable characters, no blanks",
+                );
             }
         }
         Ok(self)

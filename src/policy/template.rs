@@ -56,9 +56,17 @@ impl Fallback {
         let what = "An earlier task with everything above ran out of time. Do only this, and leave the rest:";
         let scope = self.scope.as_ref().map(|scope| {
             let globs: Vec<String> = scope.may_change.iter().map(|glob| format!("`{glob}`")).collect();
-            format!("\n\nInstead of what the boundaries say, change only files that match: {}.", globs.join(", "))
+            format!(
+                "\n\nInstead of what the boundaries say, change only files that match: {}.",
+                globs.join(", ")
+            )
         });
-        format!("{}\n\n## Smaller scope\n\n{what} {}{}\n", prompt.trim_end(), self.prompt.trim(), scope.unwrap_or_default())
+        format!(
+            "{}\n\n## Smaller scope\n\n{what} {}{}\n",
+            prompt.trim_end(),
+            self.prompt.trim(),
+            scope.unwrap_or_default()
+        )
     }
 }
 

@@ -35,7 +35,9 @@ impl Faults<'_> {
             }
         }
         for name in inputs::secrets(&file.inputs) {
-            let what = format!("the input `{name}` is a secret, and everything that is put in is kept on the ledger");
+            let what = format!(
+                "the input `{name}` is a secret, and everything that is put in is kept on the ledger"
+            );
             let hint = "let the agent find the secret in its own environment, and take the input out";
             self.add(&["inputs", "properties", &name], &what, hint);
         }
@@ -62,7 +64,11 @@ impl Faults<'_> {
             }
         }
         if file.required_checks.len() > CHECKS_MAX {
-            self.add(&["required_checks"], "more than 50 checks", "require the one that stands for the others");
+            self.add(
+                &["required_checks"],
+                "more than 50 checks",
+                "require the one that stands for the others",
+            );
         }
         if !file.required_checks.is_empty() && !file.pull_request {
             let hint = "leave `required_checks` out, or set `pull_request = true`";
