@@ -9,7 +9,9 @@ use serde_json::json;
 use sluicegate::{
     budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
     job::{RequestId, Timestamp},
-    policy::{Catalog, Code, Plan, PlanContext, Problem, Request, plan, render::PROMPT_BYTES_MAX},
+    policy::{
+        Catalog, Code, IdentityRule, Plan, PlanContext, Problem, Request, plan, render::PROMPT_BYTES_MAX,
+    },
 };
 
 const SMALL: &str = r#"
@@ -77,6 +79,7 @@ fn rules() -> Rules {
             budget("credits", Kind::Spend, Scope::Request),
         ],
         pools: BTreeMap::from([pool("people"), pool("platform-reviewers")]),
+        ..Rules::default()
     }
 }
 
@@ -96,6 +99,7 @@ fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Pro
             catalog: &CATALOG,
             rules,
             allowed: &allowed,
+            identities: &[IdentityRule::new("bot")],
             identity: "bot",
             default_model: Some("model-a"),
             request_id: RequestId::new(Timestamp(id), 7),
@@ -149,6 +153,7 @@ fn the_shipped_templates_load_and_render() {
             catalog: &catalog,
             rules: &rules,
             allowed: &["acme/*".to_owned()],
+            identities: &[IdentityRule::new("bot")],
             identity: "bot",
             default_model: None,
             request_id: RequestId::new(Timestamp(1), 1),
@@ -493,4 +498,38 @@ proptest! {
         prop_assert!(Request::parse_json(&bytes).is_err());
         prop_assert!(Request::parse_toml("r.toml", &bytes).is_err());
     }
+}
+
+#[test]
+fn each_job_has_the_narrowest_identity_and_without_one_there_is_no_job() {
+    let request = small();
+    let rules = rules();
+    let narrow = IdentityRule { repositories: vec!["acme/api".into()], ..IdentityRule::new("narrow") };
+    let wide = IdentityRule { repositories: vec!["acme/*".into()], ..IdentityRule::new("wide") };
+    let other = IdentityRule { templates: vec!["other".into()], ..IdentityRule::new("other") };
+    let planned = |identities: &[IdentityRule], names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let request = Request { repositories: names, ..request.clone() };
+        let allowed = ["acme/*".to_owned(), "other/web".to_owned()];
+        let context = PlanContext {
+            catalog: &CATALOG,
+            rules: &rules,
+            allowed: &allowed,
+            identities,
+            identity: "wide",
+            default_model: None,
+            request_id: RequestId::new(Timestamp(1), 7),
+        };
+        plan(&request, &context)
+    };
+    let all = [wide, narrow.clone(), other];
+    let found = planned(&all, &["acme/api", "acme/web", "other/web"]).unwrap();
+    let identities: Vec<&str> = found.jobs.iter().map(|job| job.subject.identity.as_str()).collect();
+    assert_eq!(identities, ["narrow", "wide"]);
+    assert_eq!(
+        (found.skipped[0].reason.as_str(), found.skipped[0].repository.as_str()),
+        ("identity-none", "other/web")
+    );
+    let problems = planned(&[narrow], &["acme/web"]).unwrap_err();
+    assert_eq!(problems[0].code, Code::NoRepositories);
 }

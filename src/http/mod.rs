@@ -7,6 +7,7 @@ mod dead;
 mod fault;
 mod freezes;
 mod gates;
+mod identities;
 mod jobs;
 mod limits;
 mod read;
@@ -43,6 +44,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(budgets::routes())
         .merge(gates::routes())
         .merge(freezes::routes())
+        .merge(identities::routes())
         .merge(reports::routes())
         .with_state(context);
     routes

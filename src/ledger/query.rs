@@ -76,6 +76,16 @@ fn plain(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
+/// What an identity started with a template in a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    pub identity: String,
+    pub repository: Repository,
+    pub template: String,
+    pub starts: u64,
+    pub last: Timestamp,
+}
+
 /// A waiting job in short.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct WaitingJob {
@@ -407,6 +417,22 @@ impl Ledger {
             }
         };
         self.db.json(&format!("SELECT {row} FROM jobs WHERE state = 'queued'"), &[]).await
+    }
+
+    /// Every task that was started in a span (its end left out), by identity, repository and template.
+    pub async fn used(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Used>, LedgerError> {
+        let (object, text) = match self.db.dialect() {
+            crate::ledger::Dialect::Sqlite => ("json_object", ""),
+            crate::ledger::Dialect::Postgres => ("json_build_object", "::text"),
+        };
+        let sql = format!(
+            "SELECT {object}('identity', a.identity, 'repository', j.repository, 'template', r.template, \
+             'starts', COUNT(*), 'last', MAX(a.started_at)){text} \
+             FROM attempts a JOIN jobs j ON j.id = a.job_id JOIN requests r ON r.id = j.request_id \
+             WHERE a.started_at >= $1 AND a.started_at < $2 AND a.task_id IS NOT NULL \
+             GROUP BY a.identity, j.repository, r.template ORDER BY a.identity, j.repository, r.template"
+        );
+        self.db.json(&sql, &[Bind::Int(from.0), Bind::Int(to.0)]).await
     }
 
     pub async fn leases(&self) -> Result<Vec<LeaseRow>, LedgerError> {

@@ -25,8 +25,10 @@ use crate::{
     },
     news::News,
     notify::Sink,
-    pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, freeze::Freeze},
+    pipeline::{
+        catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
+    },
+    policy::{Catalog, IdentityRule, freeze::Freeze},
     worker::{DueQueue, Pulse},
 };
 
@@ -75,7 +77,9 @@ pub struct Policy {
     pub rules: Arc<Rules>,
     /// Globs of the repositories of this installation.
     pub allowed: Vec<String>,
+    /// Works where several fit equally.
     pub identity: String,
+    pub identities: Vec<IdentityRule>,
     pub default_model: Option<String>,
     /// Of the file; those that people make are in the ledger.
     pub freezes: Arc<[Freeze]>,
@@ -159,6 +163,7 @@ pub struct Context {
     pub specs: Specs,
     pub closures: Closures,
     pub freezes: Freezes,
+    pub tokens: Tokens,
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,

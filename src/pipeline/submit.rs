@@ -53,6 +53,7 @@ impl Context {
             catalog: &self.policy.catalog,
             rules: &self.policy.rules,
             allowed: &self.policy.allowed,
+            identities: &self.policy.identities,
             identity: &self.policy.identity,
             default_model: self.policy.default_model.as_deref(),
             request_id,

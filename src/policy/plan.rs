@@ -9,7 +9,7 @@ use crate::{
     budget::{Demand, Key, Rules, Scope, Subject, rules::matches},
     job::{Repository, RequestId, time::Millis},
     policy::{
-        Catalog, Decision, Problem, Request, Template, inputs,
+        Catalog, Decision, IdentityRule, Problem, Request, Template, identity, inputs,
         problem::Code,
         render::Prompts,
         request::{REPOSITORIES_MAX, sha256},
@@ -24,7 +24,9 @@ pub struct PlanContext<'a> {
     pub rules: &'a Rules,
     /// Globs of the repositories that this installation may touch.
     pub allowed: &'a [String],
-    /// Name of the credential that will be used.
+    /// Every configured credential.
+    pub identities: &'a [IdentityRule],
+    /// Name of the one that works where several fit equally.
     pub identity: &'a str,
     /// For templates that name no model.
     pub default_model: Option<&'a str>,
@@ -88,8 +90,8 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     let template = Arc::clone(context.catalog.get(name, version).map_err(one)?);
     let request = normalised(request, &template);
     let mut problems = inputs::check(&template.validator, &template.inputs, &request.inputs);
-    problems.extend(reviewable(&template, &request, context.rules).err());
-    let (chosen, skipped) = match eligible(&request.repositories, &template, context.allowed) {
+    problems.extend(reviewable(&template, &request, context).err());
+    let (chosen, mut skipped) = match eligible(&request.repositories, &template, context.allowed) {
         Ok(found) => found,
         Err(found) => {
             problems.extend(found);
@@ -100,6 +102,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         return Err(problems);
     }
     let team = request.team.clone().unwrap_or_default();
+    let chosen = routed(&template, context, chosen, &mut skipped).map_err(one)?;
     let jobs = jobs(&request, &template, context, chosen).map_err(one)?;
     let mut plan = Plan {
         priority: request.priority.unwrap_or(template.priority),
@@ -133,13 +136,19 @@ fn normalised(request: Request, template: &Template) -> Request {
 }
 
 /// A job that nobody may review would wait for ever.
-fn reviewable(template: &Template, request: &Request, rules: &Rules) -> Result<(), Problem> {
+fn reviewable(template: &Template, request: &Request, context: &PlanContext<'_>) -> Result<(), Problem> {
     let Some(name) = &template.reviewers else { return Ok(()) };
-    let Some(pool) = rules.pools.get(name) else {
+    let Some(pool) = context.rules.pools.get(name) else {
         let what = format!("the template's reviewer pool `{name}` is not configured");
         return Err(Problem::new(Code::UnknownPool, what).at("template").hint("add it under [[pool]]"));
     };
-    let other = |login: &String| !login.eq_ignore_ascii_case(&request.requester);
+    // Where every identity is one person's, that person does not review either.
+    let only = match context.identities {
+        [one] => one.login.as_deref().unwrap_or_default(),
+        _ => "",
+    };
+    let other =
+        |login: &String| !login.eq_ignore_ascii_case(&request.requester) && !login.eq_ignore_ascii_case(only);
     if pool.members.iter().any(|member| other(&member.login)) {
         return Ok(());
     }
@@ -197,6 +206,36 @@ fn eligible(
     if problems.is_empty() { Ok((chosen, skipped)) } else { Err(told(problems)) }
 }
 
+/// Each repository with the name of its identity; those that none may work in are left out.
+fn routed<'a>(
+    template: &Template,
+    context: &PlanContext<'a>,
+    repositories: Vec<Repository>,
+    skipped: &mut Vec<Skip>,
+) -> Result<Vec<(Repository, &'a str)>, Problem> {
+    let mut routed = Vec::with_capacity(repositories.len());
+    for repository in repositories {
+        match identity::route(context.identities, context.identity, &repository, &template.name) {
+            Some(identity) => routed.push((repository, identity.name.as_str())),
+            None => {
+                let text =
+                    format!("no identity may work in {repository} with the template `{}`", template.name);
+                let repository = repository.full_name().to_owned();
+                skipped.push(Skip { repository, reason: "identity-none".to_owned(), text });
+            }
+        }
+    }
+    if routed.is_empty() {
+        let what = format!(
+            "no identity may work in any of these repositories with the template `{}`",
+            template.name
+        );
+        let hint = "widen `repositories` or `templates` of an [[identity]], or add one";
+        return Err(Problem::new(Code::NoRepositories, what).at("repositories").hint(hint));
+    }
+    Ok(routed)
+}
+
 /// The glob that covers the repository.
 fn covering<'a>(globs: &'a [String], repository: &Repository) -> Option<&'a String> {
     globs.iter().find(|glob| matches(&glob.to_ascii_lowercase(), repository.full_name()))
@@ -241,14 +280,14 @@ fn jobs(
     request: &Request,
     template: &Template,
     context: &PlanContext<'_>,
-    repositories: Vec<Repository>,
+    repositories: Vec<(Repository, &str)>,
 ) -> Result<Vec<PlannedJob>, Problem> {
     let team = request.team.as_deref().unwrap_or_default();
     let model = template.model.as_deref().or(context.default_model);
     let prompts = Prompts::new(template, request, team)?;
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
-    for repository in repositories {
+    for (repository, identity) in repositories {
         let prompt = prompts.render(&repository)?;
         bytes = bytes.saturating_add(prompt.len());
         if bytes > PLAN_BYTES_MAX {
@@ -261,7 +300,7 @@ fn jobs(
             repository: repository.clone(),
             template: template.name.clone(),
             team: team.to_owned(),
-            identity: context.identity.to_owned(),
+            identity: identity.to_owned(),
             model: model.unwrap_or(UNROUTED).to_owned(),
             request: context.request_id.to_string(),
             requester: request.requester.clone(),

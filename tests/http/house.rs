@@ -1,7 +1,7 @@
 //! A daemon's inside without its workers: the ledger on SQLite, the gate in memory, an agent that starts when told to.
 //! What the workers would do is done here by hand, so that no test waits for time to pass.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{
@@ -31,6 +31,7 @@ use sluicegate::{
         freezes::Freezes,
         rebuild::Barrier,
         resume::{self, Newcomer},
+        tokens::Tokens,
         tracker::Tracker,
     },
     policy::Catalog,
@@ -165,6 +166,7 @@ fn rules() -> Rules {
     Rules {
         budgets: vec![slots(Scope::Global, 1), slots(Scope::Repository, 1)],
         pools: [("reviewers".to_owned(), pool)].into(),
+        ..Rules::default()
     }
 }
 
@@ -244,6 +246,7 @@ impl House {
                 rules,
                 allowed: vec!["acme/*".into()],
                 identity: "bot".into(),
+                identities: vec![sluicegate::policy::IdentityRule::new("bot")],
                 default_model: None,
             },
             queues: Queues::new(&ticking, &tuning),
@@ -258,6 +261,7 @@ impl House {
             specs: Specs::default(),
             closures: Closures::default(),
             freezes: Freezes::new(Arc::default()),
+            tokens: Tokens::default(),
             sent: Sent::default(),
             apart: false.into(),
         });
