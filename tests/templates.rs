@@ -502,7 +502,7 @@ proptest! {
 
 #[test]
 fn each_job_has_the_narrowest_identity_and_without_one_there_is_no_job() {
-    let request = small();
+    let request = request(json!({ "what": "sweep" }));
     let rules = rules();
     let narrow = IdentityRule { repositories: vec!["acme/api".into()], ..IdentityRule::new("narrow") };
     let wide = IdentityRule { repositories: vec!["acme/*".into()], ..IdentityRule::new("wide") };

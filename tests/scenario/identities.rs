@@ -86,7 +86,7 @@ login = "pay-operator"
         (&json!("acme/pay-web"), &json!(1))
     );
     assert_eq!((&pay["never_used_repositories"], &pay["owner"]), (&json!(["acme/bank"]), &json!("dana")));
-    assert_eq!(stage.sluice(&["identity", "audit", "--month", "soon"]).code, 2);
+    assert_eq!(stage.sluice(&["identity", "audit", "--month", "soon"]).code, 3);
     let before = stage.json(&["identity", "audit", "--month", "2020-01"]);
     assert!(before["identities"].as_array().unwrap().iter().all(|one| one["used"] == json!([])), "{before}");
     assert_eq!(stage.sluice(&["identity", "check"]).code, 0);
