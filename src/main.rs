@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use sluicegate::{
     boot,
-    cli::{self, Cli, Command, local::ConfigCommand},
+    cli::{self, Cli, Command, TemplateCommand, local::ConfigCommand},
 };
 
 #[tokio::main]
@@ -26,6 +26,7 @@ async fn here(cli: &Cli) -> Option<anyhow::Result<u8>> {
         Command::Doctor(args) => boot::doctor(args).await,
         Command::Health(args) => boot::health::run(args).await,
         Command::Config(ConfigCommand::Check(args)) => boot::config_check(args).await,
+        Command::Template(TemplateCommand::Check(args)) => boot::template_check::run(args).await,
         Command::Bench(args) => boot::bench(args).await,
         Command::Audit(command) => boot::audit_verify_offline(command.offline()?).await,
         _ => return None,

@@ -10,7 +10,8 @@ use sluicegate::{
     budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
     job::{RequestId, Timestamp},
     policy::{
-        Catalog, Code, IdentityRule, Plan, PlanContext, Problem, Request, plan, render::PROMPT_BYTES_MAX,
+        Catalog, Code, IdentityRule, Models, Plan, PlanContext, Problem, Request, plan,
+        render::PROMPT_BYTES_MAX,
     },
 };
 
@@ -101,7 +102,7 @@ fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Pro
             allowed: &allowed,
             identities: &[IdentityRule::new("bot")],
             identity: "bot",
-            default_model: Some("model-a"),
+            models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
             request_id: RequestId::new(Timestamp(id), 7),
         },
     )
@@ -155,7 +156,7 @@ fn the_shipped_templates_load_and_render() {
             allowed: &["acme/*".to_owned()],
             identities: &[IdentityRule::new("bot")],
             identity: "bot",
-            default_model: None,
+            models: &Models::default(),
             request_id: RequestId::new(Timestamp(1), 1),
         };
         let plan = plan(&request, &context).unwrap();
@@ -517,7 +518,7 @@ fn each_job_has_the_narrowest_identity_and_without_one_there_is_no_job() {
             allowed: &allowed,
             identities,
             identity: "wide",
-            default_model: None,
+            models: &Models::default(),
             request_id: RequestId::new(Timestamp(1), 7),
         };
         plan(&request, &context)

@@ -9,14 +9,16 @@ use crate::{
         self,
         bench::{Report, Sizes, machine::Machine},
         service::{readable, told_to_stop},
-        wire,
+        template_check, wire,
     },
     cli::{
         AuditVerifyArgs, CliError, Exit,
         local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, SimulateArgs},
     },
     config::{self, ConfigError, Loaded, Settings},
-    job, ledger, simulator,
+    job, ledger,
+    policy::Problem,
+    simulator,
 };
 
 /// One line for whoever reads standard output.
@@ -51,6 +53,16 @@ pub async fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
 pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
     let summary =
         config::check(args.shared.config.as_deref(), &config::environment()).map_err(ConfigError)?;
+    let loaded = load(&args.shared)?;
+    // Without a ledger nothing was used yet.
+    if let Ok(used) = template_check::used(&loaded).await {
+        let catalog = config::load_catalog(&loaded)?;
+        let changed = catalog.iter().filter_map(|template| template_check::changed(template, &used));
+        let changed: Vec<Problem> = changed.collect();
+        if !changed.is_empty() {
+            return Err(ConfigError(changed).into());
+        }
+    }
     if args.shared.json {
         say(&serde_json::to_string(&summary)?)?;
         return Ok(Exit::Ok.code());

@@ -8,6 +8,7 @@ pub mod health;
 mod redis_check;
 mod service;
 pub mod streams;
+pub mod template_check;
 pub mod token;
 pub mod wire;
 

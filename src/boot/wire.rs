@@ -181,7 +181,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
             allowed: settings.policy.repositories.clone(),
             identity,
             identities: settings.identities.iter().map(crate::config::Identity::rule).collect(),
-            default_model: settings.policy.default_model.clone(),
+            models: settings.models.clone(),
         },
         tuning: tuning(loaded),
         gate,

@@ -74,6 +74,9 @@ impl Demand {
     }
 }
 
+/// What budgets of models count a job as when no model was chosen.
+pub const UNROUTED: &str = "auto";
+
 /// What a job is about, as far as budgets care.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {

@@ -105,7 +105,21 @@ impl Client {
     }
 
     pub async fn post(&self, path: &[&str], body: Body<'_>) -> Result<Answer, CliError> {
-        let url = self.url(path)?;
+        self.post_with(path, &[], body).await
+    }
+
+    /// `query` holds only what is set.
+    pub async fn post_with(
+        &self,
+        path: &[&str],
+        query: &[(&str, Option<String>)],
+        body: Body<'_>,
+    ) -> Result<Answer, CliError> {
+        let mut url = self.url(path)?;
+        let set = query.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        for (name, value) in set {
+            url.query_pairs_mut().append_pair(name, value);
+        }
         self.send(Method::POST, url, Some(body)).await
     }
 
@@ -197,7 +211,13 @@ fn refused(status: StatusCode, body: String) -> CliError {
         said
     } else {
         let problems: Vec<String> = refusal.problems.iter().map(indented).collect();
-        format!("the input was refused, and nothing of it was kept:\n{}", problems.join("\n"))
+        let head = match refusal.code.as_str() {
+            "plan-changed" => {
+                "the plan does not hold any more, and nothing was started; what is different now:"
+            }
+            _ => "the input was refused, and nothing of it was kept:",
+        };
+        format!("{head}\n{}", problems.join("\n"))
     };
     let mut error = CliError::new(exit, what);
     error.hint = what_to_do(exit, &refusal.code).map(str::to_owned);
@@ -211,6 +231,10 @@ fn what_to_do(exit: Exit, code: &str) -> Option<&'static str> {
         (Exit::Unauthorised, _) => "name the daemon's token file with --token-file",
         (_, "unknown-job") => "look for it with `sluice jobs`",
         (_, "unknown-request") => "look for it with `sluice requests`",
+        (_, "unknown-template") => "look for it with `sluice template list`",
+        (_, "plan-changed") => {
+            "plan again with `sluice plan REQUEST --out FILE`, and look at what is different"
+        }
         (_, "unknown-budget") => "look for it with `sluice budgets`",
         (_, "illegal-event") => "look at it with `sluice show`",
         (_, "ledger-unavailable" | "ledger-unreadable") => "look closer with `sluice doctor`",

@@ -19,11 +19,13 @@ mod jobs;
 mod kill_switch;
 mod limit;
 pub mod local;
+mod plan;
 mod requests;
 mod screen;
 mod show;
 mod submit;
 mod table;
+mod template;
 mod why;
 mod words;
 mod workers;
@@ -39,6 +41,7 @@ pub use self::{
         BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs, WorkArgs,
     },
     screen::Color,
+    template::{TemplateCheckArgs, TemplateCommand},
 };
 use self::{
     client::Client,
@@ -96,6 +99,10 @@ pub enum Command {
     Workers(workers::WorkersArgs),
     /// Hand in a request: a file, or a template with inputs
     Submit(submit::SubmitArgs),
+    /// Show what a request would become, and what it would meet and cost; nothing starts
+    Plan(plan::PlanArgs),
+    /// Hand in what `plan --out` has written, if it still holds
+    Apply(plan::ApplyArgs),
     /// List jobs with their states and what they wait for
     Jobs(jobs::JobsArgs),
     /// Tell everything about one job
@@ -107,6 +114,9 @@ pub enum Command {
     /// Dead letters: list, show, retry, discard
     #[command(subcommand)]
     Dead(dead::DeadCommand),
+    /// Templates: list, show, check, diff
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// List budgets, or who holds one
     Budgets(budgets::BudgetsArgs),
     /// Set the limit of a budget, or give it back to the configuration
@@ -175,6 +185,7 @@ impl Cli {
             Command::Doctor(args) => args.shared = shared,
             Command::Health(args) => args.shared = shared,
             Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
+            Command::Template(template::TemplateCommand::Check(args)) => args.shared = shared,
             Command::Bench(args) => args.shared = shared,
             Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
             _ => {}
@@ -210,6 +221,9 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
     use act::Act;
     match command {
         Command::Submit(args) => submit::run(args, session).await,
+        Command::Plan(args) => plan::run(args, session).await,
+        Command::Apply(args) => plan::apply(args, session).await,
+        Command::Template(command) => template::run(command, session).await,
         Command::Jobs(args) => jobs::run(args, session).await,
         Command::Show(args) => show::run(args, session).await,
         Command::Why(args) => why::run(args, session).await,

@@ -1,4 +1,5 @@
-//! `sluice why JOB`: the true reason in a sentence, who holds what it waits for, and its place in line.
+//! `sluice why JOB`: the true reason in a sentence, who holds what it waits for, and its place in line; or why a repository of a
+//! request was left out.
 
 use clap::Args;
 
@@ -6,22 +7,34 @@ use crate::{
     cli::{
         Session,
         exit::{CliError, Exit},
-        gates,
+        gates, jobs,
         screen::Tone,
+        show::{Page, request},
         table::{Cell, Table},
         words,
     },
-    pipeline::view::Why,
+    job::{id::JobId, repository::Repository},
+    pipeline::view::{RequestView, Why},
 };
 
 #[derive(Args, Clone, Debug)]
 pub struct WhyArgs {
-    /// Id of the job, or the end of it (four characters or more)
-    job: String,
+    /// Id of the job, or the end of it (four characters or more); with --repository, of the request
+    id: String,
+    /// The repository of the request that is meant, also one that was left out
+    #[arg(long, value_name = "OWNER/NAME")]
+    repository: Option<Repository>,
 }
 
 pub async fn run(args: &WhyArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let answer = session.client.get(&["v1", "jobs", &args.job, "why"], &[]).await?;
+    let job = match &args.repository {
+        None => args.id.clone(),
+        Some(repository) => match of_request(&args.id, repository, session).await? {
+            Some(job) => job.to_string(),
+            None => return Ok(Exit::Ok),
+        },
+    };
+    let answer = session.client.get(&["v1", "jobs", &job, "why"], &[]).await?;
     let screen = &mut session.screen;
     if screen.json {
         screen.answer(&answer)?;
@@ -73,4 +86,37 @@ pub async fn run(args: &WhyArgs, session: &mut Session) -> Result<Exit, CliError
     }
     screen.lines(table.lines(paint))?;
     Ok(Exit::Ok)
+}
+
+/// The request's newest job in the repository. None: it was left out, and why was told.
+async fn of_request(
+    id: &str,
+    repository: &Repository,
+    session: &mut Session,
+) -> Result<Option<JobId>, CliError> {
+    let answer = session.client.get(&["v1", "requests", id], &[]).await?;
+    let view: RequestView = answer.read()?;
+    let skips = request::skips(&view.request.skipped_json)?;
+    if let Some(skip) = skips.iter().find(|skip| skip.repository.eq_ignore_ascii_case(repository.full_name()))
+    {
+        let screen = &mut session.screen;
+        if screen.json {
+            screen.line(serde_json::json!({ "skipped": skip }).to_string())?;
+        } else {
+            screen.line(format!("{repository} was left out of request {}:", view.request.id))?;
+            request::tell(skip, &mut Page { screen, now: answer.at })?;
+        }
+        return Ok(None);
+    }
+    let query =
+        [("request", Some(view.request.id.to_string())), ("repository", Some(repository.to_string()))];
+    let page: jobs::Page = session.client.get(&["v1", "jobs"], &query).await?.read()?;
+    match page.jobs.last() {
+        Some(job) => Ok(Some(job.id)),
+        None => Err(CliError::new(
+            Exit::NotFound,
+            format!("request {} does not name {repository}", view.request.id),
+        )
+        .hint("`sluice show` lists what it left out, `sluice jobs --request` what it works on")),
+    }
 }

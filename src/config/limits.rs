@@ -28,6 +28,7 @@ pub(super) fn settle(
     faults.identities(settings);
     faults.budgets(settings);
     faults.pools(settings);
+    faults.models(settings);
     if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
 }
 
@@ -45,13 +46,19 @@ impl Faults<'_> {
     }
 
     /// At the variable that set the value, or else at its place in the file.
-    fn told(&mut self, path: &[&str], problem: Problem) {
+    pub(super) fn told(&mut self, path: &[&str], problem: Problem) {
         let variables = (2..=path.len()).filter_map(|length| overlay::variable(path.get(..length)?));
         let set = variables.into_iter().find(|name| self.env.contains_key(name));
         self.problems.push(match set {
             Some(name) => problem.at(name),
             None => self.document.point_at(problem, path),
         });
+    }
+
+    /// Where a value stands, for a message about another one.
+    pub(super) fn place(&self, path: &[&str]) -> String {
+        let nowhere = Problem::new(Code::BadConfig, "");
+        self.document.point_at(nowhere, path).at.unwrap_or_default()
     }
 
     fn places(&mut self, settings: &Settings) {

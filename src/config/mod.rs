@@ -9,6 +9,7 @@ mod budgets;
 pub mod check;
 pub mod freezes;
 mod limits;
+mod models;
 mod overlay;
 pub mod secret;
 pub mod sections;
@@ -98,7 +99,7 @@ pub fn environment() -> BTreeMap<String, String> {
 }
 
 /// A text file, with its name in every error.
-fn read_text(path: &Path) -> Result<String, Problem> {
+pub fn read_text(path: &Path) -> Result<String, Problem> {
     let name = path.display().to_string();
     let bytes = fs::read(path).map_err(|error| {
         let hint = match error.kind() {

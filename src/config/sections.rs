@@ -12,7 +12,7 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::{IdentityRule, credits::Decimal},
+    policy::{IdentityRule, Models, credits::Decimal, template::Risk},
 };
 
 /// Everything that can be set.
@@ -36,6 +36,14 @@ pub struct Settings {
     /// Budgets and pools, checked.
     #[serde(skip)]
     pub rules: Rules,
+    /// As written; `models` is what they mean.
+    #[serde(rename = "route")]
+    pub routes: Vec<Route>,
+    #[serde(rename = "model")]
+    pub known_models: Vec<KnownModel>,
+    /// Routes and known models, checked, with the default and the list of `[policy]`.
+    #[serde(skip)]
+    pub models: Models,
     /// How often remote tasks are looked at; milliseconds.
     pub tracking: CadenceRule,
     pub recovery: Recovery,
@@ -201,6 +209,30 @@ pub struct Policy {
     pub default_model: Option<String>,
     /// Globs of the models that may be used; an empty list allows every model.
     pub models: Vec<String>,
+}
+
+/// Which model works on jobs of some kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Glob of templates; left out: all of them.
+    pub template: Option<String>,
+    /// Of the template: `low`, `medium` or `high`; left out: all of them.
+    pub risk: Option<Risk>,
+    /// Of the repository: `standard`, `sensitive` or `regulated`; left out: all of them.
+    pub class: Option<String>,
+    pub model: String,
+}
+
+/// A model that the operator knows of.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownModel {
+    /// A glob.
+    pub name: String,
+    /// Classes of repositories in which it is not used; `*` for every repository.
+    #[serde(default)]
+    pub blocked_for: Vec<String>,
 }
 
 /// One budget rule.

@@ -51,6 +51,9 @@ codes! {
     TemplateChanged = "template-changed", CONFLICT, "the template is not what it was at its first use";
     /// The freeze is there already, or is not there, or whoever acts may not.
     FreezeConflict = "freeze-conflict", CONFLICT, "this cannot be done with the freeze";
+    /// The answer's problems tell what is different.
+    PlanChanged = "plan-changed", CONFLICT, "planning it again gives something else";
+    UnknownTemplate = "unknown-template", NOT_FOUND, "there is no such template";
     IllegalEvent = "illegal-event", CONFLICT, "the job's state does not allow this";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "the body is larger than 8 MiB";
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "the body is of a type not read here";

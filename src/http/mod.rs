@@ -13,6 +13,7 @@ mod limits;
 mod read;
 mod reports;
 mod requests;
+mod templates;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
@@ -46,6 +47,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(freezes::routes())
         .merge(identities::routes())
         .merge(reports::routes())
+        .merge(templates::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

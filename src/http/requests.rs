@@ -7,7 +7,7 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, Path, Request, State},
     http::{HeaderMap, StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
@@ -16,9 +16,13 @@ use serde_json::json;
 use crate::{
     http::{
         fault::{Code, Fault},
-        read::{Answer, Filter, bytes, limit, media_type, ok, unsupported},
+        read::{Answer, Body, Filter, bytes, limit, media_type, ok, unsupported},
     },
-    pipeline::{Context, LedgerError, SubmitError},
+    pipeline::{
+        ApplyError, Context, LedgerError, SubmitError,
+        plan_view::{Applicable, Wanted},
+        view::Accepted,
+    },
     policy::{self, document::Document, text},
 };
 
@@ -31,6 +35,7 @@ pub fn routes() -> Router<Arc<Context>> {
         .route("/v1/requests", get(list).post(submit))
         .route("/v1/requests/{id}", get(show))
         .route("/v1/plans", post(plan))
+        .route("/v1/plans/apply", post(apply))
 }
 
 /// A request in a body, as JSON or TOML, with the idempotency key of the header.
@@ -97,17 +102,29 @@ fn with_key(mut request: policy::Request, headers: &HeaderMap) -> Result<policy:
 async fn submit(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
     let Submitted { request, written } = submitted;
     let key = request.idempotency_key.clone();
-    let accepted = match context.submit(request).await {
-        Ok(accepted) => accepted,
-        Err(SubmitError::Invalid(problems)) => return Err(Submitted::invalid(written.as_ref(), problems)),
-        Err(SubmitError::Conflict(why)) => {
-            return Err(Fault::new(conflict(&context, key.as_deref()).await?, why));
-        }
-        Err(SubmitError::Ledger(error)) => return Err(error.into()),
-    };
+    match context.submit(request).await {
+        Ok(accepted) => Ok(answered(accepted)),
+        Err(error) => Err(refused(&context, error, written.as_ref(), key.as_deref()).await?),
+    }
+}
+
+async fn refused(
+    context: &Context,
+    error: SubmitError,
+    written: Option<&(String, Bytes)>,
+    key: Option<&str>,
+) -> Result<Fault, LedgerError> {
+    Ok(match error {
+        SubmitError::Invalid(problems) => Submitted::invalid(written, problems),
+        SubmitError::Conflict(why) => Fault::new(conflict(context, key).await?, why),
+        SubmitError::Ledger(error) => error.into(),
+    })
+}
+
+fn answered(accepted: Accepted) -> Response {
     let status = if accepted.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let location = [(header::LOCATION, format!("/v1/requests/{}", accepted.request))];
-    Ok((status, location, axum::Json(accepted)).into_response())
+    (status, location, axum::Json(accepted)).into_response()
 }
 
 /// The ledger looks at the key first, so a key that is known is what the conflict is about.
@@ -119,9 +136,40 @@ async fn conflict(context: &Context, key: Option<&str>) -> Result<Code, LedgerEr
     Ok(if known.is_some() { Code::IdempotencyConflict } else { Code::TemplateChanged })
 }
 
-async fn plan(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
+/// How much of a plan is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanQuery {
+    /// A repository; left out: all prompts. Empty: none.
+    prompt: Option<String>,
+    /// With what can be applied later.
+    #[serde(default)]
+    applicable: bool,
+}
+
+async fn plan(
+    State(context): State<Arc<Context>>,
+    Filter(query): Filter<PlanQuery>,
+    submitted: Submitted,
+) -> Answer {
     let Submitted { request, written } = submitted;
-    context.preview(&request).map(ok).map_err(|problems| Submitted::invalid(written.as_ref(), problems))
+    let wanted = Wanted { prompt: query.prompt, outline: query.applicable };
+    match context.preview(&request, &wanted).await {
+        Ok(view) => Ok(ok(view)),
+        Err(error) => Err(refused(&context, error, written.as_ref(), None).await?),
+    }
+}
+
+async fn apply(State(context): State<Arc<Context>>, Body(planned): Body<Applicable>) -> Answer {
+    let key = planned.request.idempotency_key.clone();
+    match context.apply(planned).await {
+        Ok(accepted) => Ok(answered(accepted)),
+        Err(ApplyError::Changed(problems)) => {
+            let fault = Fault::invalid(problems);
+            Err(Fault { code: Code::PlanChanged, ..fault })
+        }
+        Err(ApplyError::Submit(error)) => Err(refused(&context, error, None, key.as_deref()).await?),
+    }
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,7 @@ use crate::{
     },
     ledger::{
         LedgerError,
+        apply::model_dedup,
         command::{Command, Fence, FreezeChange, Warrant},
         db::{Bind, Tx},
         rows::{
@@ -24,7 +25,7 @@ use crate::{
         table,
         working_set::{Shared, WorkingSet},
     },
-    policy::freeze::Exempt,
+    policy::freeze::{Exempt, Exemption},
 };
 
 /// Requests never change, so they are kept.
@@ -125,8 +126,11 @@ impl Needs {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
             }
-            Command::Seen { job, seen, .. } => {
+            Command::Seen { job, attempt, seen, .. } => {
                 self.jobs.insert(*job);
+                // Only a look at the task itself tells its model; lists do not.
+                let tells = seen.task.sessions.iter().flatten().any(|session| session.model.is_some());
+                self.dedups.extend(tells.then(|| model_dedup(*attempt)));
                 self.takers.extend((seen.event == Some(Event::Resumed)).then_some(*job));
                 self.awake.extend((!seen.task.state.is_terminal()).then_some(*job));
             }
@@ -147,17 +151,7 @@ impl Needs {
             Command::Budget { key, .. } => {
                 self.keys.insert(key.clone());
             }
-            Command::Freeze { change, .. } => match change {
-                FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
-                    self.freezes.insert(name.clone());
-                }
-                FreezeChange::Exempt(exemption) => {
-                    self.jobs.extend(match exemption.exempt {
-                        Exempt::Job(job) => Some(job),
-                        Exempt::Request(_) | Exempt::Everything => None,
-                    });
-                }
-            },
+            Command::Freeze { change, .. } => self.add_of_freezes(change),
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -176,6 +170,20 @@ impl Needs {
     fn add_of_notices(&mut self, command: &Command) {
         if let Command::Delivered { notice } | Command::Undelivered { notice, .. } = command {
             self.notices.insert(*notice);
+        }
+    }
+}
+
+impl Needs {
+    fn add_of_freezes(&mut self, change: &FreezeChange) {
+        match change {
+            FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
+                self.freezes.insert(name.clone());
+            }
+            FreezeChange::Exempt(Exemption { exempt: Exempt::Job(job), .. }) => {
+                self.jobs.insert(*job);
+            }
+            FreezeChange::Exempt(_) => {}
         }
     }
 }
@@ -262,7 +270,10 @@ async fn load_jobs(
     // A job is loaded with all its attempts and active holds, or not at all.
     let ids = texts(needs.jobs.iter().filter(|job| !set.jobs.has(job)));
     let mut missing = needs.requests.clone();
+    // One that never had an attempt has no holds either.
+    let mut attempted = Vec::new();
     for row in tx.rows_in::<JobRow>(&table::JOBS, "id", &ids, "").await? {
+        attempted.extend(row.attempt_id.map(|_| row.id.to_string()));
         if let Some(shared) = cache.get(row.request_id) {
             set.requests.insert(row.request_id, shared);
         } else {
@@ -275,10 +286,11 @@ async fn load_jobs(
         cache.put(shared.row.id, Arc::clone(&shared));
         set.requests.insert(shared.row.id, shared);
     }
-    for row in tx.rows_in::<AttemptRow>(&table::ATTEMPTS, "job_id", &ids, "").await? {
+    for row in tx.rows_in::<AttemptRow>(&table::ATTEMPTS, "job_id", &attempted, "").await? {
         set.load_attempt(row);
     }
-    for hold in tx.rows_in::<HoldRow>(&table::HOLDS, "job_id", &ids, "AND t.released_at IS NULL").await? {
+    let active = "AND t.released_at IS NULL";
+    for hold in tx.rows_in::<HoldRow>(&table::HOLDS, "job_id", &attempted, active).await? {
         set.load_hold(hold);
     }
     if needs.roll_over {

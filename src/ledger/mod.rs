@@ -8,10 +8,12 @@ pub mod command;
 mod db;
 #[cfg(feature = "failpoints")]
 mod fault;
+pub mod freezes;
 mod handle;
 pub mod invariants;
 mod load;
 mod open;
+pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;

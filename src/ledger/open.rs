@@ -52,7 +52,7 @@ const BUSY_MAX: Duration = Duration::from_secs(20);
 /// How long a process that shares a SQLite file waits for one that is opening it.
 const JOIN_MAX: Duration = Duration::from_secs(10);
 /// Name of each migration, and its text for SQLite and for PostgreSQL; numbered from 1.
-const MIGRATIONS: [(&str, &str, &str); 3] = [
+const MIGRATIONS: &[(&str, &str, &str)] = &[
     (
         "ledger",
         include_str!("../../migrations/sqlite/0001_ledger.sql"),
@@ -62,6 +62,11 @@ const MIGRATIONS: [(&str, &str, &str); 3] = [
         "policy",
         include_str!("../../migrations/sqlite/0002_policy.sql"),
         include_str!("../../migrations/postgres/0002_policy.sql"),
+    ),
+    (
+        "plan",
+        include_str!("../../migrations/sqlite/0004_plan.sql"),
+        include_str!("../../migrations/postgres/0004_plan.sql"),
     ),
     (
         "times",
@@ -153,7 +158,7 @@ fn migrator(text: fn((&'static str, &'static str, &'static str)) -> &'static str
         let sql = SqlStr::from_static(text(names));
         Migration::new(number, names.0.into(), MigrationType::Simple, sql, false)
     };
-    Migrator::with_migrations((1..).zip(MIGRATIONS).map(migration).collect())
+    Migrator::with_migrations((1..).zip(MIGRATIONS.iter().copied()).map(migration).collect())
 }
 
 /// Names the store in a message, without what may be secret in its URL.

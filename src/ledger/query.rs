@@ -17,7 +17,7 @@ use crate::{
         db::Bind,
         load::share,
         rows::{
-            AttemptRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow, HeadRow, HoldRow, JobRow,
+            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow,
             LeaseRow, NoticeRow, Phase, PromptRow, RequestRow, WorkerRow,
         },
         table,
@@ -84,14 +84,6 @@ pub struct Used {
     pub template: String,
     pub starts: u64,
     pub last: Timestamp,
-}
-
-/// A waiting job in short.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct WaitingJob {
-    pub id: JobId,
-    pub repository: Repository,
-    pub request_id: RequestId,
 }
 
 impl Ledger {
@@ -311,7 +303,7 @@ impl Ledger {
         Ok(rows.into_iter().map(|row| self.truth(row)).collect())
     }
 
-    fn truth(&self, row: BudgetRow) -> Truth {
+    pub(super) fn truth(&self, row: BudgetRow) -> Truth {
         let limit = row.limit_override.or_else(|| self.rules.limit(&row.id));
         Truth { closed: row.closure(), key: row.id, used: row.used, limit, version: row.version }
     }
@@ -393,30 +385,6 @@ impl Ledger {
     pub async fn closed_gates(&self) -> Result<Vec<BudgetRow>, LedgerError> {
         let tail = "WHERE t.id LIKE 'gate/%' AND t.closed_json IS NOT NULL ORDER BY t.id";
         self.db.rows(&table::BUDGETS, tail, &[]).await
-    }
-
-    /// Freezes that people made and nobody has lifted.
-    pub async fn freezes(&self) -> Result<Vec<FreezeRow>, LedgerError> {
-        self.db.rows(&table::FREEZES, "WHERE t.lifted_at IS NULL ORDER BY t.name", &[]).await
-    }
-
-    /// Exceptions that end after a time.
-    pub async fn exemptions(&self, now: Timestamp) -> Result<Vec<ExemptionRow>, LedgerError> {
-        let tail = "WHERE t.until > $1 ORDER BY t.created_at, t.id";
-        self.db.rows(&table::EXEMPTIONS, tail, &[Bind::Int(now.0)]).await
-    }
-
-    /// Which jobs wait, as far as a freeze may concern them.
-    pub async fn waiting(&self) -> Result<Vec<WaitingJob>, LedgerError> {
-        let row = match self.db.dialect() {
-            crate::ledger::Dialect::Sqlite => {
-                "json_object('id', id, 'repository', repository, 'request_id', request_id)"
-            }
-            crate::ledger::Dialect::Postgres => {
-                "json_build_object('id', id, 'repository', repository, 'request_id', request_id)::text"
-            }
-        };
-        self.db.json(&format!("SELECT {row} FROM jobs WHERE state = 'queued'"), &[]).await
     }
 
     /// Every task that was started in a span (its end left out), by identity, repository and template.

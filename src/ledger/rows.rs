@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::{Amount, ClosedBy, Closure, Key, Release, Subject},
+    budget::{Amount, ClosedBy, Closure, Key, Release, Subject, demand::UNROUTED},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
@@ -16,6 +16,7 @@ use crate::{
         time::Timestamp,
     },
     policy::{
+        Decision,
         freeze::Exemption,
         template::{Fallback, RequiredChecks},
     },
@@ -137,6 +138,10 @@ impl JobRow {
     pub fn pull(&self) -> Option<Pull> {
         self.pull_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
+    /// What policy said of it when it was planned.
+    pub fn decision(&self) -> Decision {
+        self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
     /// What budgets care about.
     pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {
         Subject {
@@ -144,7 +149,7 @@ impl JobRow {
             template: request.template.clone(),
             team: request.team.clone(),
             identity: self.identity.clone(),
-            model: self.model.clone().unwrap_or_else(|| "auto".to_owned()),
+            model: self.model.clone().unwrap_or_else(|| UNROUTED.to_owned()),
             request: request.id.to_string(),
             requester: request.requester.clone(),
             pool: spec.pool.clone(),

@@ -173,8 +173,13 @@ impl WorkingSet {
 
     /// The same rows for the next batch, if the history still ends where this one left it and they are not too many.
     pub fn again(mut self, now: Timestamp, head: &HeadRow) -> Option<Self> {
-        let most = self.jobs.map.len().max(self.budgets.map.len()).max(self.requests.len());
-        if self.head != *head || most > KEPT_MAX {
+        if self.head != *head {
+            return None;
+        }
+        if self.is_full() {
+            self.thin_out();
+        }
+        if self.is_full() {
             return None;
         }
         self.now = now.max(head.at);
@@ -201,6 +206,25 @@ impl WorkingSet {
             fenced: 0,
             ..self
         })
+    }
+
+    fn is_full(&self) -> bool {
+        self.jobs.map.len().max(self.budgets.map.len()).max(self.requests.len()) > KEPT_MAX
+    }
+
+    /// Leaves jobs that are under way, of which the next batches will speak, with all that belongs to them.
+    fn thin_out(&mut self) {
+        self.jobs.map.retain(|_, row| row.attempt_id.is_some() && !row.state.is_terminal());
+        let jobs = &self.jobs.map;
+        self.attempts.map.retain(|_, row| jobs.contains_key(&row.job_id));
+        self.holds.map.retain(|_, row| jobs.contains_key(&row.job_id));
+        self.holds_of_job.retain(|job, _| jobs.contains_key(job));
+        self.numbers.retain(|job, _| jobs.contains_key(job));
+        self.demands.retain(|job, _| jobs.contains_key(job));
+        let requests: BTreeSet<RequestId> = jobs.values().map(|row| row.request_id).collect();
+        self.requests.retain(|id, _| requests.contains(id));
+        let held: BTreeSet<&Key> = self.holds.map.values().map(|row| &row.budget_id).collect();
+        self.budgets.map.retain(|key, _| held.contains(key));
     }
 
     /// Appends to the history.

@@ -28,7 +28,7 @@ use crate::{
     pipeline::{
         catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
     },
-    policy::{Catalog, IdentityRule, freeze::Freeze},
+    policy::{Catalog, IdentityRule, Models, freeze::Freeze},
     worker::{DueQueue, Pulse},
 };
 
@@ -80,14 +80,14 @@ pub struct Policy {
     /// Works where several fit equally.
     pub identity: String,
     pub identities: Vec<IdentityRule>,
-    pub default_model: Option<String>,
+    pub models: Models,
     /// Of the file; those that people make are in the ledger.
     pub freezes: Arc<[Freeze]>,
 }
 
 impl Policy {
-    /// The class of a repository; none: it has none.
-    pub fn class_of(&self, _repository: &Repository) -> Option<String> {
+    /// The class of a repository; None: no rule gives it one.
+    pub fn class(&self, _: &Repository) -> Option<&str> {
         None
     }
 }

@@ -184,7 +184,7 @@ impl Context {
         at: Timestamp,
     ) -> FreezeCheck {
         let known = self.freezes.known();
-        let class = self.policy.class_of(repository);
+        let class = self.policy.class(repository).map(str::to_owned);
         let class = class.as_deref();
         let subject = Subject { repository, template, team, class, request: None, job: None };
         let next = known.freezes.iter().filter(|freeze| freeze.covers(&subject));

@@ -13,7 +13,10 @@ use crate::{
         repository::Repository,
         time::{Millis, Timestamp},
     },
-    ledger::{BudgetChange, By, Command, LedgerError, rows::JobRow},
+    ledger::{
+        BudgetChange, By, Command, LedgerError,
+        rows::{ExemptionRow, JobRow},
+    },
     pipeline::context::{Context, SharedSpec},
     policy::freeze::{self, Exempt, Exemption, Freeze, Frozen, InForce, Subject, Waiting, written},
 };
@@ -89,7 +92,7 @@ impl Context {
             known.actors.insert(row.name, row.actor);
             known.freezes.push(freeze);
         }
-        known.exemptions = exemptions.iter().filter_map(|row| row.exemption()).collect();
+        known.exemptions = exemptions.iter().filter_map(ExemptionRow::exemption).collect();
         *self.freezes.now.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
         Ok(())
     }
@@ -97,7 +100,7 @@ impl Context {
     /// What keeps a job still at this moment.
     pub fn frozen(&self, job: &JobRow, shared: &SharedSpec) -> Option<Frozen> {
         let known = self.freezes.known();
-        let class = self.policy.class_of(&job.repository);
+        let class = self.policy.class(&job.repository).map(str::to_owned);
         let subject = Subject {
             repository: &job.repository,
             template: &shared.request.template,
@@ -208,15 +211,11 @@ impl Context {
         let mut waiting = Vec::new();
         let mut specs: BTreeMap<RequestId, Arc<SharedSpec>> = BTreeMap::new();
         for job in self.ledger.waiting().await? {
-            let shared = match specs.get(&job.request_id) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let shared = self.spec(job.request_id).await?;
-                    specs.insert(job.request_id, Arc::clone(&shared));
-                    shared
-                }
-            };
-            let class = self.policy.class_of(&job.repository);
+            if !specs.contains_key(&job.request_id) {
+                specs.insert(job.request_id, self.spec(job.request_id).await?);
+            }
+            let Some(shared) = specs.get(&job.request_id) else { continue };
+            let class = self.policy.class(&job.repository).map(str::to_owned);
             let subject = Subject {
                 repository: &job.repository,
                 template: &shared.request.template,

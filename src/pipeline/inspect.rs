@@ -77,6 +77,7 @@ impl Context {
             pull_url: job.pull().and_then(|pull| pull.html_url),
             task_url: attempt.and_then(|attempt| attempt.task_url.clone()),
             model: job.model.clone(),
+            findings: job.decision().findings,
             replay_of: job.replay_of,
             discarded: job.discarded_at.is_some(),
             wait: self.wait(job, &shared, attempt, place.as_ref()),
@@ -281,7 +282,7 @@ impl Context {
         wait
     }
 
-    fn is_spend(&self, key: &Key) -> bool {
+    pub(super) fn is_spend(&self, key: &Key) -> bool {
         self.policy.rules.budgets.iter().any(|rule| rule.kind == Kind::Spend && rule.name == key.name())
     }
 

@@ -18,6 +18,8 @@ pub mod inspect;
 pub mod life;
 pub mod operate;
 pub mod pick_up;
+pub mod plan_view;
+pub mod preview;
 pub mod rebuild;
 pub mod recover;
 pub mod resume;
@@ -26,6 +28,7 @@ pub mod run;
 pub mod settle;
 pub mod start;
 pub mod submit;
+pub mod templates;
 pub mod tokens;
 pub mod track;
 pub mod tracker;
@@ -36,6 +39,7 @@ pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;
 pub use freeze_acts::{FreezeError, Whom};
 pub use operate::OperateError;
+pub use preview::ApplyError;
 pub use submit::{Draft, SubmitError};
 
 /// Who does something and why, as the callers of the pipeline say it.

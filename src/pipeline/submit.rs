@@ -3,6 +3,7 @@
 use crate::{
     job::{
         id::{JobId, RequestId},
+        repository::Repository,
         state::State,
         time::Millis,
     },
@@ -10,10 +11,7 @@ use crate::{
         Command, LedgerError, NewJob, Reply,
         rows::{JobRow, RequestRow, RequestSpec},
     },
-    pipeline::{
-        context::Context,
-        view::{Accepted, PlanView},
-    },
+    pipeline::{context::Context, view::Accepted},
     policy::{self, Outcome, Plan, PlanContext, Problem, Request},
     telemetry::failpoint,
 };
@@ -43,27 +41,27 @@ impl Draft {
 }
 
 impl Context {
+    /// The class of a repository; None: no rule gives it one.
+    pub fn class_of(&self, repository: &Repository) -> Option<String> {
+        self.policy.class(repository).map(str::to_owned)
+    }
+
     /// What would be done, with nothing kept.
     pub fn plan(&self, request: &Request) -> Result<Plan, Vec<Problem>> {
         self.plan_as(request, RequestId::new(self.now(), self.entropy.draw_wide()))
     }
 
-    fn plan_as(&self, request: &Request, request_id: RequestId) -> Result<Plan, Vec<Problem>> {
+    pub(super) fn plan_as(&self, request: &Request, request_id: RequestId) -> Result<Plan, Vec<Problem>> {
         let context = PlanContext {
             catalog: &self.policy.catalog,
             rules: &self.policy.rules,
             allowed: &self.policy.allowed,
             identities: &self.policy.identities,
             identity: &self.policy.identity,
-            default_model: self.policy.default_model.as_deref(),
+            models: &self.policy.models,
             request_id,
         };
         policy::plan(request, &context)
-    }
-
-    /// The plan as people and programs read it.
-    pub fn preview(&self, request: &Request) -> Result<PlanView, Vec<Problem>> {
-        self.plan(request).map(|plan| PlanView::of(&plan))
     }
 
     /// Accepts a request once: the same idempotency key with the same body gives the first answer again.
@@ -91,8 +89,18 @@ impl Context {
     pub fn draft(&self, request: &Request) -> Result<Draft, SubmitError> {
         let id = RequestId::new(self.now(), self.entropy.draw_wide());
         let plan = self.plan_as(request, id).map_err(SubmitError::Invalid)?;
-        let row = self.request_row(id, &plan, request.body_digest())?;
-        Ok(Draft { jobs: self.job_rows(id, &plan), row })
+        self.draft_of(id, &plan, request.body_digest())
+    }
+
+    /// What is written of a plan.
+    pub(super) fn draft_of(
+        &self,
+        id: RequestId,
+        plan: &Plan,
+        body_digest: String,
+    ) -> Result<Draft, SubmitError> {
+        let row = self.request_row(id, plan, body_digest)?;
+        Ok(Draft { jobs: self.job_rows(id, plan), row })
     }
 
     /// Writes drafts, as a rule all in one transaction; one answer each, in their order. The same draft may be written

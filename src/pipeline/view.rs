@@ -17,7 +17,7 @@ use crate::{
         query::{StateCount, Used},
         rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WorkerRow},
     },
-    policy::{IdentityRule, Plan, freeze::Frozen},
+    policy::{Finding, IdentityRule, freeze::Frozen},
 };
 
 /// The answer to a submitted request.
@@ -39,51 +39,6 @@ impl Accepted {
             jobs: row.jobs,
             plan_digest: row.plan_digest.clone(),
             replayed,
-        }
-    }
-}
-
-/// A plan, for looking at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlanView {
-    pub template: String,
-    pub digest: String,
-    pub team: String,
-    pub priority: u8,
-    pub jobs: Vec<PlannedView>,
-    pub skipped: Vec<Value>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlannedView {
-    pub repository: Repository,
-    pub model: Option<String>,
-    pub budgets: Vec<Key>,
-    pub prompt_digest: String,
-    pub prompt: String,
-}
-
-impl PlanView {
-    pub fn of(plan: &Plan) -> Self {
-        let job = |job: &crate::policy::PlannedJob| PlannedView {
-            repository: job.repository.clone(),
-            model: job.model.clone(),
-            budgets: job
-                .demands
-                .iter()
-                .filter(|demand| !demand.key.is_gate())
-                .map(|demand| demand.key.clone())
-                .collect(),
-            prompt_digest: job.prompt_digest.clone(),
-            prompt: job.prompt.clone(),
-        };
-        Self {
-            template: format!("{}@{}", plan.template.name, plan.template.version),
-            digest: plan.digest.clone(),
-            team: plan.team.clone(),
-            priority: plan.priority,
-            jobs: plan.jobs.iter().map(job).collect(),
-            skipped: plan.skipped.iter().filter_map(|skip| serde_json::to_value(skip).ok()).collect(),
         }
     }
 }
@@ -120,6 +75,9 @@ pub struct JobView {
     pub pull_url: Option<String>,
     pub task_url: Option<String>,
     pub model: Option<String>,
+    /// What policy found when it was planned.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     pub replay_of: Option<JobId>,
     pub discarded: bool,
     /// None once it has ended.

@@ -1,15 +1,18 @@
 //! A request evaluated: what would run where, with which prompt, and what it would take. The same request
 //! under the same policy gives the same plan.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use serde_json::json;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use crate::{
-    budget::{Demand, Key, Rules, Scope, Subject, rules::matches},
+    budget::{Demand, Rules, Subject, demand::UNROUTED, rules::matches},
     job::{Repository, RequestId, time::Millis},
     policy::{
-        Catalog, Decision, IdentityRule, Problem, Request, Template, identity, inputs,
+        Catalog, Decision, Finding, IdentityRule, Models, Outcome, Outline, Problem, Request, Template,
+        identity, inputs,
+        models::Choice,
         problem::Code,
         render::Prompts,
         request::{REPOSITORIES_MAX, sha256},
@@ -28,9 +31,15 @@ pub struct PlanContext<'a> {
     pub identities: &'a [IdentityRule],
     /// Name of the one that works where several fit equally.
     pub identity: &'a str,
-    /// For templates that name no model.
-    pub default_model: Option<&'a str>,
+    pub models: &'a Models,
     pub request_id: RequestId,
+}
+
+impl PlanContext<'_> {
+    /// The class of a repository; None: no rule gives it one.
+    fn class(&self, _: &Repository) -> Option<&str> {
+        None
+    }
 }
 
 /// One job to be.
@@ -43,6 +52,8 @@ pub struct PlannedJob {
     pub prompt_digest: String,
     /// None: not routed, the provider chooses.
     pub model: Option<String>,
+    /// What named the model: `request`, a route, `template`, `default` or `provider`.
+    pub model_by: String,
     pub subject: Subject,
     /// What an attempt takes, coarse to fine.
     pub demands: Vec<Demand>,
@@ -56,6 +67,22 @@ pub struct Skip {
     /// A stable token.
     pub reason: String,
     pub text: String,
+    /// Everything that was found, this reason included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+impl Skip {
+    /// A repository that a decision denies; None if it does not.
+    fn denied(repository: &Repository, decision: &Decision) -> Option<Self> {
+        let decisive = decision.decisive().filter(|finding| finding.outcome == Outcome::Deny)?;
+        Some(Self {
+            repository: repository.to_string(),
+            reason: decisive.reason.clone(),
+            text: decisive.text.clone(),
+            findings: decision.findings.clone(),
+        })
+    }
 }
 
 /// The evaluated request.
@@ -79,8 +106,6 @@ pub struct Plan {
 pub const PLAN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Problems of one kind that are told one by one.
 const TOLD_MAX: usize = 20;
-/// What budgets of models count a job as when no model was chosen.
-const UNROUTED: &str = "unrouted";
 
 /// Evaluates a request. Either everything in it is right, or nothing of it is taken.
 pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Problem>> {
@@ -102,8 +127,10 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         return Err(problems);
     }
     let team = request.team.clone().unwrap_or_default();
-    let chosen = routed(&template, context, chosen, &mut skipped).map_err(one)?;
-    let jobs = jobs(&request, &template, context, chosen).map_err(one)?;
+    let jobs = jobs(&request, &template, context, chosen, &mut skipped).map_err(one)?;
+    if jobs.is_empty() {
+        return Err(nothing_left(&skipped));
+    }
     let mut plan = Plan {
         priority: request.priority.unwrap_or(template.priority),
         weight: template.weight,
@@ -115,8 +142,19 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         jobs,
         skipped,
     };
-    plan.digest = digest(&plan);
+    plan.digest = Outline::of(&plan).digest();
     Ok(plan)
+}
+
+/// Every repository that is named is left out: with the reason of each.
+fn nothing_left(skipped: &[Skip]) -> Vec<Problem> {
+    let what = "every repository that is named is left out";
+    let hint = "nothing was kept; see the reasons";
+    let reason = |skip: &Skip| {
+        Problem::new(Code::NoRepositories, format!("{} ({})", skip.text, skip.reason)).at(&skip.repository)
+    };
+    let first = Problem::new(Code::NoRepositories, what).at("repositories").hint(hint);
+    std::iter::once(first).chain(skipped.iter().take(TOLD_MAX).map(reason)).collect()
 }
 
 /// Fills in what the request leaves to the template.
@@ -194,46 +232,19 @@ fn eligible(
             problems.push(problem.at(at));
         } else if let Some(glob) = covering(&template.exclude, &repository) {
             let text = format!("the template `{}` leaves out `{glob}`", template.name);
-            skipped.push(Skip { repository: name.clone(), reason: "excluded-by-template".to_owned(), text });
+            let finding = Finding::new(Outcome::Deny, "excluded-by-template", text).by(template.id());
+            skipped.extend(Skip::denied(&repository, &Decision { findings: vec![finding] }));
         } else {
             chosen.push(repository);
         }
     }
-    if problems.is_empty() && chosen.is_empty() {
-        let what = "the template leaves out every repository that is named".to_owned();
-        problems.push(problem(Code::NoRepositories, what, "see `exclude` in the template"));
-    }
     if problems.is_empty() { Ok((chosen, skipped)) } else { Err(told(problems)) }
 }
 
-/// Each repository with the name of its identity; those that none may work in are left out.
-fn routed<'a>(
-    template: &Template,
-    context: &PlanContext<'a>,
-    repositories: Vec<Repository>,
-    skipped: &mut Vec<Skip>,
-) -> Result<Vec<(Repository, &'a str)>, Problem> {
-    let mut routed = Vec::with_capacity(repositories.len());
-    for repository in repositories {
-        match identity::route(context.identities, context.identity, &repository, &template.name) {
-            Some(identity) => routed.push((repository, identity.name.as_str())),
-            None => {
-                let text =
-                    format!("no identity may work in {repository} with the template `{}`", template.name);
-                let repository = repository.full_name().to_owned();
-                skipped.push(Skip { repository, reason: "identity-none".to_owned(), text });
-            }
-        }
-    }
-    if routed.is_empty() {
-        let what = format!(
-            "no identity may work in any of these repositories with the template `{}`",
-            template.name
-        );
-        let hint = "widen `repositories` or `templates` of an [[identity]], or add one";
-        return Err(Problem::new(Code::NoRepositories, what).at("repositories").hint(hint));
-    }
-    Ok(routed)
+/// Nobody's token may work there.
+fn no_identity(repository: &Repository, template: &Template) -> Finding {
+    let text = format!("no identity may work in {repository} with the template `{}`", template.name);
+    Finding::new(Outcome::Deny, "identity-none", text).by("[[identity]]")
 }
 
 /// The glob that covers the repository.
@@ -280,14 +291,30 @@ fn jobs(
     request: &Request,
     template: &Template,
     context: &PlanContext<'_>,
-    repositories: Vec<(Repository, &str)>,
+    repositories: Vec<Repository>,
+    skipped: &mut Vec<Skip>,
 ) -> Result<Vec<PlannedJob>, Problem> {
     let team = request.team.as_deref().unwrap_or_default();
-    let model = template.model.as_deref().or(context.default_model);
     let prompts = Prompts::new(template, request, team)?;
+    let mut choices: BTreeMap<Option<String>, Choice> = BTreeMap::new();
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
-    for (repository, identity) in repositories {
+    for repository in repositories {
+        let class = context.class(&repository).map(str::to_owned);
+        let choice = match choices.entry(class) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let choice = context.models.choose(template, free.key().as_deref(), request)?;
+                free.insert(choice)
+            }
+        };
+        let mut decision = decide(template, choice);
+        let routed = identity::route(context.identities, context.identity, &repository, &template.name);
+        decision.findings.extend(routed.is_none().then(|| no_identity(&repository, template)));
+        if let Some(skip) = Skip::denied(&repository, &decision) {
+            skipped.push(skip);
+            continue;
+        }
         let prompt = prompts.render(&repository)?;
         bytes = bytes.saturating_add(prompt.len());
         if bytes > PLAN_BYTES_MAX {
@@ -300,8 +327,8 @@ fn jobs(
             repository: repository.clone(),
             template: template.name.clone(),
             team: team.to_owned(),
-            identity: identity.to_owned(),
-            model: model.unwrap_or(UNROUTED).to_owned(),
+            identity: routed.map_or(context.identity, |identity| &identity.name).to_owned(),
+            model: choice.model.as_deref().unwrap_or(UNROUTED).to_owned(),
             request: context.request_id.to_string(),
             requester: request.requester.clone(),
             pool: template.reviewers.clone(),
@@ -309,43 +336,28 @@ fn jobs(
         };
         let prompt_digest = sha256(prompt.as_bytes());
         let demands = context.rules.demands(&subject);
+        let (model, model_by) = (choice.model.clone(), choice.by.clone());
         jobs.push(PlannedJob {
             repository,
             prompt,
             prompt_digest,
-            model: model.map(str::to_owned),
+            model,
+            model_by,
             subject,
             demands,
-            decision: Decision::default(),
+            decision,
         });
     }
     Ok(jobs)
 }
 
-/// Covers the request as normalised (without its idempotency key), the template's bytes, and each job with its
-/// prompt, model, identity and demands; the request's id, which some keys carry, is left out.
-fn digest(plan: &Plan) -> String {
-    let jobs: Vec<serde_json::Value> = plan.jobs.iter().map(decided).collect();
-    let decided = json!({
-        "request": plan.request.body_digest(),
-        "template": plan.template.digest,
-        "jobs": jobs,
-        "skipped": plan.skipped,
-    });
-    sha256(decided.to_string().as_bytes())
-}
-
-fn decided(job: &PlannedJob) -> serde_json::Value {
-    let demands: Vec<serde_json::Value> = job
-        .demands
-        .iter()
-        .map(|demand| {
-            let key = match demand.key.scope() {
-                Some((Scope::Request, _)) => Key::scoped(demand.key.name(), Scope::Request, "*"),
-                _ => demand.key.clone(),
-            };
-            json!([key, demand.amount, demand.release, demand.expiry, demand.exclude])
-        })
-        .collect();
-    json!([job.repository, job.prompt_digest, job.model, job.subject.identity, demands, job.decision])
+/// Everything that policy has to say of one job.
+fn decide(template: &Template, choice: &Choice) -> Decision {
+    let mut decision = Decision::default();
+    if let Some(why) = &template.deprecated {
+        let text = format!("the template {} is deprecated: {why}", template.id());
+        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(template.id()));
+    }
+    decision.extend(choice.findings.iter().cloned());
+    decision
 }

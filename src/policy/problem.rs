@@ -64,6 +64,8 @@ codes! {
     ContradictoryRoutes = "contradictory-routes",
     /// A model is asked for without saying why.
     ReasonMissing = "reason-missing",
+    /// What was planned and what would be done now are different.
+    PlanChanged = "plan-changed",
     /// A plan file that cannot be read, or was changed by hand.
     BadPlan = "bad-plan",
     /// A reviewer pool that is not configured.

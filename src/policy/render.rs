@@ -79,6 +79,9 @@ impl<'t> Prompts<'t> {
         }
         let PullRequestText { title, body: text } = &self.template.pull_request_text;
         let title = title.as_ref().map(|_| self.part(TITLE, given.clone())).transpose()?;
+        if title.as_ref().is_some_and(String::is_empty) {
+            return Err(Problem::new(Code::PromptEmpty, "the title of the pull request is empty").at(TITLE));
+        }
         if title.as_ref().is_some_and(|title| title.contains('\n')) {
             let what = "the title of the pull request has a line break, as every free text has";
             let hint = "name only inputs that `enum`, `const` or `pattern` limit";
@@ -152,10 +155,23 @@ pub fn faults(template: &Template) -> Vec<TextFault> {
 
 /// Renders once with made-up inputs: finds unknown filters, missing fields inside inputs, endless loops.
 fn tried(template: &Template) -> Result<(), TextFault> {
-    let sample = match inputs::sample(&template.inputs) {
+    let plain = match inputs::sample(&template.inputs) {
         Json::Object(map) => map,
         _ => Map::new(),
     };
+    // What is free text and empty by default must fit where it stands, too.
+    let mut full = plain.clone();
+    for (name, schema) in inputs::properties(&template.inputs) {
+        let free = !["enum", "const", "pattern"].iter().any(|key| schema.get(key).is_some());
+        if let Some(value) = full.get_mut(name).filter(|value| free && value.as_str() == Some("")) {
+            *value = Json::from("sample");
+        }
+    }
+    tried_with(template, plain)?;
+    tried_with(template, full)
+}
+
+fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), TextFault> {
     let request = Request {
         template: template.name.clone(),
         repositories: Vec::new(),

@@ -247,7 +247,7 @@ impl House {
                 allowed: vec!["acme/*".into()],
                 identity: "bot".into(),
                 identities: vec![sluicegate::policy::IdentityRule::new("bot")],
-                default_model: None,
+                models: sluicegate::policy::Models::default(),
             },
             queues: Queues::new(&ticking, &tuning),
             tuning,

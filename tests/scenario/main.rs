@@ -25,6 +25,8 @@ mod limits;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod workers;
 #[cfg(test)]
 mod world;

@@ -33,9 +33,12 @@ pub struct Identity {
     pub token: SecretString,
 }
 
-/// Reads the token of an identity again, where it is kept; None: it cannot be read now.
+/// From the name of an identity to its token; None: it cannot be read now.
+pub type ReadToken = dyn Fn(&str) -> Option<SecretString> + Send + Sync;
+
+/// Reads tokens again, where they are kept.
 #[derive(Clone)]
-pub struct Reread(pub Arc<dyn Fn(&str) -> Option<SecretString> + Send + Sync>);
+pub struct Reread(pub Arc<ReadToken>);
 
 impl fmt::Debug for Reread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

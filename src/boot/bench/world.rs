@@ -17,7 +17,7 @@ use crate::{
     news::Silence,
     notify::LogSink,
     pipeline::{Policy, Tuning},
-    policy::{Catalog, Request},
+    policy::{Catalog, Models, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
 
@@ -116,7 +116,7 @@ pub fn parts(
             allowed: vec!["bench/*".to_owned()],
             identities: vec![crate::policy::IdentityRule::new("bench")],
             identity: "bench".to_owned(),
-            default_model: None,
+            models: Models::default(),
         },
         tuning: Tuning {
             cadence,

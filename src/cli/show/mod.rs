@@ -1,5 +1,6 @@
-//! `sluice show JOB`: the whole trail of one job, in sections for people.
+//! `sluice show ID`: the whole trail of one job, or what became of a request, in sections for people.
 
+pub mod request;
 mod sections;
 mod trail;
 
@@ -18,15 +19,25 @@ use crate::{
 
 #[derive(Args, Clone, Debug)]
 pub struct ShowArgs {
-    /// Id of the job, or the end of it (four characters or more)
-    job: String,
+    /// Id of the job or request, or the end of it (four characters or more)
+    id: String,
     /// Print the rendered prompt as well
     #[arg(long)]
     prompt: bool,
 }
 
 pub async fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let answer = session.client.get(&["v1", "jobs", &args.job], &[]).await?;
+    let found = session.client.get(&["v1", "jobs", &args.id], &[]).await;
+    let answer = match found {
+        Err(error) if error.exit == Exit::NotFound => {
+            // The end of an id does not tell of what it is.
+            return match request::show(&args.id, session).await {
+                Err(other) if other.exit == Exit::NotFound => Err(error),
+                done => done,
+            };
+        }
+        found => found?,
+    };
     let screen = &mut session.screen;
     if screen.json {
         screen.answer(&answer)?;
@@ -50,9 +61,9 @@ pub async fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliErro
 }
 
 /// The page being written.
-struct Page<'a> {
-    screen: &'a mut Screen,
-    now: Option<Timestamp>,
+pub struct Page<'a> {
+    pub screen: &'a mut Screen,
+    pub now: Option<Timestamp>,
 }
 
 impl Page<'_> {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     cli::{dead, exit::CliError, screen::Tone, words},
+    ledger::rows::RequestRow,
     pipeline::view::JobDetail,
 };
 
@@ -38,9 +39,13 @@ pub fn head(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> {
 }
 
 pub fn asked(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> {
-    let request = &detail.request;
     page.section("asked")?;
-    page.field("request", &request.id.to_string())?;
+    page.field("request", &detail.request.id.to_string())?;
+    request(&detail.request, page)
+}
+
+/// Who asked for what, and why.
+pub fn request(request: &RequestRow, page: &mut Page<'_>) -> Result<(), CliError> {
     page.field("by", &format!("{}, team {}", request.requester, request.team))?;
     page.field("accepted", &page.moment(request.created_at))?;
     page.field("reason", request.reason.as_deref().unwrap_or_default())?;
@@ -68,6 +73,12 @@ pub fn work(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> {
     page.field("prompt", &format!("digest {}{bytes} (--prompt shows it)", detail.prompt_digest))?;
     page.field("plan", &format!("digest {}", request.plan_digest))?;
     page.field("model", job.model.as_deref().unwrap_or("not routed: the provider chooses"))?;
+    for finding in &detail.job.findings {
+        page.field(
+            "finding",
+            &format!("{}: {} ({})", finding.outcome.as_str(), finding.text, finding.reason),
+        )?;
+    }
     page.field("identity", &request.identity)?;
     page.field("usage", &format!("{} credits in {}", words::credits(detail.nano_credits), tries(detail)))
 }

@@ -1,6 +1,6 @@
 //! `sluice submit`: a request from a file or from flags; `--dry-run` only plans, `--wait` stays until every job has ended.
 
-mod input;
+pub mod input;
 mod order;
 mod wait;
 
@@ -11,17 +11,32 @@ use clap::{ArgGroup, Args};
 use crate::{
     cli::{
         Session,
+        client::Body,
         exit::{CliError, Exit},
+        plan,
         screen::{Screen, Tone},
-        table::{Cell, Table},
+        submit::input::Input,
         words,
     },
-    pipeline::view::{Accepted, PlanView},
+    pipeline::{plan_view::PlanView, view::Accepted},
 };
 
 #[derive(Args, Clone, Debug)]
-#[command(group = ArgGroup::new("what").required(true).args(["file", "template"]))]
 pub struct SubmitArgs {
+    #[command(flatten)]
+    asked: Asked,
+    /// Show what would be done; nothing is kept
+    #[arg(long)]
+    dry_run: bool,
+    /// Stay until every job has ended; exit code 7 if one ended badly
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+}
+
+/// A request, from a file or from flags.
+#[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("what").required(true).args(["file", "template"]))]
+pub struct Asked {
     /// Request as TOML or JSON; `-` reads standard input
     file: Option<PathBuf>,
     /// Template, as name or name@version
@@ -29,12 +44,20 @@ pub struct SubmitArgs {
     template: Option<String>,
     #[command(flatten)]
     fields: Fields,
-    /// Show what would be done; nothing is kept
-    #[arg(long)]
-    dry_run: bool,
-    /// Stay until every job has ended; exit code 7 if one ended badly
-    #[arg(long, conflicts_with = "dry_run")]
-    wait: bool,
+}
+
+impl Asked {
+    /// Where the request is, read if it is in a file.
+    pub fn input(&self) -> Result<Option<Input>, CliError> {
+        self.file.as_deref().map(input::read).transpose()
+    }
+
+    pub fn body<'a>(&self, input: Option<&'a Input>) -> Result<Body<'a>, CliError> {
+        match input {
+            Some(input) => Ok(input.body()),
+            None => order::from_flags(self.template.as_deref().unwrap_or_default(), &self.fields),
+        }
+    }
 }
 
 /// A request written as flags.
@@ -80,18 +103,22 @@ pub struct Fields {
 }
 
 pub async fn run(args: &SubmitArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let input = args.file.as_deref().map(input::read).transpose()?;
-    let body = match &input {
-        Some(input) => input.body(),
-        None => order::from_flags(args.template.as_deref().unwrap_or_default(), &args.fields)?,
-    };
+    let input = args.asked.input()?;
+    let body = args.asked.body(input.as_ref())?;
     if args.dry_run {
         let answer = session.client.post(&["v1", "plans"], body).await?;
         if session.screen.json {
             session.screen.answer(&answer)?;
-        } else {
-            show_plan(&answer.read()?, &mut session.screen)?;
+            return Ok(Exit::Ok);
         }
+        let plan: PlanView = answer.read()?;
+        let screen = &mut session.screen;
+        plan::show(&plan, screen)?;
+        if let Some(first) = plan.jobs.first() {
+            plan::show_prompt(first, screen)?;
+        }
+        let paint = screen.paint;
+        screen.line(paint.with(Tone::Faint, "nothing was kept: leave --dry-run out to hand it in"))?;
         return Ok(Exit::Ok);
     }
     let answer = session.client.post(&["v1", "requests"], body).await?;
@@ -104,7 +131,7 @@ pub async fn run(args: &SubmitArgs, session: &mut Session) -> Result<Exit, CliEr
     if args.wait { wait::until_ended(&accepted, session).await } else { Ok(Exit::Ok) }
 }
 
-fn tell(accepted: &Accepted, waits: bool, screen: &mut Screen) -> Result<(), CliError> {
+pub fn tell(accepted: &Accepted, waits: bool, screen: &mut Screen) -> Result<(), CliError> {
     let before =
         if accepted.replayed { "was accepted before, under this idempotency key" } else { "is accepted" };
     let jobs = words::count(accepted.jobs, "job");
@@ -115,47 +142,4 @@ fn tell(accepted: &Accepted, waits: bool, screen: &mut Screen) -> Result<(), Cli
         screen.line(format!("follow it with: sluice jobs --request {} --watch", accepted.request.short()))?;
     }
     screen.flush()
-}
-
-/// Repositories of a plan that are shown one by one.
-const SHOWN_MAX: usize = 50;
-
-fn show_plan(plan: &PlanView, screen: &mut Screen) -> Result<(), CliError> {
-    let paint = screen.paint;
-    screen.line(format!(
-        "{} would become {} of {}, team {}, priority {}; plan {}",
-        paint.with(Tone::Strong, "this request"),
-        words::count(plan.jobs.len(), "job"),
-        words::clean(&plan.template),
-        words::clean(&plan.team),
-        plan.priority,
-        words::shorten(&plan.digest, 13),
-    ))?;
-    let mut table = Table::new(&["repository", "model", "budgets"]);
-    for job in plan.jobs.iter().take(SHOWN_MAX) {
-        let budgets: Vec<&str> = job.budgets.iter().map(crate::budget::Key::as_str).collect();
-        table.row([
-            Cell::new(job.repository.full_name()),
-            Cell::new(job.model.as_deref().unwrap_or("not routed")),
-            Cell::toned(budgets.join(" "), Tone::Faint),
-        ]);
-    }
-    screen.lines(table.lines(paint))?;
-    if plan.jobs.len() > SHOWN_MAX {
-        screen.line(format!("and {} more", plan.jobs.len() - SHOWN_MAX))?;
-    }
-    for skip in &plan.skipped {
-        let text = |name: &str| skip.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-        screen.line(format!(
-            "skipped: {}: {}",
-            words::clean(text("repository")),
-            words::clean(text("text"))
-        ))?;
-    }
-    if let Some(first) = plan.jobs.first() {
-        screen.line("")?;
-        screen.line(paint.with(Tone::Faint, &format!("the prompt for {}:", first.repository)))?;
-        screen.line(words::clean_lines(&first.prompt))?;
-    }
-    screen.line(paint.with(Tone::Faint, "nothing was kept: leave --dry-run out to hand it in"))
 }

@@ -39,9 +39,12 @@ fn is_gate(demand: &Demand) -> bool {
 
 fn define(class: &Class, rules: &Rules) -> Definition {
     let mut own: Vec<String> = Vec::new();
-    let (mut demands, mut shared) = (Packer::default().list(class.demands.len()), Packer::default());
+    let plain = is_plain(class);
+    // One after another, or each as a list of its own.
+    let size = |demands: usize| if plain { 4 * demands } else { demands };
+    let (mut demands, mut shared) = (Packer::default().list(size(class.demands.len())), Packer::default());
     let gates = class.demands.iter().filter(|demand| is_gate(demand)).count();
-    let mut charged = Packer::default().list(class.demands.len() - gates);
+    let mut charged = Packer::default().list(size(class.demands.len() - gates));
     for demand in class.demands.iter() {
         let key = demand.key.as_str();
         let value = demand.key.own_value();
@@ -66,15 +69,24 @@ fn define(class: &Class, rules: &Rules) -> Definition {
         }
         let limit = rules.limit(&demand.key).map(Amount::as_i64);
         let number = number.and_then(|number| i64::try_from(number + 1).ok());
-        let packed = ask(Packer::default().list(5)).number_or_false(limit).number_or_false(number);
+        let packed = if plain {
+            Packer::default().bytes(text.as_bytes()).number(demand.amount.as_i64())
+        } else {
+            ask(Packer::default().list(5))
+        };
+        let packed = packed.number_or_false(limit).number_or_false(number);
         demands = demands.packed(&packed);
         if !is_gate(demand) {
             charged = charged.packed(&packed);
         }
     }
     let shape = hash(&shared.into_bytes());
-    let template = Packer::default().list(4).bytes(&shape).packed(&charged).flag(is_plain(class));
-    let template = template.bytes(&demands.into_bytes());
+    let demands = demands.into_bytes();
+    let template = if plain {
+        Packer::default().list(3).bytes(&shape).packed(&charged).bytes(&demands)
+    } else {
+        Packer::default().list(4).bytes(&shape).flag(false).bytes(&demands).bytes(&charged.into_bytes())
+    };
     Definition { template, own }
 }
 
@@ -83,7 +95,7 @@ pub(super) fn offers(offers: &[Offer], rules: &Rules) -> Vec<u8> {
     let mut templates: Vec<Vec<u8>> = Vec::new();
     let mut numbers: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut classes: HashMap<ClassId, usize> = HashMap::new();
-    let (mut definitions, mut entries) = (Packer::default(), Packer::default().list(offers.len()));
+    let (mut definitions, mut entries) = (Packer::default(), Packer::default().list(7 * offers.len()));
     for offer in offers {
         let count = classes.len();
         let class = *classes.entry(offer.class.id).or_insert_with(|| {
@@ -93,21 +105,21 @@ pub(super) fn offers(offers: &[Offer], rules: &Rules) -> Vec<u8> {
                 templates.push(code.clone());
                 templates.len()
             });
-            let packer = std::mem::take(&mut definitions).list(4).bytes(&class_id(offer.class.id));
+            let packer = std::mem::take(&mut definitions).bytes(&class_id(offer.class.id));
             let values = Packer::default().list(own.len());
             let values = own.iter().fold(values, |packer, value| packer.bytes(value.as_bytes()));
             let packer = packer.bytes(&hash(&code)).bytes(&values.into_bytes());
             definitions = packer.number(size(number));
             count + 1
         });
-        entries = entries.list(7).bytes(offer.job.as_bytes()).number(size(class));
+        entries = entries.bytes(offer.job.as_bytes()).number(size(class));
         entries = entries.number(i64::from(offer.band)).bytes(offer.flow.as_bytes());
         entries = entries.number(i64::from(offer.weight)).bytes(&order(offer.order));
         entries = entries.number_or_false(offer.due_at.map(|at| at.0));
     }
     let codes =
         templates.iter().fold(Packer::default().list(templates.len()), |packer, code| packer.bytes(code));
-    let classes = Packer::default().list(classes.len()).packed(&definitions);
+    let classes = Packer::default().list(4 * classes.len()).packed(&definitions);
     Packer::default().list(3).packed(&codes).packed(&classes).packed(&entries).into_bytes()
 }
 

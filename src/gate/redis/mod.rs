@@ -93,7 +93,7 @@ impl RedisGate {
 }
 
 /// How the scripts write their records; grows with every change of that. What another version of them wrote is rebuilt.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Equal for equal rules and records.
 fn rules_digest(rules: &Rules) -> String {

@@ -18,7 +18,7 @@ const fn mutant(name: &'static str, old: &'static str, new: &'static str) -> Mut
 
 impl Mutant {
     pub const ALL: [Self; 17] = [
-        mutant("dropped baton", "if #found.batons == 0 then return end", "do found.batons = {} return end"),
+        mutant("dropped baton", "if not found.batons then return end", "do found.batons = nil return end"),
         mutant("kept baton", "hand_back(found, is_shared and key)", "hand_back(found, key)"),
         mutant("stubborn group", "  group[2] = false\n", ""),
         mutant("lost release mark", "lot_mark(open.takes[at])", ""),

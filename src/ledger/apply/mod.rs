@@ -12,6 +12,8 @@ mod step;
 mod submit;
 mod workers;
 
+pub use sighting::model_dedup;
+
 use crate::ledger::{
     command::{Command, Reply},
     working_set::WorkingSet,

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::{
     budget::{Amount, Release},
     job::{
+        id::AttemptId,
         lifecycle,
         remote::{RemoteState, Task},
         state::State,
@@ -21,6 +22,7 @@ use crate::{
         rows::{AttemptRow, JobRow, Phase},
         working_set::WorkingSet,
     },
+    policy::models::differs,
 };
 
 pub fn seen(set: &mut WorkingSet, target: Target, seen: &Seen) -> Reply {
@@ -93,9 +95,27 @@ fn record(set: &mut WorkingSet, attempt: &AttemptRow, task: &Task) -> bool {
     let fresh = sighted(attempt, task, set.now);
     let news = fresh != *attempt;
     if news {
-        set.put_attempt(fresh);
+        let differing = other_model(&fresh).filter(|_| other_model(attempt).is_none());
+        set.put_attempt(fresh.clone());
+        if let Some((wanted, used)) = differing {
+            let body = json!({ "wanted": wanted, "used": used });
+            if put_notice(set, model_dedup(attempt.id), "model.differs", Some(attempt.job_id), body.clone()) {
+                set.enter("attempt.model_differs", set.about(attempt.job_id), "sluicegate", &body);
+            }
+        }
     }
     news
+}
+
+/// The model that was asked for and the one that works, if they are not the same.
+fn other_model(attempt: &AttemptRow) -> Option<(String, String)> {
+    let (wanted, used) = (attempt.model.as_ref()?, attempt.model_used.as_ref()?);
+    differs(wanted, used).then(|| (wanted.clone(), used.clone()))
+}
+
+/// Told once for an attempt.
+pub fn model_dedup(attempt: AttemptId) -> String {
+    format!("{attempt}/model_differs")
 }
 
 /// The attempt with what was seen of its task. What the provider leaves out this time is not forgotten.

@@ -28,7 +28,7 @@ local function tell(key, assumed)
   told_of[key] = true
   local one = budget(key, assumed)
   local kept = one.kept and one.kept[1] ~= queue.id and { one.kept[2], one.kept[3] }
-  figures[#figures + 1] = { key, used_of(one), limit_of(one), one.closed, kept or false }
+  figures[#figures + 1] = { key, used_of(one), limit_of(one), one.closed or false, kept or false }
 end
 for at, demand in ipairs(demands_of(queue)) do
   local key = demand[1]

@@ -6,4 +6,4 @@
 
 begin_change()
 observe(asked)
-return finish(0)
+return finish_figures(0)

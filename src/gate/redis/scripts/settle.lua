@@ -31,7 +31,7 @@ for _, one in ipairs(closed) do
   local found, kind = job(verdict[1]), verdict[3]
   if kind == ADMITTED or kind == GONE then
     forget(found)
-    if again then offer_one(again[1], again[2]) end
+    if again then offer_one(again[1], 1, again[2]) end
   elseif kind == UNANSWERED then
     enter_class(found)
   else

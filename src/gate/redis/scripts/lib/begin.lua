@@ -13,7 +13,7 @@
 local call = redis.call
 local meta = KEYS[1]
 local root = string.sub(meta, 1, -5)
-local known = call('HMGET', meta, 'epoch', 'state', 'ops', 'token', 'jobs', 'lined', 'flows', 'base', 'closed')
+local known = call('HMGET', meta, 'epoch', 'state', 'ops', 'base', 'token', 'jobs', 'lined', 'flows', 'closed')
 if not known[1] then return {'missing'} end
 if known[1] ~= ARGV[1] then return {'epoch'} end
 if known[2] == 'broken' then return {'broken'} end
@@ -28,14 +28,14 @@ local MAX = 9007199254740991
 
 -- Counters of the whole gate, written back once.
 local totals = {
-  token = tonumber(known[4]),
-  jobs = tonumber(known[5]),
-  lined = tonumber(known[6]),
-  flows = tonumber(known[7]),
+  token = tonumber(known[5]),
+  jobs = tonumber(known[6]),
+  lined = tonumber(known[7]),
+  flows = tonumber(known[8]),
   -- Budgets that the ledger told with a closure.
   closed = tonumber(known[9] or 0),
 }
-local token_base = tonumber(known[8])
+local token_base = tonumber(known[4])
 
 -- Something may have come that can be proposed: another worker is to be woken.
 local is_worth_waking = false
@@ -45,10 +45,6 @@ local read, write = cmsgpack.unpack, cmsgpack.pack
 local unpack_bytes, pack_bytes = struct.unpack, struct.pack
 -- Never written to.
 local NONE = {}
-
-local function text(number)
-  return string.format('%.0f', number)
-end
 
 -- Whether bytes `a` go before bytes `b`.
 local function is_below(a, b)

@@ -7,37 +7,26 @@ local budgets, changed_budgets = {}, {}
 -- of heavy ones.
 local FIGURES = '>Bi7i7i7i7i7'
 
+-- Always there: `told`, the version of the ledger's figure, false until it has spoken; `used`; `pending`; `token`, the last
+-- one given before the figure was heard. `limit` once it has spoken; until then `assumed`, nil: not known here, false: none.
+-- Seldom there: `closed`, {reason, actor, since, opening time or false}; `groups` of parked classes, {number, whether one
+-- of them carries the baton}; `alarm`; `kept` room, {class, since, until}; `heavy`, how many.
+-- A table of more than eight fields costs twice as much to make.
 local function budget_of(key, raw)
-  local found = {
-    key = key,
-    -- The version of the ledger's figure; false until it has spoken.
-    told = false,
-    used = 0,
-    limit = false,
-    -- {reason, actor, since, opening time or false}
-    closed = false,
-    -- The last token given before the figure was heard.
-    token = 0,
-    pending = 0,
-    -- The limit until the ledger has spoken; nil: not known here, false: none.
-    assumed = nil,
-    -- Groups of parked classes: {number, whether one of them carries the baton}.
-    groups = NONE,
-    alarm = false,
-    -- Room kept: {class, since, until}.
-    kept = false,
-    heavy = 0,
-    is_stored = raw and true or false,
-  }
+  local found
   if raw then
-    local bits, version, limit, more
-    bits, version, found.used, limit, found.pending, found.token, more = unpack_bytes(FIGURES, raw)
+    local bits, version, used, limit, pending, token, more = unpack_bytes(FIGURES, raw)
+    if bits % 4 < 2 then limit = false end
+    if bits % 2 == 1 then
+      found = { key = key, told = version, used = used, limit = limit, pending = pending, token = token, is_stored = true }
+    else
+      found = { key = key, told = false, used = used, assumed = limit, pending = pending, token = token, is_stored = true }
+    end
     if bits >= 4 then
-      bits = bits - 4
       found.closed, found.groups, found.alarm, found.kept, found.heavy = read(sub(raw, more))
     end
-    if bits < 2 then limit = false end
-    if bits % 2 == 1 then found.told, found.limit = version, limit else found.assumed = limit end
+  else
+    found = { key = key, told = false, used = 0, pending = 0, token = 0 }
   end
   budgets[key] = found
   return found
@@ -66,7 +55,7 @@ local function load_budgets(keys)
 end
 
 local function has_waiters(found)
-  return next(found.groups) ~= nil
+  return found.groups ~= nil and next(found.groups) ~= nil
 end
 
 local function change(found)
@@ -78,8 +67,10 @@ local function budget_record(found)
   local bits, more = 0, ''
   if is_told then bits, limit = 1, found.limit end
   if limit then bits = bits + 2 end
-  if found.closed or found.alarm or found.kept or found.heavy > 0 or has_waiters(found) then
-    bits, more = bits + 4, write(found.closed, found.groups, found.alarm, found.kept, found.heavy)
+  local heavy = found.heavy or 0
+  if found.closed or found.alarm or found.kept or heavy > 0 or has_waiters(found) then
+    bits = bits + 4
+    more = write(found.closed or false, found.groups or NONE, found.alarm or false, found.kept or false, heavy)
   end
   return pack_bytes(FIGURES, bits, is_told or 0, found.used, limit or 0, found.pending, found.token) .. more
 end
@@ -142,7 +133,8 @@ local function hear(truth)
   if found.told and found.told >= truth[5] then return false end
   if found.closed then totals.closed = totals.closed - 1 end
   if truth[4] then totals.closed = totals.closed + 1 end
-  found.used, found.limit, found.closed, found.told = truth[2], truth[3], truth[4], truth[5]
+  found.used, found.limit, found.told = truth[2], truth[3], truth[5]
+  if found.closed ~= truth[4] and (found.closed or truth[4]) then found.closed = truth[4] end
   found.token = totals.token
   change(found)
   return true

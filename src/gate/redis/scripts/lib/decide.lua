@@ -49,16 +49,21 @@ local function choose(demand, takes)
   return best, is_anybody
 end
 
--- The same as below, where each budget is asked for once and none is a pool.
-local function decide_plain(demands, class)
+-- The same as below, for plain demands: {key, amount, limit to assume, any, and so on}
+local function decide_plain(plain, class)
   local takes, count = {}, 0
-  for at = 1, #demands do
-    local demand = demands[at]
-    local key, amount = demand[1], demand[2]
+  for at = 1, #plain, 4 do
+    local key, amount = plain[at], plain[at + 1]
     local found = budgets[key] or budget(key)
-    if found.assumed == nil then found.assumed = demand[4] end
+    local limit = found.limit
+    if not found.told then
+      limit = found.assumed
+      if limit == nil then
+        limit = plain[at + 2]
+        found.assumed = limit
+      end
+    end
     if (found.closed or found.kept) and is_closed(found, class) then return nil, key, false end
-    local limit = found.told and found.limit or not found.told and found.assumed
     if limit and amount > 0 then
       if amount > limit then return nil, key, false end
       if found.used + found.pending + amount > limit then return nil, key, true end
@@ -73,7 +78,6 @@ end
 
 -- What is taken; or nothing, the key that refuses, and whether only room is lacking there.
 local function decide(demands, class)
-  if demands.is_plain then return decide_plain(demands, class) end
   local takes = {}
   for _, demand in ipairs(demands) do
     local key, amount = demand[1], demand[2]

@@ -99,7 +99,7 @@ local function flow_leave(band, number)
   changed_flows[number] = flow
   if flow.jobs > 0 then return end
   if flow.finish > band_time(band) then
-    call('ZADD', resting(band), text(flow.finish), number)
+    call('ZADD', resting(band), flow.finish, number)
     flow.is_stored = true
   else
     flow_numbers[flow.name], flows[number], changed_flows[number] = nil, nil, nil
@@ -119,7 +119,7 @@ end
 -- Flows without a job that time has caught up with are forgotten.
 local function forget_rested()
   for band in pairs(passed_bands) do
-    local upto = text(bands[band])
+    local upto = bands[band]
     local rested = call('ZRANGEBYSCORE', resting(band), '-inf', upto, 'LIMIT', 0, 4000)
     if #rested > 0 then
       local names = {}

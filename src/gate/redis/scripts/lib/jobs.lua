@@ -17,12 +17,13 @@ end
 local function job(id)
   local found = jobs[id]
   if found == nil then
-    local raw = call('HGET', bucket(id), id)
+    local place = bucket(id)
+    local raw = call('HGET', place, id)
     found = false
     if raw then
       local class, turn, flow, offered, at, reserved = unpack_bytes(JOB, raw)
       found = {
-        id = id, class = class, turn = turn, flow = flow, offered = offered,
+        id = id, bucket = place, class = class, turn = turn, flow = flow, offered = offered,
         -- False for one whose time has come.
         due = at ~= -1 and at, is_reserved = reserved == 1,
       }
@@ -85,7 +86,7 @@ end
 
 local function write_jobs()
   for id, found in pairs(changed_jobs) do
-    if jobs[id] then call('HSET', bucket(id), id, job_record(found)) end
+    if jobs[id] then call('HSET', found.bucket, id, job_record(found)) end
   end
   local kept, gone = {}, {}
   for id in pairs(changed_opens) do

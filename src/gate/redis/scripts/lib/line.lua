@@ -15,25 +15,25 @@ local function enter_class(found)
   settle_head(queue)
 end
 
--- Entry: {job, number of its class, band, flow, weight, order as eight bytes, due at or false}
--- True if the job was not in line.
-local function offer_one(entry, definition)
-  local id, band = entry[1], entry[3]
-  local flow = flow_by_name(band, entry[4])
+-- Entries, one after another: job, number of its class, band, flow, weight, order as eight bytes, due at or false.
+-- True if the job of the entry that begins there was not in line.
+local function offer_one(entries, at, definition)
+  local id, band, due_at = entries[at], entries[at + 2], entries[at + 6]
+  local flow = flow_by_name(band, entries[at + 3])
   local tag = next_tag(flow, band)
   local found = {
-    id = id, class = definition[1], turn = string.char(band) .. struct.pack('>I7', tag) .. entry[6],
-    flow = flow.number, offered = now, due = entry[7] and entry[7] > now and entry[7], is_reserved = false,
+    id = id, bucket = bucket(id), class = definition[1], turn = pack_bytes('>BI7', band, tag) .. entries[at + 5],
+    flow = flow.number, offered = now, due = due_at and due_at > now and due_at, is_reserved = false,
   }
-  if call('HSETNX', bucket(id), id, job_record(found)) == 0 then
+  if call('HSETNX', found.bucket, id, job_record(found)) == 0 then
     local open = open_of(id)
     if open then
-      open.again = { entry, definition }
+      open.again = { { unpack(entries, at, at + 6) }, definition }
       set_open(id, open)
     end
     return false
   end
-  flow_enter(flow, band, entry[5], tag)
+  flow_enter(flow, band, entries[at + 4], tag)
   jobs[id] = found
   totals.jobs = totals.jobs + 1
   local queue = class(found.class) or new_class(definition)
@@ -50,7 +50,7 @@ end
 
 -- The job leaves the gate.
 local function forget(found)
-  call('HDEL', bucket(found.id), found.id)
+  call('HDEL', found.bucket, found.id)
   jobs[found.id] = false
   totals.jobs = totals.jobs - 1
   local queue = class(found.class)
@@ -105,7 +105,7 @@ local function take_back(found, token, refused_key, refusal)
   enter_class(found)
   local queue = class(found.class)
   local is_ready = queue.stand == READY
-  local takes, key, is_full = decide(demands_of(queue), queue.id)
+  local takes, key, is_full = decide_class(queue)
   if not takes then
     -- Parked by the gate's own figures, which are as new as the ledger's or newer. A class that is parked already
     -- stays there.

@@ -43,7 +43,7 @@ local function heavy_entry(place, id)
 end
 
 local function set_alarm(found, at)
-  if found.alarm == at or not has_waiters(found) then return end
+  if (found.alarm or false) == at or not has_waiters(found) then return end
   if found.alarm then times_remove(alarms, found.key) end
   if at then
     times_add(alarms, at, found.key)
@@ -68,7 +68,7 @@ end
 
 local function lot_unpark(place, rank, id)
   local found = budget(place[1])
-  if found.heavy > 0 then
+  if (found.heavy or 0) > 0 then
     found.heavy = found.heavy - call('ZREM', heavy_ones, heavy_entry(place, id))
   end
   call('ZREM', parked, lot_prefix(place) .. rank .. id)
@@ -97,7 +97,7 @@ end
 
 local function set_represented(key, group, is_out)
   local found = budget(key)
-  local members = found.groups[group]
+  local members = found.groups and found.groups[group]
   if members and members[2] ~= is_out then
     members[2] = is_out
     change(found)
@@ -106,13 +106,13 @@ end
 
 local function note_heavy(place, id)
   local found = budget(place[1])
-  found.heavy = found.heavy + call('ZADD', heavy_ones, '0', heavy_entry(place, id))
+  found.heavy = (found.heavy or 0) + call('ZADD', heavy_ones, '0', heavy_entry(place, id))
   change(found)
 end
 
 -- Since when, and the class that has waited longest of those that may get a reservation.
 local function longest_heavy(found)
-  if found.heavy == 0 then return nil end
+  if (found.heavy or 0) == 0 then return nil end
   local member = call('ZRANGEBYLEX', heavy_ones, '[' .. found.key .. '\0', '+', 'LIMIT', 0, 1)[1]
   local from = #found.key + 2
   return struct.unpack('>I7', sub(member, from, from + 6)) - 35184372088832, sub(member, from + 7)

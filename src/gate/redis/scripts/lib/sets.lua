@@ -4,20 +4,26 @@ local PAGE = 128
 
 -- By bytes, all with the score 0.
 local function new_order(name, before)
-  return { key = base .. name, before = before, adds = {}, has = {}, gone = {}, page = nil, at = 1, is_full = false }
+  return {
+    key = base .. name, before = before, adds = NONE, has = NONE, gone = NONE, page = nil, at = 1, pace = 4, is_full = false,
+  }
 end
 
 local function order_sync(set)
-  local gone = {}
-  for member in pairs(set.gone) do gone[#gone + 1] = member end
-  if #gone > 0 then call_many('ZREM', set.key, gone) end
-  local adds = {}
-  for _, member in ipairs(set.adds) do
-    adds[#adds + 1] = '0'
-    adds[#adds + 1] = member
+  if set.gone ~= NONE then
+    local gone = {}
+    for member in pairs(set.gone) do gone[#gone + 1] = member end
+    if #gone > 0 then call_many('ZREM', set.key, gone) end
   end
-  if #adds > 0 then call_many('ZADD', set.key, adds) end
-  set.adds, set.has, set.gone = {}, {}, {}
+  if #set.adds > 0 then
+    local adds = {}
+    for _, member in ipairs(set.adds) do
+      adds[#adds + 1] = '0'
+      adds[#adds + 1] = member
+    end
+    call_many('ZADD', set.key, adds)
+  end
+  set.adds, set.has, set.gone = NONE, NONE, NONE
 end
 
 -- Where in the sorted list a member stands or would stand.
@@ -35,8 +41,10 @@ end
 local function order_first(set)
   while true do
     if not set.page then
-      set.page = call('ZRANGE', set.key, 0, PAGE - 1)
-      set.at, set.is_full = 1, #set.page == PAGE
+      -- Mostly few are looked at in a call; if it is more, ever more are read at once.
+      set.pace = math.min(set.pace * 2, PAGE)
+      set.page = call('ZRANGE', set.key, 0, set.pace - 1)
+      set.at, set.is_full = 1, #set.page == set.pace
     end
     local member = set.page[set.at]
     while member and set.gone[member] do
@@ -54,14 +62,16 @@ local function order_first(set)
 end
 
 local function order_add(set, member)
-  set.gone[member] = nil
+  if set.gone[member] then set.gone[member] = nil end
   if set.has[member] then return end
+  if set.adds == NONE then set.adds, set.has = {}, {} end
   set.has[member] = true
   table.insert(set.adds, find(set, member), member)
   is_worth_waking = true
 end
 
 local function order_remove(set, member)
+  if set.gone == NONE then set.gone = {} end
   set.gone[member] = true
   if set.has[member] then
     set.has[member] = nil
@@ -71,13 +81,13 @@ end
 
 -- By time, then by bytes.
 local function new_times(name)
-  return { key = base .. name, adds = {}, gone = {}, is_known = false, at = nil, member = nil }
+  return { key = base .. name, adds = NONE, gone = NONE, is_known = false, at = nil, member = nil }
 end
 
 local function times_sync(times)
   if #times.gone > 0 then call_many('ZREM', times.key, times.gone) end
   if #times.adds > 0 then call_many('ZADD', times.key, times.adds) end
-  times.adds, times.gone = {}, {}
+  times.adds, times.gone = NONE, NONE
 end
 
 local function times_first(times)
@@ -90,9 +100,14 @@ local function times_first(times)
   return times.at, times.member
 end
 
+-- A number costs as much to write out as a command to call, and mostly the next one is the same.
+local written, written_as
+
 local function times_add(times, at, member)
+  if at ~= written then written, written_as = at, string.format('%.0f', at) end
   if #times.gone > 0 then times_sync(times) end
-  times.adds[#times.adds + 1] = text(at)
+  if times.adds == NONE then times.adds = {} end
+  times.adds[#times.adds + 1] = written_as
   times.adds[#times.adds + 1] = member
   if times.is_known then
     -- Who it is matters only when the time has come.
@@ -104,6 +119,7 @@ end
 
 local function times_remove(times, member)
   if #times.adds > 0 then times_sync(times) end
+  if times.gone == NONE then times.gone = {} end
   times.gone[#times.gone + 1] = member
   if times.is_known and times.member == member then times.is_known = false end
 end

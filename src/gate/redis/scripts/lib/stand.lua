@@ -34,7 +34,8 @@ end
 -- Takes a class from where it stands.
 local function lift(found)
   local stand, place = found.stand, found.place
-  found.stand, found.place = READY, false
+  found.stand = READY
+  if place then found.place = nil end
   if found.head then
     if stand == READY then
       order_remove(ready, found.head .. found.id)
@@ -58,7 +59,8 @@ local function put(found, stand, place)
     if reserves then end_reservation(reserves) end
     return
   end
-  found.head, found.stand, found.place = found.first, stand, place or false
+  found.head, found.stand = found.first, stand
+  if place then found.place = place end
   if stand == READY then
     order_add(ready, found.head .. found.id)
   elseif stand == PARKED then
@@ -73,7 +75,7 @@ end
 
 -- Hands back the batons that are not to be kept. Of a kept one the budget is looked at again for other groups.
 local function hand_back(found, keeps)
-  if #found.batons == 0 then return end
+  if not found.batons then return end
   local kept = {}
   for _, baton in ipairs(found.batons) do
     lot_mark(baton[1])
@@ -83,7 +85,7 @@ local function hand_back(found, keeps)
       set_represented(baton[1], baton[2], false)
     end
   end
-  found.batons = kept
+  found.batons = #kept > 0 and kept or nil
   touch(found)
 end
 
@@ -130,7 +132,7 @@ local function wake(found)
   local stand, place = lift(found)
   if stand == PARKED then
     set_represented(place[1], place[2], true)
-    if #found.batons == 0 then found.batons = {} end
+    if not found.batons then found.batons = {} end
     found.batons[#found.batons + 1] = { place[1], place[2] }
   end
   put(found, READY)

@@ -17,7 +17,7 @@ local function first_fitting(key)
     return nil
   end
   local first_rank, first_class
-  for group, members in pairs(found.groups) do
+  for group, members in pairs(found.groups or NONE) do
     if not members[2] and fits(group) then
       local rank, id = lot_front(key, group)
       if not first_rank or is_earlier(rank, first_rank) then first_rank, first_class = rank, id end
@@ -30,7 +30,7 @@ end
 local function pop(found, takes)
   local rank = found.first
   local id, band = sub(rank, 17), byte(rank)
-  found.held = false
+  if found.held then found.held = nil end
   roll_remove(found, rank)
   settle_head(found)
   charge(takes)
@@ -44,7 +44,7 @@ end
 -- Tests the demands of a ready class: its first job is proposed, or the class parks.
 local function test(found)
   local reserves = found.reserves
-  local takes, key, is_full = decide(demands_of(found), found.id)
+  local takes, key, is_full = decide_class(found)
   if takes then
     local proposal = pop(found, takes)
     if reserves then end_reservation(reserves) end
@@ -97,6 +97,8 @@ end
 
 -- Reads at once what the next classes ask for.
 local function look_ahead(max)
+  -- The page that is read first holds one more than may be proposed.
+  ready.pace = (max + 1) / 2
   if not order_first(ready) then return end
   local ids = {}
   for at = 1, math.min(max, #ready.page) do ids[at] = sub(ready.page[at], 33) end

@@ -1,0 +1,272 @@
+//! Which model works on a job: what the request asks for, else the most specific route, else the template's, else the default.
+//! A model that is blocked for a class of repositories is not used there, whoever asks for it.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    budget::rules::matches,
+    policy::{
+        decision::{Finding, Outcome},
+        problem::{Code, Problem},
+        request::Request,
+        template::{Risk, Template},
+        text,
+    },
+};
+
+/// Of repositories, the mildest first.
+pub const CLASSES: [&str; 3] = ["standard", "sensitive", "regulated"];
+/// Names every class in `blocked_for`.
+pub const EVERY_CLASS: &str = "*";
+
+/// Where jobs of some kind go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The rule's name in findings, such as `route 2`.
+    pub name: String,
+    /// Glob of the templates; None: all.
+    pub template: Option<String>,
+    pub risk: Option<Risk>,
+    /// Of the repository.
+    pub class: Option<String>,
+    pub model: String,
+}
+
+impl Route {
+    /// A class weighs more than a risk, and a risk more than a template; of templates, exact beats glob, and longer beats shorter.
+    fn rank(&self) -> (bool, bool, u8, usize) {
+        let (kind, length) = match &self.template {
+            None => (0, 0),
+            Some(glob) if glob.contains('*') => (1, glob.len()),
+            Some(exact) => (2, exact.len()),
+        };
+        (self.class.is_some(), self.risk.is_some(), kind, length)
+    }
+
+    fn fits(&self, template: &str, risk: Risk, class: Option<&str>) -> bool {
+        self.template.as_deref().is_none_or(|glob| matches(glob, template))
+            && self.risk.is_none_or(|wanted| wanted == risk)
+            && self.class.as_deref().is_none_or(|wanted| class == Some(wanted))
+    }
+
+    /// True if some job fits both, neither outranks the other, and they name different models.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let template = match (&self.template, &other.template) {
+            (Some(one), Some(two)) => overlap(one.as_bytes(), two.as_bytes()),
+            (None, None) => true,
+            _ => false,
+        };
+        self.rank() == other.rank()
+            && self.risk == other.risk
+            && self.class == other.class
+            && template
+            && self.model != other.model
+    }
+}
+
+/// True if some text fits both globs: looks for a way to the end of both, letter by letter.
+fn overlap(one: &[u8], two: &[u8]) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(0_usize, 0_usize)];
+    while let Some((i, j)) = open.pop() {
+        if !seen.insert((i, j)) {
+            continue;
+        }
+        let next = |n: usize| n.saturating_add(1);
+        match (one.get(i), two.get(j)) {
+            (None, None) => return true,
+            (Some(b'*'), other) => {
+                open.push((next(i), j));
+                open.extend(other.map(|_| (i, next(j))));
+            }
+            (other, Some(b'*')) => {
+                open.push((i, next(j)));
+                open.extend(other.map(|_| (next(i), j)));
+            }
+            (Some(a), Some(b)) if a == b => open.push((next(i), next(j))),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// A model that the operator knows of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// A glob.
+    pub name: String,
+    /// Classes of repositories in which it is not used.
+    pub blocked_for: Vec<String>,
+}
+
+/// Everything that is configured of models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Models {
+    pub routes: Vec<Route>,
+    /// Empty: every model counts as known.
+    pub known: Vec<Known>,
+    /// Globs of the models that may be used; empty: all.
+    pub allowed: Vec<String>,
+    pub default: Option<String>,
+}
+
+/// The model of a job and how it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// None: the provider chooses.
+    pub model: Option<String>,
+    /// `request`, a route's name, `template`, `default` or `provider`.
+    pub by: String,
+    pub findings: Vec<Finding>,
+}
+
+impl Models {
+    /// Chooses for one class of repositories.
+    pub fn choose(
+        &self,
+        template: &Template,
+        class: Option<&str>,
+        request: &Request,
+    ) -> Result<Choice, Problem> {
+        let (routed, by) = self.routed(template, class);
+        let mut findings = Vec::new();
+        let (model, by) = match request.model.as_deref() {
+            Some(wanted) if routed != Some(wanted) => {
+                findings.push(escalation(request, wanted, routed, &by)?);
+                (Some(wanted), "request".to_owned())
+            }
+            _ => (routed, by),
+        };
+        findings.extend(self.judge(model, class, &by));
+        Ok(Choice { model: model.map(str::to_owned), by, findings })
+    }
+
+    fn routed<'a>(&'a self, template: &'a Template, class: Option<&str>) -> (Option<&'a str>, String) {
+        let fitting = self.routes.iter().filter(|route| route.fits(&template.name, template.risk, class));
+        if let Some(route) = fitting.max_by_key(|route| route.rank()) {
+            return (Some(&route.model), route.name.clone());
+        }
+        match (&template.model, &self.default) {
+            (Some(model), _) => (Some(model), "template".to_owned()),
+            (None, Some(model)) => (Some(model), "default".to_owned()),
+            (None, None) => (None, "provider".to_owned()),
+        }
+    }
+
+    fn judge(&self, model: Option<&str>, class: Option<&str>, by: &str) -> Option<Finding> {
+        let class_blocks = |known: &&Known| {
+            let named = |blocked: &String| blocked == EVERY_CLASS || Some(blocked.as_str()) == class;
+            known.blocked_for.iter().any(named)
+        };
+        let told = |outcome, reason, text: String| Some(Finding::new(outcome, reason, text).by(by));
+        let place =
+            class.map_or_else(|| "any repository".to_owned(), |class| format!("{class} repositories"));
+        let Some(model) = model else {
+            let known = self.known.iter().find(class_blocks)?;
+            let text = format!(
+                "no model is routed, and the provider could choose `{}`, which is blocked for {place}",
+                known.name
+            );
+            return told(Outcome::Deny, "model-not-routed", text);
+        };
+        let mut fitting = self.known.iter().filter(|known| matches(&known.name, model)).peekable();
+        if fitting.peek().is_none() && !self.known.is_empty() {
+            let text = format!("the model `{}` is not among the known ones", text::shorten(model, 80));
+            return self.outside(model, by).or_else(|| told(Outcome::Allow, "model-unknown", text));
+        }
+        if let Some(known) = fitting.find(class_blocks) {
+            let text =
+                format!("the model `{}` is blocked for {place} (`{}`)", text::shorten(model, 80), known.name);
+            return told(Outcome::Deny, "model-blocked", text);
+        }
+        self.outside(model, by)
+    }
+
+    fn outside(&self, model: &str, by: &str) -> Option<Finding> {
+        if self.allowed.is_empty() || self.allowed.iter().any(|glob| matches(glob, model)) {
+            return None;
+        }
+        let globs = text::shorten(&self.allowed.join(", "), 200);
+        let text = format!(
+            "the model `{}` is outside the list of this installation ({globs})",
+            text::shorten(model, 80)
+        );
+        Some(Finding::new(Outcome::Deny, "model-not-allowed", text).by(by))
+    }
+}
+
+fn escalation(request: &Request, wanted: &str, routed: Option<&str>, by: &str) -> Result<Finding, Problem> {
+    let instead = routed.unwrap_or("what the provider chooses");
+    let Some(reason) = request.model_reason.as_deref().filter(|reason| !reason.trim().is_empty()) else {
+        let what = format!("`{wanted}` is asked for instead of `{instead}` ({by}), and no reason is given");
+        let hint = "say why in `model_reason`, or leave `model` out";
+        return Err(Problem::new(Code::ReasonMissing, what).at("model_reason").hint(hint));
+    };
+    let text = format!(
+        "asks for the model `{wanted}` instead of `{instead}` ({by}): {}",
+        text::shorten(reason, 200)
+    );
+    Ok(Finding::new(Outcome::NeedsApproval, "model-escalated", text).by("request"))
+}
+
+/// True if the model that worked is not the one that was asked for. The provider may put a prefix and a colon before its name.
+///
+/// ```
+/// use sluicegate::policy::models::differs;
+/// assert!(!differs("claude-sonnet-4.6", "sweagent-capi:claude-sonnet-4.6"));
+/// assert!(differs("claude-sonnet-4.6", "gpt-5.4"));
+/// ```
+pub fn differs(wanted: &str, used: &str) -> bool {
+    let bare = |name: &str| name.rsplit(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+    // Before a session starts there is only the word that stands for a choice still to be made.
+    !matches!(bare(used).as_str(), "" | "auto") && bare(wanted) != bare(used)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(template: Option<&str>, risk: Option<Risk>, class: Option<&str>, model: &str) -> Route {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Route {
+            name: model.to_owned(),
+            template: owned(template),
+            risk,
+            class: owned(class),
+            model: model.to_owned(),
+        }
+    }
+
+    #[test]
+    fn routes_contradict_only_where_one_job_could_fit_both_and_neither_is_more_specific() {
+        let of = |one: &Route, two: &Route| one.contradicts(two) && two.contradicts(one);
+        let all = route(None, None, None, "a");
+        assert!(of(&all, &route(None, None, None, "b")) && !of(&all, &route(None, None, None, "a")));
+        assert!(!of(&all, &route(None, Some(Risk::High), None, "b")));
+        let glob = |text, model| route(Some(text), None, None, model);
+        assert!(of(&glob("dep-*", "a"), &glob("*-dep", "b")), "`dep-dep` fits both");
+        assert!(!of(&glob("dep-*", "a"), &glob("new-*", "b")));
+        assert!(!of(&glob("dep-*", "a"), &glob("dep-up*", "b")), "the longer one wins");
+        let high = |class| route(None, Some(Risk::High), Some(class), class);
+        assert!(!of(&high("sensitive"), &high("regulated")));
+    }
+
+    #[test]
+    fn globs_overlap_if_some_text_fits_both() {
+        for (one, two, wanted) in [
+            ("a*", "*b", true),
+            ("a*b", "ab", true),
+            ("a*c", "a*b", false),
+            ("*", "", true),
+            ("ab", "a", false),
+        ] {
+            assert_eq!(overlap(one.as_bytes(), two.as_bytes()), wanted, "{one} {two}");
+        }
+    }
+
+    #[test]
+    fn a_model_differs_by_its_own_name_and_not_before_it_is_known() {
+        assert!(!differs("gpt-5.4", "sweagent-capi:GPT-5.4") && !differs("gpt-5.4", "auto"));
+        assert!(!differs("gpt-5.4", "") && differs("gpt-5.4", "x:gpt-5.4-mini"));
+    }
+}

@@ -1,0 +1,10 @@
+//! Policy through the public interface, without a daemon: the terms of templates, routes of models, and plans that are compared.
+
+#[cfg(test)]
+mod ground;
+#[cfg(test)]
+mod models;
+#[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod terms;
