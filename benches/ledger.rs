@@ -149,6 +149,7 @@ fn rules() -> Rules {
             budget("credits", Kind::Spend, Scope::Team, Period::Day),
         ],
         pools: BTreeMap::new(),
+        ..Rules::default()
     }
 }
 

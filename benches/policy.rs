@@ -76,6 +76,7 @@ fn main() -> anyhow::Result<()> {
         catalog: &catalog,
         rules: &rules,
         allowed: &["acme/*".to_owned()],
+        identities: &[sluicegate::policy::IdentityRule::new("bot")],
         people: &sluicegate::policy::approval::People(Vec::new()),
         identity: "bot",
         models: &models,

@@ -10,8 +10,8 @@ use sluicegate::{
     budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
     job::{RequestId, Timestamp},
     policy::{
-        Catalog, Code, Facts, Models, Plan, PlanContext, Problem, RepositoryRules, Request, plan,
-        render::PROMPT_BYTES_MAX,
+        Catalog, Code, Facts, IdentityRule, Models, Plan, PlanContext, Problem, RepositoryRules, Request,
+        plan, render::PROMPT_BYTES_MAX,
     },
 };
 
@@ -80,6 +80,7 @@ fn rules() -> Rules {
             budget("credits", Kind::Spend, Scope::Request),
         ],
         pools: BTreeMap::from([pool("people"), pool("platform-reviewers")]),
+        ..Rules::default()
     }
 }
 
@@ -106,6 +107,7 @@ fn plan_of(
         catalog,
         rules,
         allowed,
+        identities: &[IdentityRule::new("bot")],
         identity: "bot",
         people: &sluicegate::policy::approval::People(Vec::new()),
         models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
@@ -498,4 +500,42 @@ proptest! {
         prop_assert!(Request::parse_json(&bytes).is_err());
         prop_assert!(Request::parse_toml("r.toml", &bytes).is_err());
     }
+}
+
+#[test]
+fn each_job_has_the_narrowest_identity_and_without_one_there_is_no_job() {
+    let request = request(json!({ "what": "sweep" }));
+    let rules = rules();
+    let narrow = IdentityRule { repositories: vec!["acme/api".into()], ..IdentityRule::new("narrow") };
+    let wide = IdentityRule { repositories: vec!["acme/*".into()], ..IdentityRule::new("wide") };
+    let other = IdentityRule { templates: vec!["other".into()], ..IdentityRule::new("other") };
+    let planned = |identities: &[IdentityRule], names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let request = Request { repositories: names, ..request.clone() };
+        let allowed = ["acme/*".to_owned(), "other/web".to_owned()];
+        let context = PlanContext {
+            catalog: &CATALOG,
+            rules: &rules,
+            allowed: &allowed,
+            identities,
+            identity: "wide",
+            people: &sluicegate::policy::approval::People(Vec::new()),
+            models: &Models::default(),
+            request_id: RequestId::new(Timestamp(1), 7),
+            repositories: &RepositoryRules::default(),
+            facts: &Facts::default(),
+            now: Timestamp(1),
+        };
+        plan(&request, &context)
+    };
+    let all = [wide, narrow.clone(), other];
+    let found = planned(&all, &["acme/api", "acme/web", "other/web"]).unwrap();
+    let identities: Vec<&str> = found.jobs.iter().map(|job| job.subject.identity.as_str()).collect();
+    assert_eq!(identities, ["narrow", "wide"]);
+    assert_eq!(
+        (found.skipped[0].reason.as_str(), found.skipped[0].repository.as_str()),
+        ("identity-none", "other/web")
+    );
+    let problems = planned(&[narrow], &["acme/web"]).unwrap_err();
+    assert_eq!(problems[0].code, Code::NoRepositories);
 }

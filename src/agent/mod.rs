@@ -114,6 +114,12 @@ pub trait Agent: Send + Sync + 'static {
     ) -> Result<Vec<Task>, AgentError>;
     /// One task with its sessions.
     async fn observe(&self, identity: &str, task: &TaskId) -> Result<Task, AgentError>;
+    /// When the identity's token ends, as last told; None: not told yet, or it does not end.
+    fn token_expires_at(&self, _identity: &str) -> Option<Timestamp> {
+        None
+    }
+    /// Takes new tokens into use, where they were changed.
+    fn renew_tokens(&self) {}
 }
 
 /// The answer to a search by marker.

@@ -15,7 +15,7 @@ use crate::{
     notify::Sink,
     pipeline::{
         Context, Policy, Queues, Tuning, catch_up::History, context, feed, freezes::Freezes,
-        rebuild::Barrier, resume, resume::Newcomer, run, tracker::Tracker,
+        rebuild::Barrier, resume, resume::Newcomer, run, tokens::Tokens, tracker::Tracker,
     },
     worker::{Statistics, WorkerError},
 };
@@ -94,6 +94,7 @@ impl Daemon {
             specs: context::Specs::default(),
             closures: context::Closures::default(),
             freezes,
+            tokens: Tokens::default(),
             sent: context::Sent::default(),
             apart: false.into(),
         });

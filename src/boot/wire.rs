@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    agent::github::{GitHub, GitHubOptions, Identity},
+    agent::github::{GitHub, GitHubOptions, Identity, Reread},
     boot::Parts,
     budget::Rules,
     clock::{Clock, Entropy, SystemClock},
@@ -60,12 +60,25 @@ pub fn github(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Resu
     let options = GitHubOptions {
         base_url: settings.base_url.clone(),
         identities,
+        reread: Some(reread(loaded, env)),
         request_timeout_ms: settings.request_timeout_ms,
         requests_per_hour_reserve_for_starts: settings.requests_per_hour_reserve_for_starts,
         min_write_gap_ms: settings.min_write_gap_ms,
         use_etags: settings.use_etags,
     };
     Ok(Arc::new(GitHub::new(options, clock)?))
+}
+
+/// Reads tokens where the configuration says that they are. A variable never changes in a process; a file may.
+fn reread(loaded: &Loaded, env: &Env) -> Reread {
+    let places: BTreeMap<String, SecretRef> = loaded
+        .settings
+        .identities
+        .iter()
+        .map(|identity| (identity.name.clone(), identity.token.clone()))
+        .collect();
+    let (env, folder) = (env.clone(), loaded.folder.clone());
+    Reread(Arc::new(move |name| Some(places.get(name)?.resolve(&env, &folder).ok()?.secret)))
 }
 
 fn sink(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Sink>> {
@@ -176,6 +189,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
             people: People(settings.people.clone()),
             breaker: settings.breaker,
             approval_counts: Millis::hours(settings.policy.approval_hours),
+            identities: settings.identities.iter().map(crate::config::Identity::rule).collect(),
             models: settings.models.clone(),
             repositories: load_repositories(loaded)?,
         },

@@ -14,6 +14,8 @@ pub enum Source {
     Operator,
     /// The provider asked to be left alone for a while.
     CoolDown,
+    /// The token of an identity ends too soon for what would be started.
+    Token,
     /// A calendar, by its name.
     Freeze(Arc<str>),
     /// Too many like failures, by the name of what counts them.
@@ -34,6 +36,7 @@ impl fmt::Display for Source {
         match self {
             Self::Operator => f.pad("operator"),
             Self::CoolDown => f.pad("cool-down"),
+            Self::Token => f.pad("token"),
             Self::Freeze(name) => write!(f, "freeze/{name}"),
             Self::Breaker(name) => write!(f, "breaker/{name}"),
         }
@@ -42,7 +45,7 @@ impl fmt::Display for Source {
 
 /// A word that is no source.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` closes no gate (operator, cool-down, freeze/NAME, breaker/NAME)")]
+#[error("`{0}` closes no gate (operator, cool-down, token, freeze/NAME, breaker/NAME)")]
 pub struct UnknownSource(pub String);
 
 impl FromStr for Source {
@@ -51,6 +54,7 @@ impl FromStr for Source {
         match text.split_once('/') {
             None if text == "operator" => Ok(Self::Operator),
             None if text == "cool-down" => Ok(Self::CoolDown),
+            None if text == "token" => Ok(Self::Token),
             Some(("freeze", name)) if !name.is_empty() => Ok(Self::freeze(name)),
             Some(("breaker", name)) if !name.is_empty() => Ok(Self::breaker(name)),
             _ => Err(UnknownSource(text.to_owned())),
@@ -152,7 +156,9 @@ mod tests {
 
     #[test]
     fn a_source_is_read_as_it_is_written() {
-        for source in [Source::Operator, Source::CoolDown, Source::freeze("a"), Source::breaker("b/c")] {
+        for source in
+            [Source::Operator, Source::CoolDown, Source::Token, Source::freeze("a"), Source::breaker("b/c")]
+        {
             assert_eq!(source.to_string().parse(), Ok(source));
         }
         for text in ["", "freeze", "freeze/", "person", "operator/ana"] {

@@ -170,6 +170,8 @@ pub struct Pool {
 pub struct Rules {
     pub budgets: Vec<BudgetRule>,
     pub pools: BTreeMap<String, Pool>,
+    /// On whose behalf an identity works, by its name: nobody reviews their own work.
+    pub logins: BTreeMap<String, String>,
 }
 
 impl Rules {
@@ -183,6 +185,12 @@ impl Rules {
         }
         let (scope, value) = key.scope()?;
         self.rule(key.name(), scope, value).map(|rule| rule.limit)
+    }
+
+    /// Whoever asked, and whoever works, do not review.
+    fn excluded(&self, subject: &Subject) -> Vec<String> {
+        let worker = self.logins.get(&subject.identity).cloned();
+        std::iter::once(subject.requester.clone()).chain(worker).collect()
     }
 
     /// The pool behind a `pool/...` key.
@@ -224,7 +232,7 @@ impl Rules {
                 amount: Amount::ONE,
                 release: Release::Change,
                 expiry: Expiry::Never,
-                exclude: vec![subject.requester.clone()],
+                exclude: self.excluded(subject),
             });
         }
         demands
@@ -282,6 +290,7 @@ mod tests {
                 rule("slots", Scope::Repository, Some("acme/*"), 2),
             ],
             pools: BTreeMap::new(),
+            ..Rules::default()
         };
         let limit = |value| rules.limit(&Key::scoped("slots", Scope::Repository, value)).unwrap().get();
         assert_eq!((limit("acme/api"), limit("acme/web"), limit("other/web")), (1, 2, 5));

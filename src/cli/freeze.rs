@@ -189,12 +189,11 @@ async fn check(args: &CheckArgs, session: &mut Session) -> Result<Exit, CliError
     }
     let check: FreezeCheck = answer.read()?;
     let (repository, at) = (&check.repository, words::moment(check.at));
-    match &check.frozen {
-        Some(frozen) => {
-            screen.line(format!("{repository} is frozen at {at}: {}", words::clean(&frozen.to_string())))?
-        }
-        None => screen.line(format!("{repository} is not frozen at {at}"))?,
-    }
+    let text = match &check.frozen {
+        Some(frozen) => format!("{repository} is frozen at {at}: {}", words::clean(&frozen.to_string())),
+        None => format!("{repository} is not frozen at {at}"),
+    };
+    screen.line(text)?;
     if let (Some(name), Some(begins)) = (&check.next, check.next_begins) {
         screen.line(format!("  freeze {name} begins {}", words::moment_and_age(begins, answer.at)))?;
     }

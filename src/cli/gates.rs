@@ -210,6 +210,7 @@ pub async fn list(session: &mut Session) -> Result<Exit, CliError> {
     for (gate, ClosedFor { source, closure }) in closures {
         let opens = match (closure.opens_at, source) {
             (Some(at), _) => words::moment_and_age(at, answer.at),
+            (None, Source::Token) => "by a new token".to_owned(),
             (None, Source::Freeze(_)) => "by `sluice freeze lift`".to_owned(),
             (None, Source::Breaker(_)) => "by `sluice breaker reset`".to_owned(),
             (None, _) if gate.key.is_kill_switch() => "by `sluice kill-switch off`".to_owned(),

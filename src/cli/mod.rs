@@ -15,6 +15,7 @@ pub mod exit;
 mod follow;
 mod freeze;
 mod gates;
+mod identity;
 mod jobs;
 mod kill_switch;
 mod limit;
@@ -126,6 +127,9 @@ pub enum Command {
     Budgets(budgets::BudgetsArgs),
     /// Set the limit of a budget, or give it back to the configuration
     Limit(limit::LimitArgs),
+    /// Identities: list, check, audit
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
     /// Freezes: add, list, lift, exempt, check
     #[command(subcommand)]
     Freeze(freeze::FreezeCommand),
@@ -240,6 +244,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Dead(command) => dead::run(command, session).await,
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
+        Command::Identity(command) => identity::run(command, session).await,
         Command::Freeze(command) => freeze::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
         Command::Resume(args) => gates::resume(args, session).await,

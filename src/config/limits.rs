@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    config::{ConfigError, overlay, sections::Settings},
+    config::{
+        ConfigError, overlay,
+        sections::{Identity, Settings},
+    },
+    job::repository::Repository,
     policy::{
         document::Document,
         hint,
@@ -199,7 +203,7 @@ impl Faults<'_> {
         }
     }
 
-    fn identities(&mut self, settings: &Settings) {
+    fn identities(&mut self, settings: &mut Settings) {
         let mut seen = BTreeSet::new();
         for (index, identity) in settings.identities.iter().enumerate() {
             let path = ["identity", &index.to_string(), "name"];
@@ -208,13 +212,49 @@ impl Faults<'_> {
                 let what = format!("the identity `{}` is there twice", identity.name);
                 self.add(&path, what, "give each identity a name of its own");
             }
+            self.reach(&index.to_string(), identity);
         }
+        let logins = settings
+            .identities
+            .iter()
+            .filter_map(|identity| Some((identity.name.clone(), identity.login.clone()?)));
+        settings.rules.logins = logins.collect();
         let Some(wanted) = &settings.policy.identity else { return };
         if !seen.contains(wanted.as_str()) {
             let known: Vec<&str> = seen.into_iter().collect();
             let what = format!("there is no identity `{}`", text::shorten(wanted, 80));
             let problem = Problem::new(Code::UnknownIdentity, what).hint(hint::did_you_mean(wanted, &known));
             self.told(&["policy", "identity"], problem);
+        }
+    }
+}
+
+impl Faults<'_> {
+    /// What an identity may do, and whose it is.
+    fn reach(&mut self, index: &str, identity: &Identity) {
+        for (place, glob) in identity.repositories.iter().enumerate() {
+            // With its stars filled in, a glob is a name.
+            if let Err(error) = glob.replace('*', "x").parse::<Repository>() {
+                let path = ["identity", index, "repositories", &place.to_string()];
+                self.add(&path, error.to_string(), "write owner/name; `*` stands for any run of characters");
+            }
+        }
+        for (place, glob) in identity.templates.iter().enumerate() {
+            if !text::is_name(&glob.replace('*', "x")) {
+                let what = format!("`{}` fits no template", text::shorten(glob, 80));
+                let path = ["identity", index, "templates", &place.to_string()];
+                self.add(
+                    &path,
+                    what,
+                    "write a template's name without the version; `*` stands for any run of characters",
+                );
+            }
+        }
+        for (key, login) in [("login", &identity.login), ("owner", &identity.owner)] {
+            if let Some(login) = login.as_ref().filter(|login| !text::is_login(login)) {
+                let what = format!("`{}` is not a login", text::shorten(login, 80));
+                self.add(&["identity", index, key], what, "write the GitHub login");
+            }
         }
     }
 }

@@ -12,7 +12,10 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::{Models, approval::Person, breaker, credits::Decimal, repositories::Class, template::Risk},
+    policy::{
+        IdentityRule, Models, approval::Person, breaker, credits::Decimal, repositories::Class,
+        template::Risk,
+    },
 };
 
 /// Everything that can be set.
@@ -171,6 +174,32 @@ pub struct Github {
 pub struct Identity {
     pub name: String,
     pub token: SecretRef,
+    /// Globs of the repositories that it may work in; left out: every one that `[policy]` allows.
+    #[serde(default)]
+    pub repositories: Vec<String>,
+    /// Globs of the names of the templates that it may work with; left out: every one.
+    #[serde(default)]
+    pub templates: Vec<String>,
+    /// What it is there for.
+    pub purpose: Option<String>,
+    /// Whom to ask about it.
+    pub owner: Option<String>,
+    /// Login of the person whose token it is: never chosen to review.
+    pub login: Option<String>,
+}
+
+impl Identity {
+    /// Without the token.
+    pub fn rule(&self) -> IdentityRule {
+        IdentityRule {
+            name: self.name.clone(),
+            repositories: self.repositories.iter().map(|glob| glob.to_ascii_lowercase()).collect(),
+            templates: self.templates.clone(),
+            purpose: self.purpose.clone(),
+            owner: self.owner.clone(),
+            login: self.login.clone(),
+        }
+    }
 }
 
 /// What may run where.

@@ -8,6 +8,7 @@ mod dead;
 mod fault;
 mod freezes;
 mod gates;
+mod identities;
 mod jobs;
 mod limits;
 mod read;
@@ -47,6 +48,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(budgets::routes())
         .merge(gates::routes())
         .merge(freezes::routes())
+        .merge(identities::routes())
         .merge(reports::routes())
         .merge(waves::routes())
         .merge(breakers::routes())

@@ -25,7 +25,7 @@ use crate::{
         table,
         working_set::{Shared, WorkingSet},
     },
-    policy::freeze::Exempt,
+    policy::freeze::{Exempt, Exemption},
 };
 
 /// Requests never change, so they are kept.
@@ -148,7 +148,7 @@ impl Needs {
             Command::Budget { key, .. } => {
                 self.keys.insert(key.clone());
             }
-            Command::Freeze { change, .. } => self.add_of_freeze(change),
+            Command::Freeze { change, .. } => self.add_of_freezes(change),
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -196,20 +196,6 @@ impl Needs {
         }
     }
 
-    fn add_of_freeze(&mut self, change: &FreezeChange) {
-        match change {
-            FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
-                self.freezes.insert(name.clone());
-            }
-            FreezeChange::Exempt(exemption) => {
-                self.jobs.extend(match exemption.exempt {
-                    Exempt::Job(job) => Some(job),
-                    Exempt::Request(_) | Exempt::Everything => None,
-                });
-            }
-        }
-    }
-
     fn add_of_waves(&mut self, command: &Command) {
         let request = match command {
             Command::Checks { job, warrant, .. } => {
@@ -249,6 +235,20 @@ impl Needs {
     fn add_of_notices(&mut self, command: &Command) {
         if let Command::Delivered { notice } | Command::Undelivered { notice, .. } = command {
             self.notices.insert(*notice);
+        }
+    }
+}
+
+impl Needs {
+    fn add_of_freezes(&mut self, change: &FreezeChange) {
+        match change {
+            FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
+                self.freezes.insert(name.clone());
+            }
+            FreezeChange::Exempt(Exemption { exempt: Exempt::Job(job), .. }) => {
+                self.jobs.insert(*job);
+            }
+            FreezeChange::Exempt(_) => {}
         }
     }
 }

@@ -9,6 +9,7 @@ mod db;
 pub mod facts;
 #[cfg(feature = "failpoints")]
 mod fault;
+pub mod freezes;
 mod handle;
 pub mod invariants;
 mod load;

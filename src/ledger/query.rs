@@ -17,8 +17,8 @@ use crate::{
         db::Bind,
         load::share,
         rows::{
-            AttemptRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow, HeadRow, HoldRow, JobRow,
-            LeaseRow, NoticeRow, Phase, PromptRow, RequestRow, WorkerRow,
+            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow,
+            Phase, PromptRow, RequestRow, WorkerRow,
         },
         table,
         working_set::Shared,
@@ -76,12 +76,14 @@ fn plain(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
-/// A waiting job in short.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct WaitingJob {
-    pub id: JobId,
+/// What an identity started with a template in a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    pub identity: String,
     pub repository: Repository,
-    pub request_id: RequestId,
+    pub template: String,
+    pub starts: u64,
+    pub last: Timestamp,
 }
 
 impl Ledger {
@@ -385,28 +387,20 @@ impl Ledger {
         self.db.rows(&table::BUDGETS, tail, &[]).await
     }
 
-    /// Freezes that people made and nobody has lifted.
-    pub async fn freezes(&self) -> Result<Vec<FreezeRow>, LedgerError> {
-        self.db.rows(&table::FREEZES, "WHERE t.lifted_at IS NULL ORDER BY t.name", &[]).await
-    }
-
-    /// Exceptions that end after a time.
-    pub async fn exemptions(&self, now: Timestamp) -> Result<Vec<ExemptionRow>, LedgerError> {
-        let tail = "WHERE t.until > $1 ORDER BY t.created_at, t.id";
-        self.db.rows(&table::EXEMPTIONS, tail, &[Bind::Int(now.0)]).await
-    }
-
-    /// Which jobs wait, as far as a freeze may concern them.
-    pub async fn waiting(&self) -> Result<Vec<WaitingJob>, LedgerError> {
-        let row = match self.db.dialect() {
-            crate::ledger::Dialect::Sqlite => {
-                "json_object('id', id, 'repository', repository, 'request_id', request_id)"
-            }
-            crate::ledger::Dialect::Postgres => {
-                "json_build_object('id', id, 'repository', repository, 'request_id', request_id)::text"
-            }
+    /// Every task that was started in a span (its end left out), by identity, repository and template.
+    pub async fn used(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Used>, LedgerError> {
+        let (object, text) = match self.db.dialect() {
+            crate::ledger::Dialect::Sqlite => ("json_object", ""),
+            crate::ledger::Dialect::Postgres => ("json_build_object", "::text"),
         };
-        self.db.json(&format!("SELECT {row} FROM jobs WHERE state = 'queued'"), &[]).await
+        let sql = format!(
+            "SELECT {object}('identity', a.identity, 'repository', j.repository, 'template', r.template, \
+             'starts', COUNT(*), 'last', MAX(a.started_at)){text} \
+             FROM attempts a JOIN jobs j ON j.id = a.job_id JOIN requests r ON r.id = j.request_id \
+             WHERE a.started_at >= $1 AND a.started_at < $2 AND a.task_id IS NOT NULL \
+             GROUP BY a.identity, j.repository, r.template ORDER BY a.identity, j.repository, r.template"
+        );
+        self.db.json(&sql, &[Bind::Int(from.0), Bind::Int(to.0)]).await
     }
 
     pub async fn leases(&self) -> Result<Vec<LeaseRow>, LedgerError> {

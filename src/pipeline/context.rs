@@ -25,9 +25,12 @@ use crate::{
     },
     news::News,
     notify::Sink,
-    pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
+    pipeline::{
+        catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
+    },
     policy::{
-        Catalog, Models, RepositoryRules, approval::People, breaker, freeze::Freeze, repositories::Class,
+        Catalog, IdentityRule, Models, RepositoryRules, approval::People, breaker, freeze::Freeze,
+        repositories::Class,
     },
     worker::{DueQueue, Pulse},
 };
@@ -80,6 +83,7 @@ pub struct Policy {
     pub rules: Arc<Rules>,
     /// Globs of the repositories of this installation.
     pub allowed: Vec<String>,
+    /// Works where several fit equally.
     pub identity: String,
     /// Who may give approvals.
     pub people: People,
@@ -87,6 +91,7 @@ pub struct Policy {
     pub breaker: Option<breaker::Rule>,
     /// How long an approval counts.
     pub approval_counts: Millis,
+    pub identities: Vec<IdentityRule>,
     pub models: Models,
     pub repositories: RepositoryRules,
     /// Of the file; those that people make are in the ledger.
@@ -176,6 +181,7 @@ pub struct Context {
     pub specs: Specs,
     pub closures: Closures,
     pub freezes: Freezes,
+    pub tokens: Tokens,
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,

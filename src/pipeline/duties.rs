@@ -85,10 +85,8 @@ async fn expire(context: &Context, workers: &mut Vec<WorkerRow>) -> Result<bool,
 
 /// Identities whose tasks and pull requests this worker may be asked to follow.
 fn identities(context: &Context) -> BTreeSet<String> {
-    BTreeSet::from([context.policy.identity.clone()])
-        .into_iter()
-        .chain(context.tracker.identities())
-        .collect()
+    let configured = context.policy.identities.iter().map(|identity| identity.name.clone());
+    configured.chain([context.policy.identity.clone()]).chain(context.tracker.identities()).collect()
 }
 
 async fn claim(context: &Context, workers: &[WorkerRow], orphans: &[AttemptRow]) -> Result<(), LedgerError> {

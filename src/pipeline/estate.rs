@@ -92,7 +92,7 @@ impl Context {
             newest.iter().fold(everything, |all, template| all.and(eligibility::wanted(template, rule)));
         let (mut facts, mut asked_at) = (RepositoryFacts::default(), None);
         if allowed {
-            let known = self.known_of(&[(repository.clone(), wanted)]).await?;
+            let known = self.known_of(&self.policy.identity, &[(repository.clone(), wanted)]).await?;
             for one in known {
                 (facts, asked_at) = (one.facts, Some(one.asked_at));
             }

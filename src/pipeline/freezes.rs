@@ -13,7 +13,10 @@ use crate::{
         repository::Repository,
         time::{Millis, Timestamp},
     },
-    ledger::{BudgetChange, By, Command, LedgerError, rows::JobRow},
+    ledger::{
+        BudgetChange, By, Command, LedgerError,
+        rows::{ExemptionRow, JobRow},
+    },
     pipeline::context::{Context, SharedSpec},
     policy::freeze::{self, Exempt, Exemption, Freeze, Frozen, InForce, Subject, Waiting, written},
 };
@@ -89,7 +92,7 @@ impl Context {
             known.actors.insert(row.name, row.actor);
             known.freezes.push(freeze);
         }
-        known.exemptions = exemptions.iter().filter_map(|row| row.exemption()).collect();
+        known.exemptions = exemptions.iter().filter_map(ExemptionRow::exemption).collect();
         *self.freezes.now.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
         Ok(())
     }
@@ -208,14 +211,10 @@ impl Context {
         let mut waiting = Vec::new();
         let mut specs: BTreeMap<RequestId, Arc<SharedSpec>> = BTreeMap::new();
         for job in self.ledger.waiting().await? {
-            let shared = match specs.get(&job.request_id) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let shared = self.spec(job.request_id).await?;
-                    specs.insert(job.request_id, Arc::clone(&shared));
-                    shared
-                }
-            };
+            if !specs.contains_key(&job.request_id) {
+                specs.insert(job.request_id, self.spec(job.request_id).await?);
+            }
+            let Some(shared) = specs.get(&job.request_id) else { continue };
             let class = self.policy.class(&job.repository).map(str::to_owned);
             let subject = Subject {
                 repository: &job.repository,

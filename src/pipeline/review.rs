@@ -34,8 +34,7 @@ async fn look(context: &Context, job: JobId) -> Option<Timestamp> {
     let Ok(row) = context.ledger.job(job).await else { return Some(again) };
     let row = row.filter(|row| row.state == State::InReview)?;
     let (number, attempt) = (row.pull_number?, row.attempt_id?);
-    let Ok(shared) = context.spec(row.request_id).await else { return Some(again) };
-    let pull = match context.forge.pull(&shared.request.identity, &row.repository, number).await {
+    let pull = match context.forge.pull(&row.identity, &row.repository, number).await {
         Ok(pull) => pull,
         Err(error) => {
             tracing::warn!(job = %job, error = %error, "a pull request could not be looked at");
@@ -49,13 +48,15 @@ async fn look(context: &Context, job: JobId) -> Option<Timestamp> {
     let event = if pull.merged {
         Event::Merged
     } else if pull.open {
-        look_at_checks(context, &row, &pull, &shared).await;
+        if let Ok(shared) = context.spec(row.request_id).await {
+            look_at_checks(context, &row, &pull, &shared).await;
+        }
         return Some(again);
     } else {
         Event::Closed
     };
     let note = pull.merged_by.as_ref().map(|login| format!("merged by {login}"));
-    let lease = LeaseName::review(&shared.request.identity);
+    let lease = LeaseName::review(&row.identity);
     let warrant = Warrant::Holder(attempt, context.fence.worker, lease);
     let pull = Some(Box::new(pull));
     let step = Command::Step { job, event, pull, failure: None, note, due_at: None, warrant };
@@ -72,7 +73,7 @@ async fn look_at_checks(context: &Context, row: &JobRow, pull: &Pull, shared: &S
         return;
     }
     let Some(attempt) = row.attempt_id else { return };
-    let identity = &shared.request.identity;
+    let identity = &row.identity;
     match context.forge.checks(identity, &row.repository, &pull.head_sha).await {
         Ok(checks) => {
             let seen = ChecksSeen { head_sha: pull.head_sha.clone(), checks, since: context.now() };

@@ -53,6 +53,11 @@ pub async fn run(context: Arc<Context>, work: Work) {
         let thaws = context.thaws(&frozen);
         return hand_back(&context, &work, &frozen.to_string(), Some(thaws)).await;
     }
+    if let Some(why) = context.outlived(&work.attempt.identity) {
+        // The gate is closed at the next sweep; until then this is the only guard.
+        let due = now.plus(context.tuning.sweep);
+        return hand_back(&context, &work, &why, Some(due)).await;
+    }
     if context.shutdown.is_cancelled() {
         return hand_back(&context, &work, "the worker is shutting down", None).await;
     }
@@ -88,7 +93,7 @@ pub async fn run(context: Arc<Context>, work: Work) {
         Ok(task) => Command::Started { job, attempt, fence, task: Box::new(task), found: false },
         Err(error) => {
             tracing::warn!(job = %job, attempt = %attempt, kind = ?error.kind, error = %error, "a start did not succeed");
-            failed(&context, &work, &shared, error).await
+            failed(&context, &work, error).await
         }
     };
     if context.record(command).await.is_some() {
@@ -137,10 +142,10 @@ pub async fn hand_back(context: &Context, work: &Work, why: &str, due_at: Option
 }
 
 /// What a failed start means.
-async fn failed(context: &Context, work: &Work, shared: &SharedSpec, error: AgentError) -> Command {
+async fn failed(context: &Context, work: &Work, error: AgentError) -> Command {
     let (job, attempt, fence) = (work.job.id, work.attempt.id, work.fence());
     let now = context.now();
-    let identity = &shared.request.identity;
+    let identity = &work.attempt.identity;
     let not_started = |due_at, close| Command::NotStarted {
         job,
         attempt,

@@ -55,6 +55,7 @@ impl Context {
             catalog: &self.policy.catalog,
             rules: &self.policy.rules,
             allowed: &self.policy.allowed,
+            identities: &self.policy.identities,
             identity: &self.policy.identity,
             people: &self.policy.people,
             models: &self.policy.models,

@@ -1,6 +1,8 @@
 //! Finding out what a plan must know of repositories: asked once, kept for a while, and never guessed. Whoever cannot be asked
 //! makes the whole request wait.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt as _, stream};
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     },
     ledger::facts::KeptFacts,
     pipeline::{context::Context, estate::EstateError, submit::SubmitError},
-    policy::{self, Facts, Request, Wanted},
+    policy::{self, Facts, Request, Wanted, identity},
 };
 
 /// Repositories that are asked about at once.
@@ -38,27 +40,48 @@ impl Context {
         let nobody = RequestId::new(self.now(), 0);
         let wanted =
             policy::wanted(request, &self.plan_context(nobody, &facts)).map_err(SubmitError::Invalid)?;
-        for part in wanted.chunks(TOGETHER) {
-            let known = self.known_of(part).await.map_err(|error| match error {
-                EstateError::Ledger(error) => SubmitError::Ledger(error),
-                EstateError::Later { why, until } => SubmitError::Later { why, until },
-                EstateError::UnknownIdentity(why) => {
-                    SubmitError::Later { why, until: self.now().plus(TRY_AGAIN) }
+        // What one credential may do in a repository says nothing of another: the one that would work is asked.
+        for (identity, wanted) in self.by_identity(request, wanted) {
+            for part in wanted.chunks(TOGETHER) {
+                let known = self.known_of(identity, part).await.map_err(|error| match error {
+                    EstateError::Ledger(error) => SubmitError::Ledger(error),
+                    EstateError::Later { why, until } => SubmitError::Later { why, until },
+                    EstateError::UnknownIdentity(why) => {
+                        SubmitError::Later { why, until: self.now().plus(TRY_AGAIN) }
+                    }
+                })?;
+                for kept in known {
+                    facts.learn(kept.repository, kept.facts, kept.asked_at);
                 }
-            })?;
-            for kept in known {
-                facts.learn(kept.repository, kept.facts, kept.asked_at);
             }
         }
         Ok(facts)
     }
 
+    /// A repository that no identity reaches is left out: the plan skips it for that.
+    fn by_identity(
+        &self,
+        request: &Request,
+        wanted: Vec<(Repository, Wanted)>,
+    ) -> BTreeMap<&str, Vec<(Repository, Wanted)>> {
+        let template = request.template_version().map_or(request.template.as_str(), |(name, _)| name);
+        let mut parts: BTreeMap<&str, Vec<(Repository, Wanted)>> = BTreeMap::new();
+        for (repository, wanted) in wanted {
+            let (all, default) = (&self.policy.identities, &self.policy.identity);
+            if let Some(rule) = identity::route(all, default, &repository, template) {
+                parts.entry(&rule.name).or_default().push((repository, wanted));
+            }
+        }
+        parts
+    }
+
     /// What is known of some repositories, after asking for what is not.
     pub(super) async fn known_of(
         &self,
+        identity: &str,
         part: &[(Repository, Wanted)],
     ) -> Result<Vec<KeptFacts>, EstateError> {
-        let (identity, now) = (self.policy.identity.as_str(), self.now());
+        let now = self.now();
         let mut kept = self.ledger.facts(identity, part.iter().map(|(repository, _)| repository)).await?;
         let oldest = Timestamp(now.0.saturating_sub_unsigned(self.tuning.facts_max_age.0));
         kept.retain(|_, kept| kept.asked_at >= oldest && kept.asked_at <= now);

@@ -27,6 +27,7 @@ async fn sweep(context: &Context) -> anyhow::Result<()> {
         // What the gone worker wrote last, it may not have told the gate.
         context.tell_gate_again();
     }
+    context.agent.renew_tokens();
     overdue(context).await?;
     feed::deliver_due(context).await?;
     let alone = context.life.holds(&LeaseName::upkeep()) && context.life.may_act(context.now());
@@ -43,6 +44,7 @@ async fn sweep(context: &Context) -> anyhow::Result<()> {
 async fn once_for_all(context: &Context) -> Result<(), LedgerError> {
     let now = context.now();
     context.close_for_freezes().await?;
+    context.watch_tokens().await?;
     if context.ledger.next_expiry().await?.is_some_and(|at| at <= now) {
         context.ledger.write(Command::RollOver).await?;
     }

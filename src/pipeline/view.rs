@@ -14,12 +14,12 @@ use crate::{
         time::Timestamp,
     },
     ledger::{
-        query::StateCount,
+        query::{StateCount, Used},
         rows::{
             AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, Turn, WavesState, WorkerRow,
         },
     },
-    policy::{Finding, breaker::State as BreakerState, freeze::Frozen, waves::Rule},
+    policy::{Finding, IdentityRule, breaker::State as BreakerState, freeze::Frozen, waves::Rule},
 };
 
 /// The answer to a submitted request.
@@ -398,4 +398,40 @@ pub struct FreezeCheck {
     /// The freeze that begins next for it, if that is soon.
     pub next: Option<String>,
     pub next_begins: Option<Timestamp>,
+}
+
+/// An identity and what it may reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityView {
+    #[serde(flatten)]
+    pub identity: IdentityRule,
+    /// It works where several fit equally.
+    pub default: bool,
+    /// None: not told yet, or it does not end.
+    pub token_expires_at: Option<Timestamp>,
+    /// Why it starts nothing, if its token ends too soon.
+    pub held_back: Option<String>,
+}
+
+/// What the provider says of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityCheck {
+    pub name: String,
+    pub login: Option<String>,
+    pub token_expires_at: Option<Timestamp>,
+    pub requests_left: Option<u64>,
+    /// What needs attention.
+    pub problem: Option<String>,
+}
+
+/// What an identity did in a span of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityReview {
+    #[serde(flatten)]
+    pub identity: IdentityRule,
+    pub configured: bool,
+    pub used: Vec<Used>,
+    /// Globs of its reach in which nothing was started.
+    pub never_used_repositories: Vec<String>,
+    pub never_used_templates: Vec<String>,
 }

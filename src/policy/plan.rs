@@ -13,12 +13,12 @@ use crate::{
         time::{Millis, Timestamp},
     },
     policy::{
-        Catalog, Decision, Facts, Finding, Models, Outcome, Outline, Problem, RepositoryRules, Request,
-        Template, Wanted,
+        Catalog, Decision, Facts, Finding, IdentityRule, Models, Outcome, Outline, Problem, RepositoryRules,
+        Request, Template, Wanted,
         approval::People,
         eligibility::{self, Case},
         facts::OpenPull,
-        inputs,
+        identity, inputs,
         models::Choice,
         problem::Code,
         render::Prompts,
@@ -37,7 +37,9 @@ pub struct PlanContext<'a> {
     pub rules: &'a Rules,
     /// Globs of the repositories that this installation may touch.
     pub allowed: &'a [String],
-    /// Name of the credential that will be used.
+    /// Every configured credential.
+    pub identities: &'a [IdentityRule],
+    /// Name of the one that works where several fit equally.
     pub identity: &'a str,
     pub models: &'a Models,
     /// Who may give approvals.
@@ -146,7 +148,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     let template = Arc::clone(context.catalog.get(name, version).map_err(one)?);
     let request = normalised(request, &template);
     let mut problems = inputs::check(&template.validator, &template.inputs, &request.inputs);
-    problems.extend(reviewable(&template, &request, context.rules).err());
+    problems.extend(reviewable(&template, &request, context).err());
     let (chosen, mut skipped) = match eligible(&request.repositories, &template, context.allowed) {
         Ok(found) => found,
         Err(found) => {
@@ -236,13 +238,19 @@ fn normalised(request: Request, template: &Template) -> Request {
 }
 
 /// A job that nobody may review would wait for ever.
-fn reviewable(template: &Template, request: &Request, rules: &Rules) -> Result<(), Problem> {
+fn reviewable(template: &Template, request: &Request, context: &PlanContext<'_>) -> Result<(), Problem> {
     let Some(name) = &template.reviewers else { return Ok(()) };
-    let Some(pool) = rules.pools.get(name) else {
+    let Some(pool) = context.rules.pools.get(name) else {
         let what = format!("the template's reviewer pool `{name}` is not configured");
         return Err(Problem::new(Code::UnknownPool, what).at("template").hint("add it under [[pool]]"));
     };
-    let other = |login: &String| !login.eq_ignore_ascii_case(&request.requester);
+    // Where every identity is one person's, that person does not review either.
+    let only = match context.identities {
+        [one] => one.login.as_deref().unwrap_or_default(),
+        _ => "",
+    };
+    let other =
+        |login: &String| !login.eq_ignore_ascii_case(&request.requester) && !login.eq_ignore_ascii_case(only);
     if pool.members.iter().any(|member| other(&member.login)) {
         return Ok(());
     }
@@ -295,6 +303,12 @@ fn eligible(
         }
     }
     if problems.is_empty() { Ok((chosen, skipped)) } else { Err(told(problems)) }
+}
+
+/// Nobody's token may work there.
+fn no_identity(repository: &Repository, template: &Template) -> Finding {
+    let text = format!("no identity may work in {repository} with the template `{}`", template.name);
+    Finding::new(Outcome::Deny, "identity-none", text).by("[[identity]]")
 }
 
 /// The glob that covers the repository.
@@ -353,6 +367,8 @@ fn jobs(
         let case = context.case(&repository, template, &request.requester);
         let choice = chosen(&mut choices, &case, context, request)?;
         let mut decision = decide(&case, choice);
+        let routed = identity::route(context.identities, context.identity, &repository, &template.name);
+        decision.findings.extend(routed.is_none().then(|| no_identity(&repository, template)));
         let adopts = eligibility::adopted(&case).cloned();
         if let Some(skip) = Skip::denied(&repository, &decision) {
             skipped.push(skip);
@@ -373,7 +389,7 @@ fn jobs(
             repository: repository.clone(),
             template: template.name.clone(),
             team: team.to_owned(),
-            identity: context.identity.to_owned(),
+            identity: routed.map_or(context.identity, |identity| &identity.name).to_owned(),
             model: choice.model.as_deref().unwrap_or(UNROUTED).to_owned(),
             request: context.request_id.to_string(),
             requester: request.requester.clone(),

@@ -45,7 +45,7 @@ pub fn rule(name: &str, per: Scope, limit: u32) -> BudgetRule {
 
 /// `limit` slots in all and nothing else.
 pub fn slots(limit: u32) -> Rules {
-    Rules { budgets: vec![rule("slots", Scope::Global, limit)], pools: BTreeMap::new() }
+    Rules { budgets: vec![rule("slots", Scope::Global, limit)], pools: BTreeMap::new(), ..Rules::default() }
 }
 
 pub fn member(login: &str, limit: u32, away: &[(i64, i64)]) -> Member {

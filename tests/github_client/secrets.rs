@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sluicegate::{
     agent::{
-        Agent,
-        github::{GitHub, GitHubOptions, Identity, TransportError},
+        Agent, FailKind,
+        github::{GitHub, GitHubOptions, Identity, Reread, TransportError},
     },
     clock::SystemClock,
     job::remote::TaskId,
@@ -70,4 +70,31 @@ async fn the_newline_that_ends_a_token_file_is_left_out() {
     let bench = bench_with(options, |_| ok(fixture("task")));
     bench.github.observe("bot", &TaskId("t".to_owned())).await.unwrap();
     assert_eq!(bench.asked()[0].headers()["authorization"], format!("Bearer {TOKEN}"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_read_again_once_and_used_if_it_is_another_one() {
+    for (kept, sent) in [("ghp_another", 2), (TOKEN, 1), (" \n", 1)] {
+        let kept = kept.to_owned();
+        let reread = Reread(Arc::new(move |_| Some(kept.clone().into())));
+        let options = GitHubOptions { reread: Some(reread), ..options() };
+        let mut answers = 0;
+        let bench = bench_with(options, move |_| {
+            answers += 1;
+            if answers == 1 {
+                reply(401, &[], r#"{"message":"Bad credentials"}"#)
+            } else {
+                ok(fixture("task"))
+            }
+        });
+        let started = bench.github.start("bot", &order()).await;
+        let asked = bench.asked();
+        assert_eq!(asked.len(), sent);
+        if sent == 2 {
+            assert_eq!(asked[1].headers()["authorization"], "Bearer ghp_another");
+            started.unwrap();
+        } else {
+            assert_eq!(started.unwrap_err().kind, FailKind::Unauthorised);
+        }
+    }
 }

@@ -31,6 +31,7 @@ use sluicegate::{
         freezes::Freezes,
         rebuild::Barrier,
         resume::{self, Newcomer},
+        tokens::Tokens,
         tracker::Tracker,
     },
     policy::{Catalog, RepositoryFacts, RepositoryRules, Wanted},
@@ -176,6 +177,7 @@ fn rules() -> Rules {
     Rules {
         budgets: vec![slots(Scope::Global, 1), slots(Scope::Repository, 1)],
         pools: [("reviewers".to_owned(), pool)].into(),
+        ..Rules::default()
     }
 }
 
@@ -266,6 +268,7 @@ impl House {
                 people: sluicegate::policy::approval::People::default(),
                 breaker: None,
                 approval_counts: Millis::hours(72),
+                identities: vec![sluicegate::policy::IdentityRule::new("bot")],
                 models: sluicegate::policy::Models::default(),
                 repositories,
             },
@@ -281,6 +284,7 @@ impl House {
             specs: Specs::default(),
             closures: Closures::default(),
             freezes: Freezes::new(Arc::default()),
+            tokens: Tokens::default(),
             sent: Sent::default(),
             apart: false.into(),
         });

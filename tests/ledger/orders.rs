@@ -83,6 +83,7 @@ pub fn rules() -> Rules {
             budget("credits", Kind::Spend, Scope::Team, 100, Period::Day),
         ],
         pools: BTreeMap::from([("reviewers".to_owned(), pool)]),
+        ..Rules::default()
     }
 }
 

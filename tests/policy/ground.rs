@@ -86,6 +86,7 @@ pub fn planned(catalog: &Catalog, models: &Models, request: &Request, at: i64) -
         catalog,
         rules: &rules(3),
         allowed: &["acme/*".to_owned()],
+        identities: &[sluicegate::policy::IdentityRule::new("bot")],
         people: &sluicegate::policy::approval::People(Vec::new()),
         identity: "bot",
         models,

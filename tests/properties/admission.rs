@@ -69,6 +69,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     (prop::collection::vec(rule(), 0..8), members).prop_map(|(budgets, members)| Rules {
         budgets,
         pools: BTreeMap::from([(POOL.to_owned(), Pool { name: POOL.to_owned(), members })]),
+        ..Rules::default()
     })
 }
 
@@ -241,7 +242,7 @@ proptest! {
             limit: Amount::from(limit),
             period: Period::Lifetime,
         };
-        let rules = Rules { budgets: vec![budget], pools: BTreeMap::from([(POOL.to_owned(), pool)]) };
+        let rules = Rules { budgets: vec![budget], pools: BTreeMap::from([(POOL.to_owned(), pool)]), ..Rules::default() };
         let mut books = PlainBooks { rules, ..PlainBooks::default() };
         let demand = |key: &Key, amount: u32| Demand { amount: Amount::from(amount), ..Demand::gate(key.clone()) };
         let mut demands: Vec<Demand> = amounts.iter().map(|amount| demand(&slots, *amount)).collect();

@@ -17,6 +17,8 @@ mod freezes;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod letters;
 #[cfg(test)]
 mod limits;

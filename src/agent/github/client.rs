@@ -11,7 +11,7 @@ use crate::{
     agent::{
         AgentError, FailKind,
         github::{
-            GitHubOptions, HttpTransport, Transport, answer::Answer, counters::Counters,
+            GitHubOptions, HttpTransport, Reread, Transport, answer::Answer, counters::Counters,
             credential::Credential, etags::ETags, limits::Need, links,
         },
     },
@@ -33,6 +33,7 @@ pub struct GitHub {
     /// Requests of an hour that only starts may use.
     pub(super) reserve: u64,
     write_gap: Millis,
+    reread: Option<Reread>,
 }
 
 impl fmt::Debug for GitHub {
@@ -99,6 +100,7 @@ impl GitHub {
             etags: options.use_etags.then(ETags::default),
             reserve: u64::from(options.requests_per_hour_reserve_for_starts),
             write_gap: Millis(options.min_write_gap_ms),
+            reread: options.reread,
         })
     }
 
@@ -111,6 +113,23 @@ impl GitHub {
     /// As last told by GitHub; None: not told yet, or the token does not expire.
     pub fn token_expires_at(&self, identity: &str) -> Option<Timestamp> {
         self.credentials.get(identity)?.token_expires_at()
+    }
+
+    /// Reads an identity's token where it is kept; true if another one is in use now.
+    pub(super) fn renew(&self, who: &Credential) -> bool {
+        let found = self.reread.as_ref().and_then(|Reread(read)| read(&who.name));
+        let renewed = found.is_some_and(|token| who.renew(&token));
+        if renewed {
+            tracing::info!(identity = who.name, "another token is in use");
+        }
+        renewed
+    }
+
+    /// Takes new tokens into use, where they were changed.
+    pub fn renew_all(&self) {
+        for who in self.credentials.values() {
+            self.renew(who);
+        }
     }
 
     /// The address of a resource; every part is percent-encoded.

@@ -34,7 +34,13 @@ impl GitHub {
         let _permit = if call.body.is_none() { who.enter().await } else { None };
         let mut url = call.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let answer = self.exchange(who, call, &url).await?;
+            let answer = match self.exchange(who, call, &url).await {
+                // Whoever was not let in has done nothing: with another token it is sent once more.
+                Err(error) if error.kind == FailKind::Unauthorised && self.renew(who) => {
+                    self.exchange(who, call, &url).await?
+                }
+                other => other?,
+            };
             if answer.status.is_success() {
                 return Ok(answer);
             }

@@ -133,6 +133,11 @@ impl Limits {
         self.banned_until
     }
 
+    /// Another token is in use: what was told of the one before no longer counts.
+    pub(super) const fn forget_token(&mut self) {
+        self.token_expires_at = None;
+    }
+
     pub(super) const fn token_expires_at(&self) -> Option<Timestamp> {
         self.token_expires_at
     }

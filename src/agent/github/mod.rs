@@ -19,6 +19,8 @@ mod wire;
 pub use client::GitHub;
 pub use transport::{HttpTransport, Transport, TransportError};
 
+use std::{fmt, sync::Arc};
+
 use secrecy::SecretString;
 
 /// GitHub's public address.
@@ -31,11 +33,26 @@ pub struct Identity {
     pub token: SecretString,
 }
 
+/// From the name of an identity to its token; None: it cannot be read now.
+pub type ReadToken = dyn Fn(&str) -> Option<SecretString> + Send + Sync;
+
+/// Reads tokens again, where they are kept.
+#[derive(Clone)]
+pub struct Reread(pub Arc<ReadToken>);
+
+impl fmt::Debug for Reread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reread")
+    }
+}
+
 /// How to reach GitHub, and how hard to lean on it.
 #[derive(Clone, Debug)]
 pub struct GitHubOptions {
     pub base_url: String,
     pub identities: Vec<Identity>,
+    /// None: tokens stay as they are for the life of the process.
+    pub reread: Option<Reread>,
     /// From the first byte sent to the last one read. GitHub itself cuts requests at 10 s.
     pub request_timeout_ms: u64,
     /// Requests per hour that only starts may use; never more than half of what GitHub allows.
@@ -51,6 +68,7 @@ impl Default for GitHubOptions {
         Self {
             base_url: BASE_URL.to_owned(),
             identities: Vec::new(),
+            reread: None,
             request_timeout_ms: 12_000,
             requests_per_hour_reserve_for_starts: 500,
             min_write_gap_ms: 1_000,

@@ -28,6 +28,12 @@ const PAGING: [(&str, &str); 3] = [("per_page", "100"), ("sort", "created_at"), 
 
 #[async_trait]
 impl Agent for GitHub {
+    fn token_expires_at(&self, identity: &str) -> Option<Timestamp> {
+        Self::token_expires_at(self, identity)
+    }
+    fn renew_tokens(&self) {
+        self.renew_all();
+    }
     fn capabilities(&self) -> Capabilities {
         Capabilities { idempotent_start: false, cancel: false, answer: false, push: false }
     }
@@ -150,7 +156,7 @@ impl GitHub {
             let user = self.read(identity, &call).await?.json().unwrap_or_default();
             user.get("id").and_then(Value::as_i64).ok_or_else(|| call.unreadable(identity))
         };
-        who.user_id.get_or_try_init(ask).await.copied()
+        who.user_id().get_or_try_init(ask).await.copied()
     }
 
     pub(super) fn user_call(&self) -> Result<Call, AgentError> {

@@ -74,6 +74,7 @@ pub fn rules(slots: u32) -> Rules {
             budget("credits", Kind::Spend, Scope::Template, Amount::MAX.get()),
         ],
         pools: std::collections::BTreeMap::new(),
+        ..Rules::default()
     }
 }
 
@@ -113,6 +114,7 @@ pub fn parts(
             catalog,
             rules: Arc::clone(&rules),
             allowed: vec!["bench/*".to_owned()],
+            identities: vec![crate::policy::IdentityRule::new("bench")],
             identity: "bench".to_owned(),
             people: crate::policy::approval::People::default(),
             breaker: None,

@@ -87,7 +87,7 @@ fn attempt_row(set: &WorkingSet, row: &JobRow, intent: Intent) -> AttemptRow {
         nonce: nonce_text(intent.nonce),
         worker_id: intent.fence.worker,
         token: intent.fence.token,
-        identity: set.request_of(row).map(|shared| shared.row.identity.clone()).unwrap_or_default(),
+        identity: row.identity.clone(),
         model: row.model.clone(),
         intent_at: set.now,
         started_at: None,

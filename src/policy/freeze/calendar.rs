@@ -263,7 +263,8 @@ fn recur(place: &Place<'_>, line: &Line<'_>, repeat: &mut Repeat) -> Result<(), 
             }
             "UNTIL" => until = Some(last_day(value, repeat).ok_or_else(|| refuse(part))?),
             "BYDAY" => {
-                days = value.split(',').map(weekday).collect::<Option<_>>().ok_or_else(|| refuse(part))?
+                let found: Option<Vec<Weekday>> = value.split(',').map(weekday).collect();
+                days = found.ok_or_else(|| refuse(part))?;
             }
             // What many programs write beside a yearly event, and says nothing new.
             "BYMONTH" if value.parse() == Ok(first.month()) => {}
@@ -308,12 +309,11 @@ fn last_day(value: &str, repeat: &Repeat) -> Option<Date> {
         return Date::strptime("%Y%m%d", value).ok();
     }
     let local = DateTime::strptime("%Y%m%dT%H%M%S", value.strip_suffix('Z').unwrap_or(value)).ok()?;
-    let last = match value.strip_suffix('Z') {
-        None => local,
-        Some(_) => {
-            let at = TimeZone::UTC.to_ambiguous_timestamp(local).compatible().ok()?;
-            repeat.zone.to_datetime(at)
-        }
+    let last = if value.ends_with('Z') {
+        let at = TimeZone::UTC.to_ambiguous_timestamp(local).compatible().ok()?;
+        repeat.zone.to_datetime(at)
+    } else {
+        local
     };
     // An occurrence later on that day is after it.
     if last.time() < repeat.first.time() { last.date().yesterday().ok() } else { Some(last.date()) }

@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use self::when::When;
+use self::when::{Stretch, When};
 pub use self::{
     cover::{Waiting, cover},
     written::Written,
@@ -96,7 +96,7 @@ pub struct Subject<'a> {
     pub repository: &'a Repository,
     pub template: &'a str,
     pub team: &'a str,
-    /// None: the repository has no class.
+    /// None: not known.
     pub class: Option<&'a str>,
     /// None: no request yet.
     pub request: Option<RequestId>,
@@ -172,19 +172,19 @@ impl Freeze {
     pub fn until(&self, now: Timestamp) -> Option<Option<Timestamp>> {
         /// Entries that follow one another without a gap are joined so often.
         const JOINED_MAX: usize = 50;
-        let mut end = self.stretch(now)?;
+        let (_, mut end) = self.stretch(now)?;
         for _ in 0..JOINED_MAX {
-            let Some(next) = end.and_then(|at| self.stretch(at)) else { break };
+            let Some((_, next)) = end.and_then(|at| self.stretch(at)) else { break };
             end = next;
         }
         Some(end)
     }
 
-    /// The latest end of what is in force at an instant.
-    fn stretch(&self, at: Timestamp) -> Option<Option<Timestamp>> {
+    /// Of what is in force at an instant, the stretch that ends last.
+    fn stretch(&self, at: Timestamp) -> Option<Stretch> {
         let around = self.whens.iter().flat_map(|when| when.around(at, at));
         let holding = around.filter(|(from, until)| *from <= at && until.is_none_or(|until| at < until));
-        holding.map(|(_, until)| until).max_by_key(|until| until.map_or(i64::MAX, |at| at.0))
+        holding.max_by_key(|(_, until)| until.map_or(i64::MAX, |at| at.0))
     }
 
     /// When it begins next, within a span.
@@ -199,7 +199,9 @@ impl Freeze {
     }
 
     pub fn covers(&self, subject: &Subject<'_>) -> bool {
-        self.reach.covers(subject) && !self.except.iter().any(|except| except.covers(subject))
+        // A repository whose class is not known may be of any.
+        let unsure = matches!(self.reach, Reach::Class(_)) && subject.class.is_none();
+        (unsure || self.reach.covers(subject)) && !self.except.iter().any(|except| except.covers(subject))
     }
 }
 

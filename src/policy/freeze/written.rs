@@ -172,7 +172,13 @@ pub fn reach(text: &str, at: &str) -> Result<Reach, Problem> {
         }
         "team" => named(Reach::Team),
         "template" => named(Reach::Template),
-        "class" => named(Reach::Class),
+        "class" if ["standard", "sensitive", "regulated"].contains(&value) => {
+            Ok(Reach::Class(value.to_owned()))
+        }
+        "class" => {
+            let what = format!("there is no class `{}`", text::shorten(value, 80));
+            Err(wrong(at, what, "write standard, sensitive or regulated"))
+        }
         _ => Err(unknown()),
     }
 }

@@ -119,6 +119,7 @@ fn rules(all: u64, each: u64) -> Rules {
             budget("slots", Kind::Slots, Scope::Repository, each),
         ],
         pools: std::collections::BTreeMap::new(),
+        ..Rules::default()
     }
 }
 
