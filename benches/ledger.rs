@@ -257,6 +257,7 @@ impl Bench {
             pull_json: None,
             outcome_json: None,
             replay_of: None,
+            adopts_json: None,
             discarded_at: None,
             checks_json: None,
             fallen_back: 0,

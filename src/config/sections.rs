@@ -12,7 +12,7 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::{Models, approval::Person, breaker, credits::Decimal, template::Risk},
+    policy::{Models, approval::Person, breaker, credits::Decimal, repositories::Class, template::Risk},
 };
 
 /// Everything that can be set.
@@ -189,6 +189,11 @@ pub struct Policy {
     pub default_model: Option<String>,
     /// Globs of the models that may be used; an empty list allows every model.
     pub models: Vec<String>,
+    /// Rules of repositories, from the folder of the configuration file; left out: there are none.
+    pub repositories_file: Option<PathBuf>,
+    /// How long is believed what was found out of a repository; 0 to 86,400.
+    #[serde(deserialize_with = "within::<_, u64, 0, 86_400>")]
+    pub facts_max_age_seconds: u64,
     /// How long an approval counts; 1 to 8,760.
     #[serde(deserialize_with = "within::<_, u64, 1, 8_760>")]
     pub approval_hours: u64,
@@ -203,7 +208,7 @@ pub struct Route {
     /// Of the template: `low`, `medium` or `high`; left out: all of them.
     pub risk: Option<Risk>,
     /// Of the repository: `standard`, `sensitive` or `regulated`; left out: all of them.
-    pub class: Option<String>,
+    pub class: Option<Class>,
     pub model: String,
 }
 
@@ -405,6 +410,8 @@ impl Default for Policy {
             identity: None,
             default_model: None,
             models: Vec::new(),
+            repositories_file: None,
+            facts_max_age_seconds: 900,
             approval_hours: 72,
         }
     }
@@ -427,7 +434,7 @@ impl Default for Notices {
 }
 impl Default for Worker {
     fn default() -> Self {
-        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 64 }
+        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 32 }
     }
 }
 impl Default for Log {

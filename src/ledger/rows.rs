@@ -20,6 +20,7 @@ use crate::{
     policy::{
         Decision,
         breaker::Rule as BreakerRule,
+        facts::OpenPull,
         freeze::Exemption,
         template::{Fallback, RequiredChecks},
         waves::Waves,
@@ -144,6 +145,8 @@ pub struct JobRow {
     pub outcome_json: Option<String>,
     pub replay_of: Option<JobId>,
     pub discarded_at: Option<Timestamp>,
+    /// The open pull request that it goes on with.
+    pub adopts_json: Option<String>,
     /// `ChecksSeen`.
     pub checks_json: Option<String>,
     /// 1: a task ran out of time, and from then on the template's smaller scope counts.
@@ -162,6 +165,10 @@ impl JobRow {
     /// What policy said of it when it was planned.
     pub fn decision(&self) -> Decision {
         self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+    /// The open pull request that it goes on with, if it does.
+    pub fn adopts(&self) -> Option<OpenPull> {
+        self.adopts_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
     /// What budgets care about.
     pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {

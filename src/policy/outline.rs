@@ -9,8 +9,8 @@ use crate::{
     budget::{Key, Scope},
     job::Repository,
     policy::{
-        Decision, Outcome, Plan, PlannedJob, Problem, Skip, problem::Code, request::sha256, text,
-        waves::Waves,
+        Decision, Outcome, Plan, PlannedJob, Problem, Skip, facts::OpenPull, problem::Code, request::sha256,
+        text, waves::Waves,
     },
 };
 
@@ -45,6 +45,9 @@ pub struct OutlinedJob {
     pub budgets: String,
     #[serde(default, skip_serializing_if = "is_plain")]
     pub decision: Decision,
+    /// The open pull request that the task goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<OpenPull>,
     /// From 1; 0: there are no waves.
     #[serde(default)]
     pub wave: u32,
@@ -150,6 +153,9 @@ fn changes(was: &Standing, is: &Standing) -> Vec<String> {
     if was.budgets != is.budgets {
         changes.push("what it takes of the budgets has changed".to_owned());
     }
+    if was.adopts != is.adopts {
+        changes.push("the open pull request that it goes on with is another one".to_owned());
+    }
     if was.wave != is.wave {
         changes.push(format!("it was in wave {}, is now in wave {}", was.wave, is.wave));
     }
@@ -187,6 +193,7 @@ fn outlined(job: &PlannedJob) -> OutlinedJob {
         identity: job.subject.identity.clone(),
         budgets: sha256(json!(demands).to_string().as_bytes()),
         decision: job.decision.clone(),
+        adopts: job.adopts.clone(),
         wave: job.wave,
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sluicegate::{
     budget::{Amount, BudgetRule, Kind, Period, Rules, Scope},
     job::{RequestId, Timestamp},
-    policy::{Catalog, Models, Plan, PlanContext, Problem, Request, plan},
+    policy::{Catalog, Facts, Models, Plan, PlanContext, Problem, RepositoryRules, Request, plan},
 };
 
 pub const BASE: &str = r#"
@@ -74,15 +74,25 @@ pub fn rules(limit: u32) -> Rules {
     Rules { budgets: vec![budget(Scope::Global), budget(Scope::Request)], pools: BTreeMap::new() }
 }
 
+/// One regulated repository; the others are standard ones.
+pub fn estate() -> RepositoryRules {
+    let text = "[[repository]]\nmatch = \"acme/pay\"\nclass = \"regulated\"\n";
+    RepositoryRules::parse("repositories.toml", text).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
 /// Plans the request as at some time.
 pub fn planned(catalog: &Catalog, models: &Models, request: &Request, at: i64) -> Result<Plan, Vec<Problem>> {
     let context = PlanContext {
         catalog,
         rules: &rules(3),
         allowed: &["acme/*".to_owned()],
+        people: &sluicegate::policy::approval::People(Vec::new()),
         identity: "bot",
         models,
         request_id: RequestId::new(Timestamp(at), u128::from(at.unsigned_abs())),
+        repositories: &estate(),
+        facts: &Facts::default(),
+        now: Timestamp(at),
     };
     plan(request, &context)
 }

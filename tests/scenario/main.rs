@@ -24,6 +24,7 @@ mod limits;
 mod oracle;
 mod plans;
 #[cfg(test)]
+mod repositories;
 mod waves;
 #[cfg(test)]
 mod workers;

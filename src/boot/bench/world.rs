@@ -17,7 +17,7 @@ use crate::{
     news::Silence,
     notify::LogSink,
     pipeline::{Policy, Tuning},
-    policy::{Catalog, Models, Request},
+    policy::{Catalog, Models, RepositoryRules, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
 
@@ -118,6 +118,7 @@ pub fn parts(
             breaker: None,
             approval_counts: Millis::hours(72),
             models: Models::default(),
+            repositories: RepositoryRules::default(),
         },
         tuning: Tuning {
             cadence,
@@ -129,6 +130,7 @@ pub fn parts(
         gate: Arc::new(MemoryGate::new(rules)),
         agent: Arc::<GitHub>::clone(&github),
         forge: Arc::<GitHub>::clone(&github),
+        atlas: Arc::<GitHub>::clone(&github),
         sink: Arc::new(LogSink),
         clock,
         entropy: Arc::new(Entropy::from_seed(7)),
