@@ -164,7 +164,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     if jobs.is_empty() {
         return Err(nothing_left(&skipped));
     }
-    let waves = planned::widened(&request, &template, &mut jobs).map_err(one)?;
+    let waves = planned::widened(&request, &template, &mut jobs, context.facts).map_err(one)?;
     planned::approvable(&request, waves.as_ref(), &jobs, context.people).map_err(one)?;
     let mut plan = Plan {
         priority: request.priority.unwrap_or(template.priority),

@@ -3,6 +3,7 @@
 use crate::policy::{
     PlannedJob, Problem, Request, Template,
     approval::{self, Need, People},
+    facts::Facts,
     problem::Code,
     request::sha256,
     waves::{self, Waves, draw},
@@ -13,6 +14,7 @@ pub fn widened(
     request: &Request,
     template: &Template,
     jobs: &mut [PlannedJob],
+    facts: &Facts,
 ) -> Result<Option<Waves>, Problem> {
     let Some(rule) = waves::in_force(template.waves.as_ref(), request.waves.as_ref(), jobs.len())? else {
         return Ok(None);
@@ -22,11 +24,14 @@ pub fn widened(
         u32::from_str_radix(sha256(asked.as_bytes()).get(..8).unwrap_or_default(), 16).unwrap_or_default();
     let traits: Vec<draw::Traits<'_>> = jobs
         .iter()
-        .map(|job| draw::Traits {
-            repository: job.repository.full_name(),
-            owner: job.repository.owner(),
-            language: None,
-            size: None,
+        .map(|job| {
+            let about = facts.of(&job.repository).about.as_ref();
+            draw::Traits {
+                repository: job.repository.full_name(),
+                owner: job.repository.owner(),
+                language: about.and_then(|about| about.language.as_deref()),
+                size: about.map(|about| about.size_kb),
+            }
         })
         .collect();
     let cut = rule.cut(jobs.len());
