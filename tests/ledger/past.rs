@@ -21,7 +21,9 @@ on_both_stores![
 async fn asking_for(world: &World, name: &str, model: &str) -> JobId {
     let (mut command, jobs) = world.submission(&order(&[name]));
     if let Command::Submit { jobs, .. } = &mut command {
-        jobs.iter_mut().for_each(|job| job.row.model = Some(model.to_owned()));
+        for job in jobs.iter_mut() {
+            job.row.model = Some(model.to_owned());
+        }
     }
     assert!(matches!(world.write(command).await, Reply::Submitted { .. }));
     jobs[0]
@@ -78,6 +80,6 @@ async fn templates_and_budgets_are_read_as_they_were_used(world: &World) {
     let keys = ["slots/global", "slots/repository/acme/never"].map(Key::new);
     let truths = world.ledger.truths_of(&keys).await.unwrap();
     assert_eq!(truths.len(), 1, "{truths:?}");
-    assert_eq!((truths[0].used.get(), truths[0].limit.map(|limit| limit.get())), (1, Some(3)));
+    assert_eq!((truths[0].used.get(), truths[0].limit.map(sluicegate::budget::Amount::get)), (1, Some(3)));
     assert_eq!(world.ledger.truths_of(&[]).await.unwrap().len(), 0);
 }
