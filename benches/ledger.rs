@@ -203,6 +203,9 @@ impl Bench {
             estimate: Amount::ONE,
             weight: 1,
             scope: serde_json::json!({ "may_change": ["Cargo.toml", "Cargo.lock"], "files_max": 2 }),
+            hold: false,
+            waves: None,
+            breaker: None,
             required_checks: None,
             fallback: None,
         };
@@ -256,6 +259,8 @@ impl Bench {
             replay_of: None,
             adopts_json: None,
             discarded_at: None,
+            checks_json: None,
+            fallen_back: 0,
         };
         Ok(NewJob {
             row,

@@ -76,6 +76,7 @@ fn main() -> anyhow::Result<()> {
         catalog: &catalog,
         rules: &rules,
         allowed: &["acme/*".to_owned()],
+        people: &sluicegate::policy::approval::People(Vec::new()),
         identity: "bot",
         models: &models,
         request_id: RequestId::new(Timestamp(1), 1),

@@ -107,6 +107,7 @@ fn plan_of(
         rules,
         allowed,
         identity: "bot",
+        people: &sluicegate::policy::approval::People(Vec::new()),
         models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
         request_id: RequestId::new(Timestamp(id), 7),
         repositories: &RepositoryRules::default(),

@@ -16,7 +16,10 @@ use crate::{
     news::{News, RedisNews, Silence},
     notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning},
-    policy::problem::{Code, Problem},
+    policy::{
+        approval::People,
+        problem::{Code, Problem},
+    },
     redis_link::{RedisLink, RedisLocation},
 };
 
@@ -170,6 +173,9 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
             rules: Arc::clone(&rules),
             allowed: settings.policy.repositories.clone(),
             identity,
+            people: People(settings.people.clone()),
+            breaker: settings.breaker,
+            approval_counts: Millis::hours(settings.policy.approval_hours),
             models: settings.models.clone(),
             repositories: load_repositories(loaded)?,
         },

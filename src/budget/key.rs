@@ -13,6 +13,8 @@ pub const GATE: &str = "gate";
 const KILL_SWITCH: &str = "gate/kill-switch";
 /// First part of the key of a pool and of its members.
 pub const POOL: &str = "pool";
+/// First part of the keys of budgets that only retries take from.
+pub const RETRIES: &str = "retries";
 
 /// A budget's key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use crate::{
     budget::{
         amount::Amount,
         demand::{Demand, Expiry, Release, Subject},
-        key::{Key, POOL},
+        key::{Key, POOL, RETRIES},
     },
     job::time::{Millis, Timestamp},
 };
@@ -196,6 +196,13 @@ impl Rules {
         fitting.max_by_key(|rule| rule.rank())
     }
 
+    /// What one more attempt of a job takes of the budgets for retries.
+    pub fn retry_demands(&self, subject: &Subject) -> Vec<Demand> {
+        let scopes = Scope::ALL.into_iter().map(|scope| (scope, subject.value(scope)));
+        let rules = scopes.filter_map(|(scope, value)| Some((self.rule(RETRIES, scope, value)?, value)));
+        rules.map(|(rule, value)| demand(rule, value, subject)).collect()
+    }
+
     /// Everything that a job of this subject takes, coarse to fine: its gates, then each budget whose
     /// rule covers it, then the pool.
     pub fn demands(&self, subject: &Subject) -> Vec<Demand> {
@@ -206,6 +213,7 @@ impl Rules {
                 self.budgets.iter().filter(|rule| rule.per == scope).map(|rule| rule.name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
+            names.retain(|name| *name != RETRIES);
             for rule in names.into_iter().filter_map(|name| self.rule(name, scope, value)) {
                 demands.push(demand(rule, value, subject));
             }

@@ -3,11 +3,17 @@
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::json;
 
-use crate::cli::{
-    Session,
-    client::Body,
-    exit::{CliError, Exit},
+use crate::{
+    cli::{
+        Session,
+        client::Body,
+        exit::{CliError, Exit},
+        words,
+    },
+    job::state::State,
+    pipeline::view::{JobView, RequestView},
 };
 
 /// Who acts, and why.
@@ -29,11 +35,25 @@ pub struct ActArgs {
     by: By,
 }
 
+#[derive(Args, Clone, Debug)]
+pub struct ApproveArgs {
+    /// Id of the job, or the end of it (four characters or more)
+    #[arg(required_unless_present = "request", conflicts_with = "request")]
+    job: Option<String>,
+    /// Every held job of this request
+    #[arg(long, value_name = "ID")]
+    request: Option<String>,
+    /// Digest of the plan that you looked at, or its first 12 characters; refused if the request goes by another plan
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
+    #[command(flatten)]
+    by: By,
+}
+
 /// What is done.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     Cancel,
-    Approve,
     Refuse,
     Release,
     DiscardResult,
@@ -43,7 +63,6 @@ impl Act {
     const fn path(self) -> &'static str {
         match self {
             Self::Cancel => "cancel",
-            Self::Approve => "approve",
             Self::Refuse => "refuse",
             Self::Release => "release",
             Self::DiscardResult => "discard-result",
@@ -54,7 +73,6 @@ impl Act {
             Self::Cancel => {
                 "cancelled; a task that runs already is not stopped, and its result will not be used"
             }
-            Self::Approve => "approved; it queues now",
             Self::Refuse => "refused; it has ended",
             Self::Release => "released; its reviewer is asked next",
             Self::DiscardResult => "its result was thrown away; it is a dead letter now",
@@ -68,6 +86,34 @@ pub async fn run(act: Act, args: &ActArgs, session: &mut Session) -> Result<Exit
         session.screen.answer(&answer)?;
     } else {
         session.screen.line(format!("job {}: {}", args.job, act.done()))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// One person's word. It may complete what is asked for, or be one of several.
+pub async fn approve(args: &ApproveArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let body = json!({ "actor": args.by.actor, "reason": args.by.reason, "digest": args.digest });
+    let (kind, id) = match (&args.job, &args.request) {
+        (Some(job), _) => ("jobs", job),
+        (None, Some(request)) => ("requests", request),
+        (None, None) => return Err(CliError::new(Exit::Usage, "neither a job nor a request is named")),
+    };
+    let answer = session.client.post(&["v1", kind, id, "approve"], Body::json(&body)?).await?;
+    let screen = &mut session.screen;
+    if screen.json {
+        screen.answer(&answer)?;
+    } else if kind == "jobs" {
+        let job: JobView = answer.read()?;
+        let text = match job.wait.filter(|_| job.state == State::Held) {
+            Some(wait) => format!("your approval is kept; it still {}", wait.text),
+            None => "approved; it queues now".to_owned(),
+        };
+        screen.line(format!("job {id}: {}", words::clean(&text)))?;
+    } else {
+        let view: RequestView = answer.read()?;
+        let held = view.states.iter().find(|count| count.state == State::Held).map_or(0, |count| count.jobs);
+        screen
+            .line(format!("request {id}: your approval is kept; {} still held", words::count(held, "job")))?;
     }
     Ok(Exit::Ok)
 }

@@ -3,6 +3,7 @@
 
 mod act;
 mod audit;
+mod breakers;
 mod budgets;
 mod client;
 mod completions;
@@ -26,6 +27,7 @@ mod show;
 mod submit;
 mod table;
 mod template;
+mod waves;
 mod why;
 mod words;
 mod workers;
@@ -139,8 +141,14 @@ pub enum Command {
     Gates,
     /// Withdraw a job; a task that runs already is not stopped, but its result is not used
     Cancel(act::ActArgs),
-    /// Let a held job go on
-    Approve(act::ActArgs),
+    /// Give your approval to a held job, or to every held job of a request
+    Approve(act::ApproveArgs),
+    /// What stops after too many like failures: list, reset
+    #[command(subcommand)]
+    Breaker(breakers::BreakerCommand),
+    /// Waves of a request: show, approve, hold, abort
+    #[command(subcommand)]
+    Wave(waves::WaveCommand),
     /// End a held job
     Refuse(act::ActArgs),
     /// Let a quarantined result go to its review
@@ -239,7 +247,9 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::KillSwitch(args) => kill_switch::run(args, session).await,
         Command::Gates => gates::list(session).await,
         Command::Cancel(args) => act::run(Act::Cancel, args, session).await,
-        Command::Approve(args) => act::run(Act::Approve, args, session).await,
+        Command::Approve(args) => act::approve(args, session).await,
+        Command::Breaker(command) => breakers::run(command, session).await,
+        Command::Wave(command) => waves::run(command, session).await,
         Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
         Command::Release(args) => act::run(Act::Release, args, session).await,
         Command::DiscardResult(args) => act::run(Act::DiscardResult, args, session).await,

@@ -192,6 +192,7 @@ fn jobs(plan: &PlanView, screen: &mut Screen) -> Result<(), CliError> {
             Outcome::NeedsApproval => ("held", Tone::Strong),
             Outcome::Deny => ("denied", Tone::Bad),
         };
+        let word = if job.wave == 0 { word.to_owned() } else { format!("{word}, wave {}", job.wave) };
         let reasons: Vec<String> =
             job.findings.iter().map(|finding| format!("{} ({})", finding.text, finding.reason)).collect();
         table.row([

@@ -7,15 +7,26 @@ use jiff::civil::Date;
 use crate::{
     budget::{
         Amount, BudgetRule, Kind, Member, Period, Pool, Scope,
-        key::{GATE, POOL},
+        key::{GATE, POOL, RETRIES},
     },
     config::{
         limits::Faults,
-        sections::{self, Settings},
+        sections::{self, Retries, Settings},
     },
     job::time::{Millis, Timestamp},
     policy::text,
 };
+
+/// The budgets that only retries take from.
+fn retries(written: Retries) -> impl Iterator<Item = BudgetRule> {
+    let rule = |kind, per, limit: Option<u32>, period| {
+        let rule = |limit| BudgetRule { name: RETRIES.to_owned(), kind, per, matching: None, limit, period };
+        limit.map(Amount::from).map(rule)
+    };
+    let request = rule(Kind::Count, Scope::Request, written.per_request, Period::Lifetime);
+    let template = rule(Kind::Window, Scope::Template, written.per_template_day, Period::Day);
+    request.into_iter().chain(template)
+}
 
 impl Faults<'_> {
     pub(super) fn budgets(&mut self, settings: &mut Settings) {
@@ -23,7 +34,7 @@ impl Faults<'_> {
         for (index, budget) in settings.budgets.iter().enumerate() {
             let index = index.to_string();
             self.name(&["budget", &index, "name"], &budget.name);
-            if [GATE, POOL].contains(&budget.name.as_str()) {
+            if [GATE, POOL, RETRIES].contains(&budget.name.as_str()) {
                 let what = format!("a budget cannot be named `{}`", budget.name);
                 self.add(
                     &["budget", &index, "name"],
@@ -81,6 +92,7 @@ impl Faults<'_> {
             }
             rules.push(rule);
         }
+        rules.extend(retries(settings.retries));
         settings.rules.budgets = rules;
     }
 

@@ -24,6 +24,8 @@ pub(super) fn settle(
     faults.identities(settings);
     faults.budgets(settings);
     faults.pools(settings);
+    faults.people(settings);
+    faults.breaker(settings);
     faults.models(settings);
     if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
 }
@@ -164,6 +166,36 @@ impl Faults<'_> {
         if !text::is_name(name) {
             let what = format!("`{}` is not a name", text::shorten(name, 80));
             self.add(path, what, "use lower-case letters, digits and `-`, at most 64");
+        }
+    }
+
+    fn breaker(&mut self, settings: &Settings) {
+        let faults = settings.breaker.map(|rule| rule.faults()).unwrap_or_default();
+        for (key, what, hint) in faults {
+            self.add(&["breaker", key], what, hint);
+        }
+    }
+
+    fn people(&mut self, settings: &Settings) {
+        let mut seen = BTreeSet::new();
+        for (index, person) in settings.people.iter().enumerate() {
+            let index = index.to_string();
+            let path = ["person", &index, "login"];
+            if !text::is_login(&person.login) {
+                let what = format!("`{}` is not a login", text::shorten(&person.login, 80));
+                self.add(&path, what, "write the GitHub login");
+            }
+            if !seen.insert(person.login.to_ascii_lowercase()) {
+                let what = format!("the person `{}` is there twice", person.login);
+                self.add(&path, what, "give all roles of a person in one place");
+            }
+            if person.roles.is_empty() {
+                let hint = "leave `roles` out for an approver, or name at least one";
+                self.add(&["person", &index, "roles"], "a person without a role may do nothing", hint);
+            }
+            for (place, role) in person.roles.iter().enumerate() {
+                self.name(&["person", &index, "roles", &place.to_string()], role);
+            }
         }
     }
 

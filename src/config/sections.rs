@@ -12,7 +12,7 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::{Models, credits::Decimal, repositories::Class, template::Risk},
+    policy::{Models, approval::Person, breaker, credits::Decimal, repositories::Class, template::Risk},
 };
 
 /// Everything that can be set.
@@ -33,9 +33,15 @@ pub struct Settings {
     pub budgets: Vec<Budget>,
     #[serde(rename = "pool")]
     pub pools: Vec<Pool>,
+    /// Who may give approvals; left out: everybody who may use the endpoint.
+    #[serde(rename = "person")]
+    pub people: Vec<Person>,
     /// Budgets and pools, checked.
     #[serde(skip)]
     pub rules: Rules,
+    pub retries: Retries,
+    /// Left out: failures are not counted.
+    pub breaker: Option<breaker::Rule>,
     /// As written; `models` is what they mean.
     #[serde(rename = "route")]
     pub routes: Vec<Route>,
@@ -188,6 +194,9 @@ pub struct Policy {
     /// How long is believed what was found out of a repository; 0 to 86,400.
     #[serde(deserialize_with = "within::<_, u64, 0, 86_400>")]
     pub facts_max_age_seconds: u64,
+    /// How long an approval counts; 1 to 8,760.
+    #[serde(deserialize_with = "within::<_, u64, 1, 8_760>")]
+    pub approval_hours: u64,
 }
 
 /// Which model works on jobs of some kind.
@@ -228,6 +237,16 @@ pub struct Budget {
     pub limit: Decimal,
     /// `90s`, `15m`, `1h`, `7d` (rolling), `day`, `month` (UTC) or `lifetime`; for `window` and `spend`.
     pub period: Option<String>,
+}
+
+/// How often failed attempts are tried again, all jobs together; each job has its template's own rule besides.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retries {
+    /// Left out: without limit.
+    pub per_request: Option<u32>,
+    /// Of one template, all versions, in a UTC day; left out: without limit.
+    pub per_template_day: Option<u32>,
 }
 
 /// Named people of whom one is asked to review.
@@ -393,6 +412,7 @@ impl Default for Policy {
             models: Vec::new(),
             repositories_file: None,
             facts_max_age_seconds: 900,
+            approval_hours: 72,
         }
     }
 }

@@ -10,7 +10,9 @@ use crate::{
     budget::rules::matches,
     config::{ConfigError, Loaded, Settings, read_text},
     policy::{
-        Catalog, Template, hint,
+        Catalog, Template,
+        approval::{Need, People},
+        hint,
         problem::{Code, Problem},
         text,
     },
@@ -73,6 +75,19 @@ fn mismatches(template: &Template, settings: &Settings) -> Vec<Problem> {
         };
         let what = format!("its reviewer pool `{pool}` is not configured");
         problems.push(Problem::new(Code::UnknownPool, what).at(&at).hint(hint));
+    }
+    let asked = template.waves.as_ref().and_then(|waves| waves.approvals.as_ref());
+    if let Some(asked) = asked {
+        let need = Need { reason: "wave".to_owned(), count: asked.count, role: asked.role.clone() };
+        let people = People(settings.people.clone());
+        if let Err(found) = people.can_meet(&need, "") {
+            let what = format!(
+                "its waves ask for {} of role `{}`, which {found} people have",
+                need.count, need.role
+            );
+            let hint = format!("add [[person]] with `roles = [\"{}\"]`", need.role);
+            problems.push(Problem::new(Code::NobodyMayApprove, what).at(&at).hint(hint));
+        }
     }
     let model = template.model.as_ref().or(settings.policy.default_model.as_ref());
     let allowed = &settings.policy.models;

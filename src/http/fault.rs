@@ -45,6 +45,8 @@ codes! {
     UnknownJob = "unknown-job", NOT_FOUND, "there is no such job";
     UnknownRequest = "unknown-request", NOT_FOUND, "there is no such request";
     UnknownBudget = "unknown-budget", NOT_FOUND, "there is no such limit";
+    UnknownBreaker = "unknown-breaker", NOT_FOUND, "there is no such breaker";
+    NoWaves = "no-waves", NOT_FOUND, "the request has no waves";
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "this path does not take this method";
     AmbiguousId = "ambiguous-id", CONFLICT, "the end of an id fits several";
     IdempotencyConflict = "idempotency-conflict", CONFLICT, "the idempotency key belongs to another request";

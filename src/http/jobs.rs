@@ -28,7 +28,6 @@ pub fn routes() -> Router<Arc<Context>> {
         .route("/v1/jobs/{id}", get(show))
         .route("/v1/jobs/{id}/why", get(why))
         .route("/v1/jobs/{id}/cancel", act(Event::Cancelled, Reason::Needed))
-        .route("/v1/jobs/{id}/approve", act(Event::Approved, Reason::Optional))
         .route("/v1/jobs/{id}/refuse", act(Event::Refused, Reason::Needed))
         .route("/v1/jobs/{id}/release", act(Event::Released, Reason::Needed))
         .route("/v1/jobs/{id}/discard-result", act(Event::Discarded, Reason::Needed))

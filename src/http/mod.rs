@@ -2,6 +2,7 @@
 //! It must decide nothing itself. The routes are described in `docs/api.md`.
 
 mod access;
+mod breakers;
 mod budgets;
 mod dead;
 mod fault;
@@ -14,6 +15,7 @@ mod reports;
 mod repositories;
 mod requests;
 mod templates;
+mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
@@ -46,6 +48,8 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(gates::routes())
         .merge(freezes::routes())
         .merge(reports::routes())
+        .merge(waves::routes())
+        .merge(breakers::routes())
         .merge(templates::routes())
         .merge(repositories::routes())
         .with_state(context);

@@ -41,6 +41,11 @@ impl FailureClass {
             Self::Unknown => "unknown",
         }
     }
+
+    /// True if the same attempt may succeed later, with nothing changed but the time.
+    pub const fn may_pass(self) -> bool {
+        matches!(self, Self::Infrastructure | Self::RateLimited | Self::ModelUnavailable | Self::Unknown)
+    }
 }
 
 const SIGNS: [(FailureClass, &[&str]); 4] = [

@@ -31,6 +31,14 @@ pub struct Pull {
     pub changed_lines: Option<u64>,
 }
 
+/// The checks of one commit, and since when they are as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChecksSeen {
+    pub head_sha: String,
+    pub checks: Checks,
+    pub since: Timestamp,
+}
+
 /// Checks of a commit: check runs and legacy statuses together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -23,6 +23,10 @@ pub struct Sighting<'a> {
     pub in_state: Millis,
     /// For the jitter of a retry.
     pub drawn: u64,
+    /// The attempt has left a pull request.
+    pub left_result: bool,
+    /// A smaller scope is there for a task that runs out of time, and was not tried yet.
+    pub smaller_scope: bool,
 }
 
 /// The decision.
@@ -99,7 +103,14 @@ pub fn ended(sighting: &Sighting<'_>, rule: &RetryRule, failure: Failure) -> Rou
     if !matches!(sighting.state, State::Running | State::WaitingForUser | State::Verifying) {
         return Route::Stay;
     }
-    match retry::next(rule, failure.class, sighting.attempts, sighting.drawn) {
+    // Once with less to do is another task, whatever classes the template retries.
+    let smaller = failure.class == FailureClass::TimedOut && sighting.smaller_scope;
+    let wider = smaller.then(|| RetryRule { on: vec![failure.class], ..rule.clone() });
+    match retry::next(wider.as_ref().unwrap_or(rule), failure.class, sighting.attempts, sighting.drawn) {
+        Retry::After(_) if sighting.left_result => Route::DeadLetter {
+            failure,
+            advice: "the attempt left a pull request: use it, or close it and then `sluice dead retry`",
+        },
         Retry::After(after) => Route::Retry { after, failure },
         Retry::Exhausted => Route::DeadLetter {
             failure,

@@ -2,23 +2,36 @@
 
 use std::collections::HashSet;
 
-use crate::{job::id::JobId, ledger::command::Command};
+use crate::{
+    job::id::{JobId, RequestId},
+    ledger::command::{About, Command},
+};
 
-/// The lengths of the runs, in order. A run ends before a command that speaks of a job which an earlier command of the run
-/// brings: what that job needs was not loaded, and an empty budget would be taken for a free one.
+/// The lengths of the runs, in order. A run ends before a command that speaks of a job
+/// an earlier command of the run
+/// or request that an earlier command of the run brings: what it needs was not loaded, and an empty budget would be taken for
+/// a free one.
 pub fn runs<'a>(commands: impl Iterator<Item = &'a Command>) -> Vec<usize> {
     let mut lengths = Vec::new();
     let mut brought: HashSet<JobId> = HashSet::new();
+    let mut asked: HashSet<RequestId> = HashSet::new();
     let mut length = 0_usize;
     for command in commands {
-        if !brought.is_empty() && job_of(command).is_some_and(|job| brought.contains(&job)) {
+        let of_job = !brought.is_empty() && job_of(command).is_some_and(|job| brought.contains(&job));
+        let of_request =
+            !asked.is_empty() && request_of(command).is_some_and(|request| asked.contains(&request));
+        if of_job || of_request {
             lengths.push(length);
             length = 0;
             brought.clear();
+            asked.clear();
         }
         length = length.saturating_add(1);
         match command {
-            Command::Submit { jobs, .. } => brought.extend(jobs.iter().map(|job| job.row.id)),
+            Command::Submit { request, jobs } => {
+                asked.insert(request.id);
+                brought.extend(jobs.iter().map(|job| job.row.id));
+            }
             Command::Replay { new, .. } => brought.extend([*new]),
             _ => {}
         }
@@ -28,7 +41,7 @@ pub fn runs<'a>(commands: impl Iterator<Item = &'a Command>) -> Vec<usize> {
 }
 
 /// The job that a command needs to find.
-const fn job_of(command: &Command) -> Option<JobId> {
+fn job_of(command: &Command) -> Option<JobId> {
     match command {
         Command::Admit { job, .. }
         | Command::Started { job, .. }
@@ -39,11 +52,19 @@ const fn job_of(command: &Command) -> Option<JobId> {
         | Command::Seen { job, .. }
         | Command::Step { job, .. }
         | Command::Act { job, .. }
+        | Command::Checks { job, .. }
         | Command::Replay { job, .. }
         | Command::Discard { job, .. }
         | Command::TakeOver { job, .. } => Some(*job),
         Command::Notice { job, .. } => *job,
+        Command::Approve(word) => match word.about {
+            About::Job(job) => Some(job),
+            About::Request | About::Wave(_) => None,
+        },
         Command::Submit { .. }
+        | Command::Widen { .. }
+        | Command::Waves { .. }
+        | Command::ResetBreaker { .. }
         | Command::Budget { .. }
         | Command::Freeze { .. }
         | Command::RollOver
@@ -55,5 +76,14 @@ const fn job_of(command: &Command) -> Option<JobId> {
         | Command::Evidence { .. }
         | Command::Delivered { .. }
         | Command::Undelivered { .. } => None,
+    }
+}
+
+/// The request that a command needs to find with all its jobs.
+fn request_of(command: &Command) -> Option<RequestId> {
+    match command {
+        Command::Approve(word) => Some(word.request),
+        Command::Widen { request, .. } | Command::Waves { request, .. } => Some(*request),
+        _ => None,
     }
 }

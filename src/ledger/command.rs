@@ -3,9 +3,9 @@
 use crate::{
     budget::{Amount, Closure, Key, Refusal, Source},
     job::{
-        id::{AttemptId, JobId, NoticeId, WorkerId},
+        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         lifecycle::Event,
-        pull::Pull,
+        pull::{ChecksSeen, Pull},
         remote::{Task, TaskId},
         role::{LeaseName, Roles},
         routing::Failure,
@@ -60,6 +60,46 @@ pub enum Warrant {
     Driver(AttemptId, Fence),
     /// It holds a lease, and looked at this attempt of the job.
     Holder(AttemptId, WorkerId, LeaseName),
+}
+
+/// What a person approves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Every held job of the request.
+    Request,
+    Job(JobId),
+    /// That this wave may open.
+    Wave(u32),
+}
+
+impl std::fmt::Display for About {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Request => f.write_str("request"),
+            Self::Job(job) => write!(f, "job/{job}"),
+            Self::Wave(number) => write!(f, "wave/{number}"),
+        }
+    }
+}
+
+/// One person's word, as it is given.
+#[derive(Clone, Debug)]
+pub struct Word {
+    pub request: RequestId,
+    pub about: About,
+    /// Of the plan that the person looked at.
+    pub digest: String,
+    /// Of the person, at this time.
+    pub roles: Vec<String>,
+    pub expires_at: Timestamp,
+    pub by: By,
+}
+
+/// What a person does with the waves of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WavesChange {
+    Hold,
+    Abort,
 }
 
 /// What is done with a budget.
@@ -148,11 +188,36 @@ pub enum Command {
         due_at: Option<Timestamp>,
         warrant: Warrant,
     },
-    /// By a person: cancel, approve, refuse, release, discard.
+    /// By a person: cancel, refuse, release, discard.
     Act {
         job: JobId,
         event: Event,
         by: By,
+    },
+    /// Counts when it is of the same plan, by the right person, and not too old.
+    Approve(Box<Word>),
+    /// A person ends what a breaker does. `gate`: its own.
+    ResetBreaker {
+        id: String,
+        gate: Key,
+        by: By,
+    },
+    /// Looks at the waves of a request and does what follows: opens the next one, or waits, or leaves it to a person.
+    Widen {
+        request: RequestId,
+        /// Must hold the lease for upkeep.
+        worker: WorkerId,
+    },
+    Waves {
+        request: RequestId,
+        change: WavesChange,
+        by: By,
+    },
+    /// The checks of a job under review.
+    Checks {
+        job: JobId,
+        seen: ChecksSeen,
+        warrant: Warrant,
     },
     Replay {
         job: JobId,

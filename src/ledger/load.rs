@@ -15,12 +15,12 @@ use crate::{
     },
     ledger::{
         LedgerError,
-        apply::model_dedup,
-        command::{Command, Fence, FreezeChange, Seen, Warrant},
+        apply::{breakers, model_dedup},
+        command::{About, Command, Fence, FreezeChange, Seen, Warrant},
         db::{Bind, Tx},
         rows::{
-            AttemptRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow,
-            TemplateRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
+            PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -60,8 +60,14 @@ pub fn share(row: RequestRow) -> Result<Shared, LedgerError> {
 struct Needs {
     jobs: BTreeSet<JobId>,
     requests: BTreeSet<RequestId>,
+    /// Requests of which every job that waits may be moved.
+    widened: BTreeSet<RequestId>,
+    /// Requests whose waves and approvals are looked at.
+    approved: BTreeSet<RequestId>,
     /// Jobs that may take holds: at admission, or back when their agent works again.
     takers: BTreeSet<JobId>,
+    /// Jobs that may be tried again.
+    retried: BTreeSet<JobId>,
     /// Jobs whose agent works: those cancelled take their slots back.
     awake: BTreeSet<JobId>,
     /// Jobs of which another worker wants an attempt.
@@ -74,6 +80,8 @@ struct Needs {
     notices: BTreeSet<NoticeId>,
     dedups: BTreeSet<String>,
     keys: BTreeSet<Key>,
+    /// Gates whose breakers are looked at.
+    breakers: BTreeSet<Key>,
     idempotency_keys: BTreeSet<String>,
     templates: BTreeSet<String>,
     freezes: BTreeSet<String>,
@@ -97,31 +105,27 @@ impl Needs {
                 self.requests.insert(request.id);
                 self.templates.insert(format!("{}@{}", request.template, request.template_version));
             }
-            Command::Admit { job, fence, .. } => {
-                self.jobs.insert(*job);
-                self.takers.insert(*job);
-                self.workers.insert(fence.worker);
-            }
-            Command::NotStarted { job, close, .. } => {
-                self.jobs.insert(*job);
-                self.keys.extend(close.iter().map(|(key, _)| key.clone()));
-            }
-            Command::Started { job, .. } => {
-                self.jobs.insert(*job);
-                self.followed.insert(*job);
-            }
-            Command::StartLost { job, .. }
-            | Command::StartRejected { job, .. }
-            | Command::Discard { job, .. } => {
+            Command::Admit { .. }
+            | Command::Started { .. }
+            | Command::StartLost { .. }
+            | Command::NotStarted { .. }
+            | Command::StartRejected { .. } => self.add_of_starts(command),
+            Command::Discard { job, .. } => {
                 self.jobs.insert(*job);
             }
             Command::Step { job, event, warrant, .. } => {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
+                self.retried.extend((*event == Event::Retried).then_some(*job));
                 if let Warrant::Holder(_, _, lease) = warrant {
                     self.leases.insert(lease.clone());
                 }
             }
+            Command::Checks { .. }
+            | Command::ResetBreaker { .. }
+            | Command::Approve(_)
+            | Command::Widen { .. }
+            | Command::Waves { .. } => self.add_of_waves(command),
             Command::Act { job, event, .. } => {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
@@ -144,17 +148,7 @@ impl Needs {
             Command::Budget { key, .. } => {
                 self.keys.insert(key.clone());
             }
-            Command::Freeze { change, .. } => match change {
-                FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
-                    self.freezes.insert(name.clone());
-                }
-                FreezeChange::Exempt(exemption) => {
-                    self.jobs.extend(match exemption.exempt {
-                        Exempt::Job(job) => Some(job),
-                        Exempt::Request(_) | Exempt::Everything => None,
-                    });
-                }
-            },
+            Command::Freeze { change, .. } => self.add_of_freeze(change),
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -176,7 +170,80 @@ impl Needs {
         let tells = seen.task.sessions.iter().flatten().any(|session| session.model.is_some());
         self.dedups.extend(tells.then(|| model_dedup(attempt)));
         self.takers.extend((seen.event == Some(Event::Resumed)).then_some(job));
+        self.retried.extend((seen.event == Some(Event::Retried)).then_some(job));
         self.awake.extend((!seen.task.state.is_terminal()).then_some(job));
+    }
+
+    fn add_of_starts(&mut self, command: &Command) {
+        match command {
+            Command::Admit { job, fence, .. } => {
+                self.jobs.insert(*job);
+                self.takers.insert(*job);
+                self.workers.insert(fence.worker);
+            }
+            Command::NotStarted { job, close, .. } => {
+                self.jobs.insert(*job);
+                self.keys.extend(close.iter().map(|(key, _)| key.clone()));
+            }
+            Command::Started { job, .. } => {
+                self.jobs.insert(*job);
+                self.followed.insert(*job);
+            }
+            Command::StartLost { job, .. } | Command::StartRejected { job, .. } => {
+                self.jobs.insert(*job);
+            }
+            _ => {}
+        }
+    }
+
+    fn add_of_freeze(&mut self, change: &FreezeChange) {
+        match change {
+            FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
+                self.freezes.insert(name.clone());
+            }
+            FreezeChange::Exempt(exemption) => {
+                self.jobs.extend(match exemption.exempt {
+                    Exempt::Job(job) => Some(job),
+                    Exempt::Request(_) | Exempt::Everything => None,
+                });
+            }
+        }
+    }
+
+    fn add_of_waves(&mut self, command: &Command) {
+        let request = match command {
+            Command::Checks { job, warrant, .. } => {
+                self.jobs.insert(*job);
+                if let Warrant::Holder(_, _, lease) = warrant {
+                    self.leases.insert(lease.clone());
+                }
+                return;
+            }
+            Command::ResetBreaker { gate, .. } => {
+                self.keys.insert(gate.clone());
+                self.breakers.insert(gate.clone());
+                return;
+            }
+            Command::Approve(word) => {
+                match word.about {
+                    About::Job(job) => drop(self.jobs.insert(job)),
+                    About::Request | About::Wave(_) => drop(self.widened.insert(word.request)),
+                }
+                word.request
+            }
+            Command::Widen { request, .. } => {
+                self.leases.insert(LeaseName::upkeep());
+                self.widened.insert(*request);
+                *request
+            }
+            Command::Waves { request, .. } => {
+                self.widened.insert(*request);
+                *request
+            }
+            _ => return,
+        };
+        self.requests.insert(request);
+        self.approved.insert(request);
     }
 
     fn add_of_notices(&mut self, command: &Command) {
@@ -217,10 +284,13 @@ pub async fn load(
     cache: &RequestCache,
     commands: &[Command],
 ) -> Result<(), LedgerError> {
-    let needs = Needs::of(commands);
+    let mut needs = Needs::of(commands);
+    load_waves(tx, set, &mut needs).await?;
     load_jobs(tx, set, cache, &needs).await?;
     let mut keys = needs.keys.clone();
     keys.extend(held(set, &needs));
+    keys.extend(load_breakers(tx, set, &needs).await?);
+    keys.extend(retries(set, &needs));
     for row in takers(set, &needs) {
         for demand in set.demands(&row).iter() {
             match set.rules.pool(&demand.key) {
@@ -243,6 +313,43 @@ pub async fn load(
     load_rest(tx, set, &needs).await
 }
 
+/// Waves, approvals, and the jobs of requests that are widened; those that are held may be moved.
+async fn load_waves(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Result<(), LedgerError> {
+    let requests = texts(&needs.approved);
+    for row in tx.rows_in::<WavesRow>(&table::WAVES, "request_id", &requests, "").await? {
+        set.waves.load(row.request_id, row);
+    }
+    for row in tx.rows_in::<ApprovalRow>(&table::APPROVALS, "request_id", &requests, "").await? {
+        set.approvals.load(row.id.clone(), row);
+    }
+    for row in tx.rows_in::<JobRow>(&table::JOBS, "request_id", &texts(&needs.widened), "").await? {
+        if row.state == State::Held {
+            needs.jobs.insert(row.id);
+        }
+        set.in_waves.entry(row.request_id).or_default().push(row);
+    }
+    Ok(())
+}
+
+/// The breakers at the gates of the jobs. Gives the gates: what ends or is admitted may close or open them.
+async fn load_breakers(
+    tx: &mut Tx,
+    set: &mut WorkingSet,
+    needs: &Needs,
+) -> Result<BTreeSet<Key>, LedgerError> {
+    let jobs = needs.jobs.iter().filter_map(|job| set.jobs.get(job));
+    let requests: BTreeSet<RequestId> = jobs.map(|job| job.request_id).collect();
+    let shared = requests.iter().filter_map(|request| set.requests.get(request));
+    let mut gates: BTreeSet<Key> = shared.flat_map(|shared| breakers::gates(shared)).collect();
+    gates.extend(needs.breakers.iter().cloned());
+    let missing: Vec<Key> = gates.difference(&set.breakers_at).cloned().collect();
+    for row in tx.rows_in::<BreakerRow>(&table::BREAKERS, "gate", &texts(&missing), "").await? {
+        set.breakers.load(row.id.clone(), row);
+    }
+    set.breakers_at.extend(missing);
+    Ok(gates)
+}
+
 /// Budgets that the jobs of the commands hold something of.
 fn held(set: &WorkingSet, needs: &Needs) -> Vec<Key> {
     let active = |hold: &&HoldRow| hold.released_at.is_none();
@@ -251,6 +358,16 @@ fn held(set: &WorkingSet, needs: &Needs) -> Vec<Key> {
     }
     let ids = needs.jobs.iter().filter_map(|job| set.holds_of_job.get(job)).flatten();
     ids.filter_map(|id| set.holds.get(id)).filter(active).map(|hold| hold.budget_id.clone()).collect()
+}
+
+/// The budgets for retries of the jobs that may be tried again.
+fn retries(set: &WorkingSet, needs: &Needs) -> Vec<Key> {
+    let demands = |row: &JobRow| {
+        let shared = set.request_of(row)?;
+        Some(set.rules.retry_demands(&row.subject(&shared.row, &shared.spec)))
+    };
+    let rows = needs.retried.iter().filter_map(|job| set.jobs.get(job));
+    rows.filter_map(demands).flatten().map(|demand| demand.key).collect()
 }
 
 fn takers(set: &WorkingSet, needs: &Needs) -> Vec<JobRow> {

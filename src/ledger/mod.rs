@@ -18,7 +18,10 @@ mod projection;
 pub mod query;
 pub mod rows;
 mod spans;
+mod standing;
+mod standing_rows;
 pub mod table;
+pub mod waves;
 mod working_set;
 mod writer;
 

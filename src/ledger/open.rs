@@ -74,6 +74,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0004_plan.sql"),
     ),
     (
+        "waves",
+        include_str!("../../migrations/sqlite/0005_waves.sql"),
+        include_str!("../../migrations/postgres/0005_waves.sql"),
+    ),
+    (
         "times",
         include_str!("../../migrations/sqlite/0006_times.sql"),
         include_str!("../../migrations/postgres/0006_times.sql"),

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::ledger::standing_rows::{ApprovalRow, BreakerRow, Turn, WavesRow, WavesState};
+
 use crate::{
     budget::{Amount, ClosedBy, Closure, Key, Release, Subject, demand::UNROUTED},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         marker::Marker,
-        pull::Pull,
+        pull::{ChecksSeen, Pull},
         remote::{RemoteState, TaskId},
         repository::Repository,
         retry::RetryRule,
@@ -17,9 +19,11 @@ use crate::{
     },
     policy::{
         Decision,
+        breaker::Rule as BreakerRule,
         facts::OpenPull,
         freeze::Exemption,
         template::{Fallback, RequiredChecks},
+        waves::Waves,
     },
 };
 
@@ -70,6 +74,15 @@ pub struct RequestSpec {
     pub weight: u32,
     /// The template's change scope, as the policy wrote it.
     pub scope: serde_json::Value,
+    /// The requester wants an approval before anything is queued.
+    #[serde(default)]
+    pub hold: bool,
+    /// None: every job may start at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waves: Option<Waves>,
+    /// None: no failures are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerRule>,
     /// What must be green before anybody is asked to review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_checks: Option<RequiredChecks>,
@@ -134,12 +147,20 @@ pub struct JobRow {
     pub discarded_at: Option<Timestamp>,
     /// The open pull request that it goes on with.
     pub adopts_json: Option<String>,
+    /// `ChecksSeen`.
+    pub checks_json: Option<String>,
+    /// 1: a task ran out of time, and from then on the template's smaller scope counts.
+    pub fallen_back: u8,
 }
 
 impl JobRow {
     /// The pull request as last seen.
     pub fn pull(&self) -> Option<Pull> {
         self.pull_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    }
+    /// The checks of its pull request as last seen.
+    pub fn checks(&self) -> Option<ChecksSeen> {
+        self.checks_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
     /// What policy said of it when it was planned.
     pub fn decision(&self) -> Decision {

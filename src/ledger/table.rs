@@ -117,7 +117,7 @@ tables! {
     JOBS = "jobs" by "id": id request_id position repository identity model wave findings_json prompt_digest priority
         created_at deadline_at replay_of adopts_json |
         state state_since updated_at due_at attempts attempt_id episode reviewer pull_number pull_json outcome_json
-        discarded_at;
+        discarded_at checks_json fallen_back;
     PROMPTS = "prompts" by "job_id": job_id | prompt;
     ATTEMPTS = "attempts" by "id": id job_id number nonce identity model intent_at | phase worker_id token started_at
         ended_at end_reason task_id task_url remote_state remote_since remote_updated_at session_count branch
@@ -130,6 +130,10 @@ tables! {
     WORKERS = "workers" by "id": id token name roles started_at | lease_until seen stopped_at;
     FACTS = "facts" by "id": id identity repository | asked_at facts_json;
     LEASES = "leases" by "name": name | worker_id since;
+    WAVES = "waves" by "request_id": request_id total | opened opened_at state since actor note;
+    APPROVALS = "approvals" by "id": id request_id about | digest actor roles_json reason given_at expires_at;
+    BREAKERS = "breakers" by "id": id gate template model | state since trips canary_job canary_attempt reason
+        window_json history_json;
     FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
     EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;
 }

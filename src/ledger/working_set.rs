@@ -20,8 +20,9 @@ use crate::{
         chain,
         command::Fence,
         rows::{
-            AttemptRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow, HeadRow, HoldRow, JobRow,
-            LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
+            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
+            WavesRow, WorkerRow,
         },
     },
 };
@@ -112,6 +113,13 @@ pub struct WorkingSet {
     pub dedups: BTreeSet<String>,
     pub workers: Rows<WorkerId, WorkerRow>,
     pub leases: Rows<LeaseName, LeaseRow>,
+    pub waves: Rows<RequestId, WavesRow>,
+    pub approvals: Rows<String, ApprovalRow>,
+    pub breakers: Rows<String, BreakerRow>,
+    /// Gates of which every breaker is here.
+    pub breakers_at: BTreeSet<Key>,
+    /// Every job of the requests whose waves are looked at, as it was before this batch.
+    pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub freezes: Rows<String, FreezeRow>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
@@ -157,6 +165,11 @@ impl WorkingSet {
             dedups: BTreeSet::new(),
             workers: Rows::new(),
             leases: Rows::new(),
+            waves: Rows::new(),
+            approvals: Rows::new(),
+            breakers: Rows::new(),
+            breakers_at: BTreeSet::new(),
+            in_waves: HashMap::new(),
             freezes: Rows::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
@@ -190,9 +203,13 @@ impl WorkingSet {
         self.templates.clear_changes();
         self.workers.clear_changes();
         self.leases.clear_changes();
+        self.breakers.clear_changes();
         self.freezes.clear_changes();
         Some(Self {
             notices: Rows::new(),
+            waves: Rows::new(),
+            approvals: Rows::new(),
+            in_waves: HashMap::new(),
             by_idempotency_key: HashMap::new(),
             looked_at: BTreeSet::new(),
             dedups: BTreeSet::new(),
@@ -418,6 +435,9 @@ impl WorkingSet {
             || !self.workers.changed.is_empty()
             || !self.leases.changed.is_empty()
             || !self.notices.changed.is_empty()
+            || !self.waves.changed.is_empty()
+            || !self.approvals.changed.is_empty()
+            || !self.breakers.changed.is_empty()
             || !self.new_evidence.is_empty()
     }
 }

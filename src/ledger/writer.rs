@@ -256,6 +256,9 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     put(tx, &table::OUTBOX, &set.notices).await?;
     put(tx, &table::WORKERS, &set.workers).await?;
     tx.put(&table::LEASES, &set.leases.changed_rows()).await?;
+    tx.put(&table::WAVES, &set.waves.changed_rows()).await?;
+    tx.put(&table::APPROVALS, &set.approvals.changed_rows()).await?;
+    tx.put(&table::BREAKERS, &set.breakers.changed_rows()).await?;
     tx.put(&table::FREEZES, &set.freezes.changed_rows()).await?;
     tx.add(&table::EXEMPTIONS, &set.new_exemptions).await
 }

@@ -26,7 +26,9 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tracker::Tracker},
-    policy::{Catalog, Models, RepositoryRules, freeze::Freeze, repositories::Class},
+    policy::{
+        Catalog, Models, RepositoryRules, approval::People, breaker, freeze::Freeze, repositories::Class,
+    },
     worker::{DueQueue, Pulse},
 };
 
@@ -79,6 +81,12 @@ pub struct Policy {
     /// Globs of the repositories of this installation.
     pub allowed: Vec<String>,
     pub identity: String,
+    /// Who may give approvals.
+    pub people: People,
+    /// None: failures are not counted.
+    pub breaker: Option<breaker::Rule>,
+    /// How long an approval counts.
+    pub approval_counts: Millis,
     pub models: Models,
     pub repositories: RepositoryRules,
     /// Of the file; those that people make are in the ledger.
@@ -323,17 +331,18 @@ impl Closures {
         self.passing.read().await
     }
 
-    /// The first closed gate of a job, if any.
-    pub fn blocking(&self, work: &Work, shared: &SharedSpec, now: Timestamp) -> Option<(Key, Closure)> {
+    /// The closed gates of a job.
+    pub fn blocking(&self, work: &Work, shared: &SharedSpec, now: Timestamp) -> Vec<(Key, Closure)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_empty() {
-            return None;
+            return Vec::new();
         }
         let subject = work.job.subject(&shared.request, &shared.spec);
-        subject.gates().find_map(|key| {
+        let closed = subject.gates().filter_map(|key| {
             let closure = known.get(&key)?.1.as_ref()?;
             closure.holds_at(now).then(|| (key.clone(), closure.clone()))
-        })
+        });
+        closed.collect()
     }
 
     /// Who threw the kill switch and why, while it is on.

@@ -17,7 +17,7 @@ use crate::{
     },
     pipeline::{
         context::{Context, SharedSpec},
-        gates,
+        gates, held,
         view::{BudgetView, ClosedFor, Holder, JobDetail, JobView, Overview, RequestView, Wait, Why},
     },
     policy::credits::refusal_in_credits,
@@ -80,6 +80,7 @@ impl Context {
             findings: job.decision().findings,
             replay_of: job.replay_of,
             discarded: job.discarded_at.is_some(),
+            wave: job.wave,
             wait: self.wait(job, &shared, attempt, place.as_ref()),
             outcome: job.outcome_json.as_deref().and_then(|text| serde_json::from_str(text).ok()),
         })
@@ -100,6 +101,9 @@ impl Context {
         };
         let shared = self.spec(job.request_id).await?;
         let mut wait = self.wait(job, &shared, attempt.as_ref(), place.as_ref());
+        if job.state == State::Held {
+            wait = Some(self.held(job).await?);
+        }
         let mut holders = Vec::new();
         if let Some((wait, mut refusal)) =
             wait.as_mut().and_then(|wait| wait.budget.clone().map(|b| (wait, b)))
@@ -176,7 +180,7 @@ impl Context {
             .map(|url| format!(": {url}"))
             .unwrap_or_default();
         Some(match job.state {
-            State::Held => of("approval", "awaits an approval".to_owned(), job.deadline_at),
+            State::Held => held::in_short(job),
             State::Queued => match (self.closures.kill_switch(), self.barrier.reason()) {
                 (Some(closure), _) => gates::killed(&closure),
                 (None, Some((why, since))) => {

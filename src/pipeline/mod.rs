@@ -1,6 +1,7 @@
 //! The way of a job, one file per step, over the ports of ledger, gate, agent and notify.
 
 pub mod admit;
+pub mod breakers;
 pub mod browse;
 pub mod catch_up;
 pub mod context;
@@ -14,6 +15,7 @@ pub mod freeze_acts;
 pub mod freezes;
 pub mod gates;
 pub mod heartbeat;
+pub mod held;
 pub mod inspect;
 pub mod life;
 pub mod operate;
@@ -34,6 +36,7 @@ pub mod track;
 pub mod tracker;
 pub mod upkeep;
 pub mod view;
+pub mod widen;
 
 pub use context::{Context, Policy, Queues, Tuning};
 pub use find::FindError;

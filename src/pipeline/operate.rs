@@ -16,7 +16,7 @@ pub enum OperateError {
     Ledger(#[from] LedgerError),
 }
 
-fn done(reply: Reply) -> Result<(), OperateError> {
+pub(super) fn done(reply: Reply) -> Result<(), OperateError> {
     match reply {
         Reply::Conflict(why) | Reply::Stale(why) => Err(OperateError::Conflict(why)),
         _ => Ok(()),
@@ -65,7 +65,7 @@ impl Context {
         )
     }
 
-    /// Cancel, approve, refuse, release, or discard a quarantined result.
+    /// Cancel, refuse, release, or discard a quarantined result.
     pub async fn act(&self, job: JobId, event: Event, by: By) -> Result<(), OperateError> {
         let before = self.driver_elsewhere(job).await?;
         let mut position = 0;

@@ -98,6 +98,9 @@ pub struct PlannedView {
     /// Left out if it was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// From 1; 0: there are no waves.
+    #[serde(default)]
+    pub wave: u32,
 }
 
 impl PlannedView {
@@ -120,6 +123,7 @@ impl PlannedView {
                 .collect(),
             prompt_digest: job.prompt_digest.clone(),
             prompt: shown.then(|| job.prompt.clone()),
+            wave: job.wave,
         }
     }
 }

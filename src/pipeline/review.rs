@@ -7,12 +7,14 @@ use crate::{
     job::{
         id::JobId,
         lifecycle::Event,
+        pull::{Checks, ChecksSeen, Pull},
         role::LeaseName,
         state::State,
         time::{Millis, Timestamp},
     },
-    ledger::{Command, Warrant},
-    pipeline::context::Context,
+    ledger::{Command, Warrant, rows::JobRow},
+    pipeline::context::{Context, SharedSpec},
+    policy::waves::By,
     telemetry::failpoint,
 };
 
@@ -47,6 +49,7 @@ async fn look(context: &Context, job: JobId) -> Option<Timestamp> {
     let event = if pull.merged {
         Event::Merged
     } else if pull.open {
+        look_at_checks(context, &row, &pull, &shared).await;
         return Some(again);
     } else {
         Event::Closed
@@ -59,4 +62,25 @@ async fn look(context: &Context, job: JobId) -> Option<Timestamp> {
     context.record(step).await;
     failpoint::hit("review.recorded");
     None
+}
+
+/// Waves that are proven by green checks wait for them. Nobody else does, so nobody else asks.
+async fn look_at_checks(context: &Context, row: &JobRow, pull: &Pull, shared: &SharedSpec) {
+    let proven_by = shared.spec.waves.as_ref().map(|waves| waves.rule.proven.by);
+    let known = row.checks().filter(|seen| seen.head_sha == pull.head_sha);
+    if proven_by != Some(By::Green) || known.is_some_and(|seen| seen.checks == Checks::Green) {
+        return;
+    }
+    let Some(attempt) = row.attempt_id else { return };
+    let identity = &shared.request.identity;
+    match context.forge.checks(identity, &row.repository, &pull.head_sha).await {
+        Ok(checks) => {
+            let seen = ChecksSeen { head_sha: pull.head_sha.clone(), checks, since: context.now() };
+            let warrant = Warrant::Holder(attempt, context.fence.worker, LeaseName::review(identity));
+            context.record(Command::Checks { job: row.id, seen, warrant }).await;
+        }
+        Err(error) => {
+            tracing::warn!(job = %row.id, %error, "the checks of a pull request could not be looked at");
+        }
+    }
 }

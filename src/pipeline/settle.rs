@@ -17,7 +17,7 @@ use crate::{
     },
     ledger::{
         Command, LedgerError, Warrant,
-        rows::{AttemptRow, EvidenceRow},
+        rows::{AttemptRow, EvidenceRow, JobRow},
     },
     pipeline::context::{Context, SharedSpec, Work},
     policy::{
@@ -146,7 +146,7 @@ async fn judged(
     pull: &Pull,
     paths: &[String],
 ) -> Result<Judgement, AgentError> {
-    if let Some(why) = out_of_scope(shared, pull, paths) {
+    if let Some(why) = out_of_scope(shared, &work.job, pull, paths) {
         return Ok(Judgement::Bad(why));
     }
     let Some(required) = &shared.spec.required_checks else { return Ok(Judgement::Good) };
@@ -162,12 +162,14 @@ async fn judged(
 }
 
 /// Why the change is not what the template allows, if it is not.
-fn out_of_scope(shared: &SharedSpec, pull: &Pull, paths: &[String]) -> Option<String> {
-    let mut offences = match scope::check(&shared.scope, paths) {
+fn out_of_scope(shared: &SharedSpec, job: &JobRow, pull: &Pull, paths: &[String]) -> Option<String> {
+    let smaller = shared.spec.fallback.as_ref().filter(|_| job.fallen_back == 1);
+    let allowed = smaller.and_then(|fallback| fallback.scope.as_ref()).unwrap_or(&shared.scope);
+    let mut offences = match scope::check(allowed, paths) {
         Verdict::InScope => Vec::new(),
         Verdict::OutOfScope(offences) => offences,
     };
-    offences.extend(scope::check_size(&shared.scope, pull.changed_lines));
+    offences.extend(scope::check_size(allowed, pull.changed_lines));
     let said: Vec<String> = offences.iter().take(5).map(|(path, why)| format!("{path}: {why}")).collect();
     (!said.is_empty()).then(|| format!("out of scope: {}", said.join("; ")))
 }
@@ -269,6 +271,8 @@ fn no_result(context: &Context, work: &Work, shared: &SharedSpec) -> Option<Comm
         attempts: work.job.attempts,
         in_state: Millis(0),
         drawn: context.entropy.draw(),
+        left_result: false,
+        smaller_scope: false,
     };
     let failure =
         Failure::new(FailureClass::NoResult, "the task completed and left no pull request or branch");

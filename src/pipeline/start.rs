@@ -14,8 +14,9 @@ use crate::{
         routing::{Failure, advice},
         time::{Millis, Timestamp},
     },
-    ledger::Command,
+    ledger::{Command, LedgerError},
     pipeline::context::{Context, SharedSpec, Work},
+    policy::breaker::ACTOR,
     telemetry::failpoint,
 };
 
@@ -43,8 +44,10 @@ pub async fn run(context: Arc<Context>, work: Work) {
         Err(error) => return again(&context, work, &error.to_string()),
     };
     let now = context.now();
-    if let Some((key, closure)) = context.closures.blocking(&work, &shared, now) {
-        return hand_back(&context, &work, &format!("{key} is closed: {}", closure.reason), None).await;
+    match closed(&context, &work, &shared, now).await {
+        Ok(None) => {}
+        Ok(Some(why)) => return hand_back(&context, &work, &why, None).await,
+        Err(error) => return again(&context, work, &error.to_string()),
     }
     if let Some(frozen) = context.frozen(&work.job, &shared) {
         let thaws = context.thaws(&frozen);
@@ -62,6 +65,8 @@ pub async fn run(context: Arc<Context>, work: Work) {
         return hand_back(&context, &work, &why, None).await;
     }
     let (head_ref, base_ref) = work.job.adopts().map(|pull| (pull.head_ref, pull.base_ref)).unzip();
+    let smaller = shared.spec.fallback.as_ref().filter(|_| work.job.fallen_back == 1);
+    let prompt = smaller.map(|fallback| fallback.prompt_after(&prompt)).unwrap_or(prompt);
     let order = StartOrder {
         repository: work.job.repository.clone(),
         prompt: work.attempt.marker().stamp(&prompt),
@@ -90,6 +95,22 @@ pub async fn run(context: Arc<Context>, work: Work) {
         context.sent.forget(attempt);
     }
     failpoint::hit("start.recorded");
+}
+
+/// Which closed gate keeps the start from being sent. It is looked at while this start is passing: whoever closes a gate waits
+/// for its answer.
+async fn closed(
+    context: &Context,
+    work: &Work,
+    shared: &SharedSpec,
+    now: Timestamp,
+) -> Result<Option<String>, LedgerError> {
+    for (key, closure) in context.closures.blocking(work, shared, now) {
+        if closure.actor != ACTOR || !context.may_pass_as_canary(&key, &work.attempt).await? {
+            return Ok(Some(format!("{key} is closed: {}", closure.reason)));
+        }
+    }
+    Ok(None)
 }
 
 /// The ledger cannot be read: nothing was sent, so trying again soon is safe.

@@ -56,6 +56,7 @@ impl Context {
             rules: &self.policy.rules,
             allowed: &self.policy.allowed,
             identity: &self.policy.identity,
+            people: &self.policy.people,
             models: &self.policy.models,
             request_id,
             repositories: &self.policy.repositories,
@@ -140,6 +141,9 @@ impl Context {
             estimate: template.estimate,
             weight: plan.weight,
             scope: serde_json::to_value(&template.scope).map_err(encoding)?,
+            hold: plan.request.hold,
+            waves: plan.waves.clone(),
+            breaker: self.policy.breaker,
             required_checks: template.required_checks.clone(),
             fallback: template.fallback.clone(),
         };
@@ -168,7 +172,7 @@ impl Context {
         let now = self.now();
         let deadline_at = plan.deadline.map(|deadline: Millis| now.plus(deadline));
         let state = |planned: &policy::PlannedJob| {
-            if plan.request.hold || planned.decision.outcome() > Outcome::Allow {
+            if plan.request.hold || planned.wave > 1 || planned.decision.outcome() > Outcome::Allow {
                 State::Held
             } else {
                 State::Queued
@@ -182,7 +186,7 @@ impl Context {
                 repository: planned.repository.clone(),
                 identity: planned.subject.identity.clone(),
                 model: planned.model.clone(),
-                wave: 0,
+                wave: planned.wave,
                 findings_json: planned.decision.to_json(),
                 prompt_digest: planned.prompt_digest.clone(),
                 priority: plan.priority,
@@ -202,6 +206,8 @@ impl Context {
                 replay_of: None,
                 adopts_json: planned.adopts.as_ref().and_then(|pull| serde_json::to_string(pull).ok()),
                 discarded_at: None,
+                checks_json: None,
+                fallen_back: 0,
             },
             prompt: planned.prompt.clone(),
         };

@@ -166,6 +166,8 @@ async fn decide(
         attempts: followed.attempts,
         in_state,
         drawn: context.entropy.draw(),
+        left_result: task.pull_database_id().is_some(),
+        smaller_scope: shared.spec.fallback.is_some() && !followed.fallen_back,
     };
     let (mut event, mut failure, mut advice, mut due_at) = (None, None, None, None);
     match route(&sighting, &shared.spec.retry, &context.tuning.cadence) {

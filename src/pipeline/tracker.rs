@@ -29,6 +29,8 @@ pub struct Followed {
     pub state: State,
     /// Counted attempts of the job.
     pub attempts: u32,
+    /// It works within the smaller scope already.
+    pub fallen_back: bool,
     pub phase: Phase,
     /// None until it was seen once.
     pub remote: Option<RemoteState>,
@@ -89,6 +91,7 @@ impl Tracker {
             token: attempt.token,
             state: job.state,
             attempts: job.attempts,
+            fallen_back: job.fallen_back == 1,
             phase: attempt.phase,
             remote: attempt.remote_state.clone(),
             remote_since: attempt.remote_since.unwrap_or(now),

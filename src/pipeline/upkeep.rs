@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     job::{id::JobId, lifecycle::Event, role::LeaseName, state::State},
     ledger::{Command, LedgerError, Warrant},
-    pipeline::{context::Context, duties, feed, rebuild::Trouble},
+    pipeline::{context::Context, duties, feed, rebuild::Trouble, widen},
 };
 
 /// Queued jobs compared with the gate at a time.
@@ -61,7 +61,7 @@ async fn once_for_all(context: &Context) -> Result<(), LedgerError> {
         };
         context.ledger.write(step).await?;
     }
-    Ok(())
+    widen::run(context).await
 }
 
 /// Reads every waiting job only when ledger and gate have counted apart twice in a row: a commit on its way to the gate is

@@ -15,9 +15,11 @@ use crate::{
     },
     ledger::{
         query::StateCount,
-        rows::{AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, WorkerRow},
+        rows::{
+            AttemptRow, EntryRow, EvidenceRow, HoldRow, NoticeRow, RequestRow, Turn, WavesState, WorkerRow,
+        },
     },
-    policy::{Finding, freeze::Frozen},
+    policy::{Finding, breaker::State as BreakerState, freeze::Frozen, waves::Rule},
 };
 
 /// The answer to a submitted request.
@@ -46,8 +48,8 @@ impl Accepted {
 /// Why a job does not move right now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// A stable word: `kill_switch`, `budget`, `closed`, `gate`, `turn`, `time`, `ledger`, `approval`, `start`, `lost_start`, `agent`,
-    /// `person`, `verification`, `review`, `quarantine`.
+    /// A stable word: `kill_switch`, `budget`, `closed`, `gate`, `turn`, `time`, `ledger`, `approval`, `wave`, `start`, `lost_start`,
+    /// `agent`, `person`, `verification`, `review`, `quarantine`.
     pub reason: String,
     /// The reason as a sentence.
     pub text: String,
@@ -80,6 +82,9 @@ pub struct JobView {
     pub findings: Vec<Finding>,
     pub replay_of: Option<JobId>,
     pub discarded: bool,
+    /// From 1; 0: its request has no waves.
+    #[serde(default)]
+    pub wave: u32,
     /// None once it has ended.
     pub wait: Option<Wait>,
     /// How it ended, once it has.
@@ -285,6 +290,80 @@ pub struct NoticeView {
     pub delivered_at: Option<Timestamp>,
     pub dead_at: Option<Timestamp>,
     pub tries: u32,
+}
+
+/// The waves of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WavesView {
+    pub request: RequestId,
+    pub plan_digest: String,
+    pub rule: Rule,
+    /// Of the draw that chose who goes first.
+    pub seed: u32,
+    pub state: WavesState,
+    /// Of the state.
+    pub since: Timestamp,
+    /// The newest wave that is open.
+    pub opened: u32,
+    /// As a sentence.
+    pub waits_for: String,
+    pub waves: Vec<WaveView>,
+    pub approvals: Vec<ApprovalView>,
+}
+
+/// One wave, its jobs counted by what they say of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveView {
+    /// From 1.
+    pub number: u32,
+    pub jobs: usize,
+    pub open: bool,
+    pub good: usize,
+    pub pending: usize,
+    /// For cause.
+    pub failed: usize,
+    pub unjudged: usize,
+    pub withdrawn: usize,
+    /// Five at most.
+    pub repositories: Vec<Repository>,
+}
+
+/// One person's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalView {
+    /// `request`, `job/ID` or `wave/N`.
+    pub about: String,
+    pub actor: String,
+    pub roles: Vec<String>,
+    pub digest: String,
+    pub at: Timestamp,
+    pub expires_at: Timestamp,
+    pub reason: String,
+    /// False: it has expired.
+    pub counts: bool,
+}
+
+/// What counts the failures of one template, version and model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerView {
+    pub id: String,
+    /// What it stops.
+    pub gate: Key,
+    /// `name@version`.
+    pub template: String,
+    pub model: String,
+    pub state: BreakerState,
+    /// Of the state.
+    pub since: Timestamp,
+    /// How often it has opened without closing in between.
+    pub trips: u32,
+    /// While it is open: when one job is tried.
+    pub tries_at: Option<Timestamp>,
+    /// While it is half open: the job that is tried.
+    pub canary: Option<JobId>,
+    pub reason: Option<String>,
+    /// The latest changes of its state, oldest first.
+    pub history: Vec<Turn>,
 }
 
 /// A freeze.

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::waves::Approvals;
+
 /// From the mildest to the strictest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,15 +36,24 @@ pub struct Finding {
     /// The rule that says so, by the name that its file gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The approvals that a job with this finding needs; None: one of an approver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Approvals>,
 }
 
 impl Finding {
     pub fn new(outcome: Outcome, reason: &str, text: impl Into<String>) -> Self {
-        Self { outcome, reason: reason.to_owned(), text: text.into(), rule: None }
+        Self { outcome, reason: reason.to_owned(), text: text.into(), rule: None, approvals: None }
     }
     #[must_use]
     pub fn by(mut self, rule: impl Into<String>) -> Self {
         self.rule = Some(rule.into());
+        self
+    }
+    /// Asks for so many people of a role.
+    #[must_use]
+    pub fn needing(mut self, count: u32, role: &str) -> Self {
+        self.approvals = Some(Approvals { count, role: role.to_owned() });
         self
     }
 }

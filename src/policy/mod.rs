@@ -1,6 +1,8 @@
 //! What may run, and how: templates, requests, scopes, and the plan that a request becomes. Pure: texts are
 //! handed in, nothing is read, no clock is asked.
 
+pub mod approval;
+pub mod breaker;
 pub mod catalog;
 pub mod checks;
 mod closing;
@@ -34,6 +36,7 @@ pub mod template_file;
 mod template_terms;
 pub mod text;
 pub mod version;
+pub mod waves;
 
 pub use catalog::Catalog;
 pub use decision::{Decision, Finding, Outcome};

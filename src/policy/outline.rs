@@ -10,7 +10,7 @@ use crate::{
     job::Repository,
     policy::{
         Decision, Outcome, Plan, PlannedJob, Problem, Skip, facts::OpenPull, problem::Code, request::sha256,
-        text,
+        text, waves::Waves,
     },
 };
 
@@ -29,6 +29,8 @@ pub struct Outline {
     pub template_digest: String,
     pub jobs: Vec<OutlinedJob>,
     pub skipped: Vec<Skip>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waves: Option<Waves>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +48,9 @@ pub struct OutlinedJob {
     /// The open pull request that the task goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopts: Option<OpenPull>,
+    /// From 1; 0: there are no waves.
+    #[serde(default)]
+    pub wave: u32,
 }
 
 fn is_plain(decision: &Decision) -> bool {
@@ -60,6 +65,7 @@ impl Outline {
             template_digest: plan.template.digest.clone(),
             jobs: plan.jobs.iter().map(outlined).collect(),
             skipped: plan.skipped.clone(),
+            waves: plan.waves.clone(),
         }
     }
 
@@ -79,6 +85,9 @@ impl Outline {
             found.push(told("template", format!("was {}, is now {}", self.template, now.template)));
         } else if self.template_digest != now.template_digest {
             found.push(told("template", format!("the file of {} has changed", self.template)));
+        }
+        if self.waves != now.waves {
+            found.push(told("waves", "how it is widened has changed".to_owned()));
         }
         let standing = |outline: &Self| -> BTreeMap<String, Standing> {
             let jobs = outline
@@ -147,6 +156,9 @@ fn changes(was: &Standing, is: &Standing) -> Vec<String> {
     if was.adopts != is.adopts {
         changes.push("the open pull request that it goes on with is another one".to_owned());
     }
+    if was.wave != is.wave {
+        changes.push(format!("it was in wave {}, is now in wave {}", was.wave, is.wave));
+    }
     if was.decision != is.decision {
         let word = |decision: &Decision| match decision.decisive() {
             Some(finding) => format!("{} ({})", finding.outcome.as_str(), finding.reason),
@@ -182,5 +194,6 @@ fn outlined(job: &PlannedJob) -> OutlinedJob {
         budgets: sha256(json!(demands).to_string().as_bytes()),
         decision: job.decision.clone(),
         adopts: job.adopts.clone(),
+        wave: job.wave,
     }
 }

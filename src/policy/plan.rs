@@ -15,6 +15,7 @@ use crate::{
     policy::{
         Catalog, Decision, Facts, Finding, Models, Outcome, Outline, Problem, RepositoryRules, Request,
         Template, Wanted,
+        approval::People,
         eligibility::{self, Case},
         facts::OpenPull,
         inputs,
@@ -25,6 +26,7 @@ use crate::{
         request::{REPOSITORIES_MAX, sha256},
         surroundings::Surroundings,
         text,
+        waves::{Waves, planned},
     },
 };
 
@@ -38,6 +40,8 @@ pub struct PlanContext<'a> {
     /// Name of the credential that will be used.
     pub identity: &'a str,
     pub models: &'a Models,
+    /// Who may give approvals.
+    pub people: &'a People,
     pub request_id: RequestId,
     pub repositories: &'a RepositoryRules,
     /// What was found out of the repositories, as far as it is wanted.
@@ -81,6 +85,8 @@ pub struct PlannedJob {
     pub decision: Decision,
     /// The open pull request that the task goes on with.
     pub adopts: Option<OpenPull>,
+    /// From 1; 0: the request has no waves.
+    pub wave: u32,
 }
 
 /// A repository that was named and is left out.
@@ -123,6 +129,8 @@ pub struct Plan {
     pub weight: u32,
     pub team: String,
     pub deadline: Option<Millis>,
+    /// None: every job may start at once.
+    pub waves: Option<Waves>,
 }
 
 /// The most bytes of all prompts of one request together.
@@ -150,10 +158,12 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         return Err(problems);
     }
     let team = request.team.clone().unwrap_or_default();
-    let jobs = jobs(&request, &template, context, chosen, &mut skipped).map_err(one)?;
+    let mut jobs = jobs(&request, &template, context, chosen, &mut skipped).map_err(one)?;
     if jobs.is_empty() {
         return Err(nothing_left(&skipped));
     }
+    let waves = planned::widened(&request, &template, &mut jobs).map_err(one)?;
+    planned::approvable(&request, waves.as_ref(), &jobs, context.people).map_err(one)?;
     let mut plan = Plan {
         priority: request.priority.unwrap_or(template.priority),
         weight: template.weight,
@@ -164,6 +174,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
         template,
         jobs,
         skipped,
+        waves,
     };
     plan.digest = Outline::of(&plan).digest();
     Ok(plan)
@@ -382,6 +393,7 @@ fn jobs(
             demands,
             decision,
             adopts,
+            wave: 0,
         });
     }
     Ok(jobs)

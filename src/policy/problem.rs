@@ -72,6 +72,12 @@ codes! {
     UnknownPool = "unknown-pool",
     /// The pool has nobody but the requester.
     NobodyMayReview = "nobody-may-review",
+    /// Too few people could give an approval that is asked for.
+    NobodyMayApprove = "nobody-may-approve",
+    /// Waves that are no waves.
+    BadWaves = "bad-waves",
+    /// A request's waves let more out than the template's do.
+    LooserWaves = "looser-waves",
     /// A model outside the list of the installation.
     ModelNotAllowed = "model-not-allowed",
     /// An identity that is not configured.

@@ -200,6 +200,7 @@ fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), Box<
         idempotency_key: None,
         deadline_minutes: None,
         hold: false,
+        waves: None,
         model: None,
         model_reason: None,
     };

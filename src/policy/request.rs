@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::policy::{
     document::{self, Document},
     problem::{Code, Problem},
-    text,
+    text, waves,
 };
 
 /// The most repositories of one request.
@@ -54,6 +54,9 @@ pub struct Request {
     /// Needs an approval before anything is queued.
     #[serde(default)]
     pub hold: bool,
+    /// At least as strict as the template's. None: the template's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waves: Option<waves::Rule>,
     /// Another model than the routes give; it needs an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

@@ -73,6 +73,11 @@ fn properties() -> Map<String, Value> {
         json!({ "type": "boolean", "default": false }),
     );
     add(
+        "waves",
+        "How it is widened, at least as strictly as the template says. Left out: as the template says.",
+        waves(),
+    );
+    add(
         "model",
         "Another model than the routes give; it needs an approval.",
         json!({ "type": ["string", "null"], "pattern": "^[!-~]{1,100}$" }),
@@ -83,4 +88,39 @@ fn properties() -> Map<String, Value> {
         json!({ "type": ["string", "null"], "maxLength": 2_000 }),
     );
     properties
+}
+
+fn waves() -> Value {
+    let size = json!({
+        "oneOf": [
+            { "type": "string", "pattern": "^([1-9][0-9]{0,8}|([1-9][0-9]?|100)%|rest)$" },
+            { "type": "integer", "minimum": 1 },
+        ],
+    });
+    let share = json!({ "type": "string", "pattern": "^([1-9][0-9]?|100)%$", "default": "100%" });
+    json!({
+        "type": ["object", "null"],
+        "properties": {
+            "sizes": { "type": "array", "items": size, "minItems": 1, "maxItems": 20 },
+            "proven": {
+                "type": "object",
+                "properties": {
+                    "share": share,
+                    "by": { "enum": ["merged", "green"], "default": "merged" },
+                },
+                "additionalProperties": false,
+            },
+            "soak_minutes": { "type": "integer", "minimum": 0, "maximum": 129_600, "default": 0 },
+            "approvals": {
+                "type": ["object", "null"],
+                "properties": {
+                    "count": { "type": "integer", "minimum": 1, "maximum": 10, "default": 1 },
+                    "role": { "type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$", "default": "approver" },
+                },
+                "additionalProperties": false,
+            },
+        },
+        "required": ["sizes"],
+        "additionalProperties": false,
+    })
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     budget::Amount,
     job::{retry::RetryRule, time::Millis},
-    policy::{facts::Wanted, requires::Requires, scope::ChangeScope},
+    policy::{facts::Wanted, requires::Requires, scope::ChangeScope, waves},
 };
 
 /// How much harm a wrong result could do; routes of models and rules of approval go by it.
@@ -113,6 +113,8 @@ pub struct Template {
     pub base_ref: Option<String>,
     pub custom_agent: Option<String>,
     pub retry: RetryRule,
+    /// None: every job may start at once.
+    pub waves: Option<waves::Rule>,
     /// Expected spend of one attempt in nano-credits.
     pub estimate: Amount,
     /// Band, 0 first, 9 last.

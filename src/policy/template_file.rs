@@ -19,7 +19,7 @@ use crate::{
         requires,
         scope::{self, ChangeScope},
         template::{Fallback, PullRequestText, RequiredChecks, Risk, Template},
-        text,
+        text, waves,
     },
 };
 
@@ -57,6 +57,7 @@ pub(super) struct File {
     requires: requires::Table,
     #[serde(default)]
     retry: RetryRule,
+    waves: Option<waves::Rule>,
     prompt: Spanned<String>,
     pub(super) replaces: Option<String>,
     pub(super) deprecated: Option<String>,
@@ -103,6 +104,7 @@ impl Template {
         faults.texts(&file);
         faults.scope(&["scope"], &file.scope);
         faults.terms(&file);
+        faults.waves(file.waves.as_ref());
         let estimate = file.estimate_credits.credits().unwrap_or(Amount::ZERO);
         let (schema, validator) = match faults.schema(file.inputs) {
             Ok(read) => read,
@@ -134,6 +136,7 @@ impl Template {
             base_ref: file.base_ref,
             custom_agent: file.custom_agent,
             retry: file.retry,
+            waves: file.waves,
             estimate,
             priority: file.priority,
             weight: file.weight,
@@ -263,12 +266,24 @@ impl Faults<'_> {
                 "write 1 to 10 attempts, the first included",
             );
         }
+        if let Some(class) = file.retry.on.iter().find(|class| !class.may_pass()) {
+            let what = format!("waiting does not change a failure of the class `{}`", class.as_str());
+            let hint = "retry only infrastructure, rate_limited, model_unavailable or unknown";
+            self.add(&["retry", "on"], &what, hint);
+        }
         if file.retry.base_ms > file.retry.max_ms {
             self.add(&["retry"], "`base_ms` is over `max_ms`", "make the first wait the shorter one");
         }
         if file.reviewers.is_some() && !file.pull_request {
             let hint = "leave `reviewers` out, or set `pull_request = true`";
             self.add(&["reviewers"], "without a pull request nobody can review", hint);
+        }
+    }
+
+    fn waves(&mut self, waves: Option<&waves::Rule>) {
+        for (path, what, hint) in waves.map(waves::Rule::faults).unwrap_or_default() {
+            let path: Vec<&str> = std::iter::once("waves").chain(path).collect();
+            self.add(&path, &what, hint);
         }
     }
 

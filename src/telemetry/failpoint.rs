@@ -28,6 +28,8 @@ pub const ALL: &[&str] = &[
     "settle.recorded",
     "review.seen",
     "review.recorded",
+    "widen.decided",
+    "widen.recorded",
     "notice.delivered",
     "notice.recorded",
     "recover.looked",

@@ -14,4 +14,6 @@ mod ledgers;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod table;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     life::{Life, PATIENCE, PAUSE},
-    setting::{SECRET, Setting, TEMPLATE},
+    setting::{SECRET, Setting},
 };
 
 const PORT_FILE: &str = "port";
@@ -40,7 +40,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         fs::create_dir_all(path.join("templates/bump")).unwrap();
-        fs::write(path.join("templates/bump/1.toml"), TEMPLATE).unwrap();
+        fs::write(path.join("templates/bump/1.toml"), setting.template()).unwrap();
         fs::write(path.join("scenario.toml"), setting.scenario()).unwrap();
         let arguments =
             ["simulate", "--listen", "127.0.0.1:0", "--scenario", "scenario.toml", "--port-file", PORT_FILE];

@@ -27,6 +27,7 @@ const START: &[&str] =
 const TRACK: &[&str] = &["track.listed", "track.observed", "track.observed:4", "track.recorded:3"];
 const SETTLE: &[&str] = &["settle.found", "settle.labelled", "settle.requested", "settle.recorded"];
 const REVIEW: &[&str] = &["review.seen", "review.seen:3", "review.recorded", "review.recorded:3"];
+const WIDEN: &[&str] = &["widen.decided", "widen.decided:2", "widen.recorded", "widen.recorded:2"];
 const NOTICE: &[&str] = &["notice.delivered", "notice.delivered:2", "notice.recorded"];
 const RECOVER: &[&str] = &["recover.looked", "recover.looked:2", "recover.recorded"];
 const LEDGER: &[&str] = &[
@@ -92,7 +93,8 @@ fn quick(points: &'static [&'static str]) -> impl Iterator<Item = (&'static str,
 
 #[test]
 fn every_named_point_is_crashed_at() {
-    let tables = [SUBMIT, INTAKE, ADMIT, START, TRACK, SETTLE, REVIEW, NOTICE, RECOVER, LEDGER, &[POSTING]];
+    let tables =
+        [SUBMIT, INTAKE, ADMIT, START, TRACK, SETTLE, REVIEW, WIDEN, NOTICE, RECOVER, LEDGER, &[POSTING]];
     let crashed: BTreeSet<_> =
         tables.into_iter().flatten().map(|point| point.split(':').next().unwrap()).collect();
     assert_eq!(crashed, failpoint::ALL.iter().copied().collect());
@@ -144,6 +146,12 @@ async fn a_crash_while_tasks_are_followed_misses_none_of_their_ends() {
 #[tokio::test]
 async fn a_crash_between_result_and_merge_frees_reviewer_and_room_once() {
     crash_at_each(quick(SETTLE).chain(quick(REVIEW))).await;
+}
+
+#[tokio::test]
+async fn a_crash_while_a_wave_opens_opens_it_once_and_forgets_none() {
+    let waves = || Setting { stories: vec![Story::Plain; 5], waves: true, ..Setting::default() };
+    crash_at_each(WIDEN.iter().map(|point| (*point, waves()))).await;
 }
 
 #[tokio::test]

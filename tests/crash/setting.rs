@@ -23,6 +23,8 @@ pub struct Setting {
     pub down_ms: u64,
     /// None: SQLite in the test's folder.
     pub ledger: Option<String>,
+    /// One job first, then the rest.
+    pub waves: bool,
 }
 
 impl Default for Setting {
@@ -37,6 +39,7 @@ impl Default for Setting {
             list_lag_ms: 40,
             down_ms: 0,
             ledger: None,
+            waves: false,
         }
     }
 }
@@ -67,6 +70,12 @@ impl Setting {
             .unwrap();
         }
         text
+    }
+
+    /// The one template.
+    pub fn template(&self) -> String {
+        let waves = if self.waves { "[waves]\nsizes = [\"1\", \"2\", \"rest\"]\n" } else { "" };
+        format!("{TEMPLATE}{waves}")
     }
 
     /// The daemon's configuration.
@@ -173,8 +182,7 @@ starts_in_flight = IN_FLIGHT
 /// Signs notices.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// The one template.
-pub const TEMPLATE: &str = r#"
+const TEMPLATE: &str = r#"
 name = "bump"
 version = 1
 summary = "Bump a dependency"

@@ -1,6 +1,7 @@
 //! The ledger's conformance suite: what every store must do, whatever it is.
 
 mod admission;
+mod breakers;
 mod broken;
 mod budgets;
 mod cancel;
@@ -14,11 +15,13 @@ mod opening;
 mod orders;
 mod past;
 mod random;
+mod retries;
 mod review;
 mod sighting;
 mod start;
 mod submit;
 mod tables;
 mod two_writers;
+mod waves;
 mod workers;
 mod world;

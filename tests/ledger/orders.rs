@@ -6,6 +6,10 @@ use sluicegate::{
     budget::{Amount, BudgetRule, Kind, Member, Period, Pool, Rules, Scope},
     job::{Millis, RemoteState, Session, Task, TaskId, Timestamp, remote::Usage},
     ledger::rows::AttemptRow,
+    policy::{
+        Decision, breaker,
+        waves::{Rule, Waves},
+    },
 };
 
 pub const HOUR: Millis = Millis::hours(1);
@@ -22,6 +26,12 @@ pub struct Order {
     pub pool: Option<&'static str>,
     pub estimate: u32,
     pub repositories: Vec<String>,
+    /// How it is widened, as TOML; the jobs are put into the waves in their order.
+    pub waves: Option<&'static str>,
+    /// Of the first job: what policy found.
+    pub found: Option<Decision>,
+    pub hold: bool,
+    pub breaker: Option<breaker::Rule>,
 }
 
 /// An order for these repositories of `acme`, reviewed by nobody and free of charge.
@@ -35,6 +45,10 @@ pub fn order(names: &[&str]) -> Order {
         pool: None,
         estimate: 0,
         repositories: names.iter().map(|name| format!("acme/{name}")).collect(),
+        waves: None,
+        found: None,
+        hold: false,
+        breaker: None,
     }
 }
 
@@ -100,4 +114,13 @@ pub fn costly(mut task: Task, credits: u64) -> Task {
     };
     task.sessions = Some(vec![session]);
     task
+}
+
+impl Order {
+    /// The waves of the order's jobs.
+    pub fn waves(&self) -> Option<Waves> {
+        let rule: Rule = toml::from_str(self.waves?).unwrap();
+        let jobs = rule.cut(self.repositories.len());
+        Some(Waves { rule, seed: 7, jobs })
+    }
 }

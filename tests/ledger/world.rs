@@ -220,8 +220,20 @@ impl World {
     pub fn submission(&self, order: &Order) -> (Command, Vec<JobId>) {
         let now = self.clock.now();
         let request = self.request(order, RequestId::new(now, self.draw()));
-        let jobs: Vec<NewJob> =
+        let mut jobs: Vec<NewJob> =
             order.repositories.iter().map(|name| self.new_job(request.id, name)).collect();
+        let cut = order.waves().map(|waves| waves.jobs).unwrap_or_default();
+        let waves = (1_u32..).zip(cut).flat_map(|(wave, jobs)| std::iter::repeat_n(wave, jobs));
+        for (job, wave) in jobs.iter_mut().zip(waves) {
+            job.row.wave = wave;
+        }
+        if let (Some(found), Some(job)) = (&order.found, jobs.first_mut()) {
+            job.row.findings_json = found.to_json();
+            job.row.state = State::Held;
+        }
+        for job in jobs.iter_mut().filter(|job| order.hold || job.row.wave > 1) {
+            job.row.state = State::Held;
+        }
         let ids = jobs.iter().map(|job| job.row.id).collect();
         (Command::Submit { request: Box::new(request), jobs }, ids)
     }
@@ -237,6 +249,9 @@ impl World {
             estimate: Amount::from(order.estimate),
             weight: 1,
             scope: serde_json::json!({ "may": ["Cargo.lock"] }),
+            hold: order.hold,
+            waves: order.waves(),
+            breaker: order.breaker,
             required_checks: None,
             fallback: None,
         };
@@ -290,6 +305,8 @@ impl World {
             outcome_json: None,
             replay_of: None,
             discarded_at: None,
+            checks_json: None,
+            fallen_back: 0,
         };
         NewJob { row, prompt: format!("Upgrade {repository}.") }
     }

@@ -86,6 +86,7 @@ pub fn planned(catalog: &Catalog, models: &Models, request: &Request, at: i64) -
         catalog,
         rules: &rules(3),
         allowed: &["acme/*".to_owned()],
+        people: &sluicegate::policy::approval::People(Vec::new()),
         identity: "bot",
         models,
         request_id: RequestId::new(Timestamp(at), u128::from(at.unsigned_abs())),

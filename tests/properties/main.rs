@@ -16,3 +16,5 @@ mod lifecycle;
 mod routes;
 #[cfg(test)]
 mod texts;
+#[cfg(test)]
+mod waves;

@@ -25,23 +25,32 @@ fn remote() -> impl Strategy<Value = RemoteState> {
 }
 
 fn sighting<'a>(state: State, remote: &'a RemoteState, error: Option<&'a str>) -> Sighting<'a> {
-    Sighting { state, remote, error, attempts: 1, in_state: Millis(0), drawn: 0 }
+    Sighting {
+        state,
+        remote,
+        error,
+        attempts: 1,
+        in_state: Millis(0),
+        drawn: 0,
+        left_result: false,
+        smaller_scope: false,
+    }
 }
 
 proptest! {
     #[test]
     fn every_route_is_a_move_that_the_job_can_take(
         state in prop::sample::select(&State::ALL), remote in remote(), error in prop::option::of(".{0,200}"),
-        attempts in 1_u32..6, in_state: u64, drawn: u64,
+        attempts in 1_u32..6, in_state: u64, drawn: u64, left_result: bool, smaller_scope: bool,
     ) {
-        let sighting = Sighting { state, remote: &remote, error: error.as_deref(), attempts, in_state: Millis(in_state), drawn };
+        let sighting = Sighting { state, remote: &remote, error: error.as_deref(), attempts, in_state: Millis(in_state), drawn, left_result, smaller_scope };
         let (retry, cadence) = (RetryRule::default(), CadenceRule::default());
         let decided = route(&sighting, &retry, &cadence);
         let event = match &decided {
             Route::Stay => None,
             Route::Move(event) => Some(*event),
             Route::Retry { after, .. } => {
-                prop_assert!(after.0 <= retry.max_ms && attempts < retry.max_attempts);
+                prop_assert!(after.0 <= retry.max_ms && attempts < retry.max_attempts && !left_result);
                 Some(Event::Retried)
             }
             Route::DeadLetter { failure, advice } => {

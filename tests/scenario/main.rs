@@ -22,10 +22,10 @@ mod letters;
 mod limits;
 #[cfg(test)]
 mod oracle;
-#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod repositories;
+mod waves;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]

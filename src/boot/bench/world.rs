@@ -114,6 +114,9 @@ pub fn parts(
             rules: Arc::clone(&rules),
             allowed: vec!["bench/*".to_owned()],
             identity: "bench".to_owned(),
+            people: crate::policy::approval::People::default(),
+            breaker: None,
+            approval_counts: Millis::hours(72),
             models: Models::default(),
             repositories: RepositoryRules::default(),
         },
@@ -150,6 +153,7 @@ pub fn request(first: usize, jobs: usize) -> Request {
         idempotency_key: None,
         deadline_minutes: None,
         hold: false,
+        waves: None,
         model: None,
         model_reason: None,
     }

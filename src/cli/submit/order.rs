@@ -33,6 +33,7 @@ pub fn from_flags(template: &str, fields: &Fields) -> Result<Body<'static>, CliE
         idempotency_key: fields.idempotency_key.clone(),
         deadline_minutes: fields.deadline_minutes,
         hold: fields.hold,
+        waves: None,
         model: fields.model.clone(),
         model_reason: fields.model_reason.clone(),
     })

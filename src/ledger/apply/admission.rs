@@ -9,6 +9,7 @@ use crate::{
         lifecycle::{self, Event, Step},
     },
     ledger::{
+        apply::breakers,
         command::{Fence, Reply},
         rows::{AttemptRow, JobRow, Phase},
         working_set::WorkingSet,
@@ -50,6 +51,7 @@ pub fn admit(set: &mut WorkingSet, intent: Intent) -> Reply {
         "prompt_digest": row.prompt_digest, "token": intent.fence.token,
     });
     set.enter("job.admitted", set.about(row.id), "sluicegate", &body);
+    breakers::admitted(set, &row, attempt.id);
     Reply::Admitted { attempt: Box::new(attempt), job: Box::new(job) }
 }
 

@@ -2,14 +2,18 @@
 //! leaves no trace.
 
 mod admission;
+mod approvals;
 mod attempt;
+pub mod breakers;
 mod freezes;
 mod holds;
 mod notices;
 mod operator;
+mod retries;
 mod sighting;
 mod step;
 mod submit;
+mod waves;
 mod workers;
 
 pub use sighting::model_dedup;
@@ -56,6 +60,11 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
             Reply::Done
         }
         Command::Act { job, event, by } => operator::act(set, *job, *event, by),
+        Command::Approve(word) => approvals::approve(set, word),
+        Command::ResetBreaker { id, by, .. } => breakers::reset(set, id, by),
+        Command::Widen { request, worker } => waves::widen(set, *request, *worker),
+        Command::Waves { request, change, by } => waves::change(set, *request, *change, by),
+        Command::Checks { job, seen, warrant } => waves::checks(set, *job, seen, warrant),
         Command::Replay { job, new, by } => operator::replay(set, *job, *new, by),
         Command::Discard { job, by } => operator::discard(set, *job, by),
         Command::Budget { key, change, by } => operator::budget(set, key, change, by),

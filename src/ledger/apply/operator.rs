@@ -1,4 +1,4 @@
-//! What people do: withdraw, approve, replay and discard jobs; close, open and limit budgets.
+//! What people do: withdraw, replay and discard jobs; close, open and limit budgets.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub fn act(set: &mut WorkingSet, job: JobId, event: Event, by: &By) -> Reply {
         return Reply::Conflict(why);
     }
     let requester = set.request_of(row).map(|shared| shared.row.requester.clone()).unwrap_or_default();
-    if matches!(event, Event::Approved | Event::Released) && requester.eq_ignore_ascii_case(&by.actor) {
+    if event == Event::Released && requester.eq_ignore_ascii_case(&by.actor) {
         return Reply::Conflict(format!(
             "job {job}: {requester} asked for this and cannot let it pass as well: somebody else must"
         ));
@@ -60,6 +60,7 @@ pub fn replay(set: &mut WorkingSet, job: JobId, new: JobId, by: &By) -> Reply {
     (fresh.due_at, fresh.deadline_at, fresh.attempts, fresh.attempt_id, fresh.episode) =
         (None, None, 0, None, 0);
     (fresh.reviewer, fresh.pull_number, fresh.pull_json, fresh.outcome_json) = (None, None, None, None);
+    fresh.checks_json = None;
     fresh.replay_of = Some(job);
     let Some(prompt) = set.prompts.get(&job).cloned() else {
         return Reply::Conflict(format!("the prompt of job {job} is missing from the ledger"));

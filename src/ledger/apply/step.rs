@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     job::{
+        failure::FailureClass,
         id::{AttemptId, JobId},
         lifecycle::{self, Effect, Event},
         pull::Pull,
@@ -14,8 +15,10 @@ use crate::{
     ledger::{
         apply::{
             attempt::{Target, rows},
+            breakers,
             holds::{Moves, perform},
             notices::put_notice,
+            retries,
         },
         command::{Reply, Warrant},
         rows::Phase,
@@ -32,11 +35,16 @@ pub struct Detail<'a> {
     pub due_at: Option<Timestamp>,
 }
 
-/// Admission and the end of a start have commands of their own, which also move holds and the attempt.
+/// Approval, admission and the end of a start have commands of their own, which also move holds and the attempt.
 pub fn check_event(event: Event) -> Result<(), String> {
     let own = matches!(
         event,
-        Event::Admitted | Event::Started | Event::StartLost | Event::NotStarted | Event::StartRejected
+        Event::Approved
+            | Event::Admitted
+            | Event::Started
+            | Event::StartLost
+            | Event::NotStarted
+            | Event::StartRejected
     );
     if own { Err(format!("the event {} comes only with its own command", event.as_str())) } else { Ok(()) }
 }
@@ -53,7 +61,7 @@ pub fn step(set: &mut WorkingSet, job: JobId, event: Event, detail: Detail<'_>, 
 }
 
 /// Err if the worker has been succeeded, or if what it looked at is not what the job goes by any more.
-fn check_warrant(set: &mut WorkingSet, job: JobId, warrant: &Warrant) -> Result<(), String> {
+pub(super) fn check_warrant(set: &mut WorkingSet, job: JobId, warrant: &Warrant) -> Result<(), String> {
     let attempt = match warrant {
         Warrant::Free => return Ok(()),
         &Warrant::Driver(attempt, fence) => rows(set, Target::new(job, attempt, fence))?.1.id,
@@ -78,7 +86,15 @@ pub fn take_step(
     actor: &str,
 ) -> Result<State, String> {
     let row = set.jobs.get(&job).cloned().ok_or_else(|| format!("job {job} is not known"))?;
-    let step = lifecycle::apply(row.state, event).map_err(|illegal| illegal.to_string())?;
+    let mut step = lifecycle::apply(row.state, event).map_err(|illegal| illegal.to_string())?;
+    let retry = if event == Event::Retried { retries::take(set, &row) } else { Ok(Vec::new()) };
+    let (event, detail) = match &retry {
+        Ok(_) => (event, detail),
+        Err(advice) => (Event::GaveUp, Detail { note: Some(advice), due_at: None, ..detail }),
+    };
+    if retry.is_err() {
+        step = lifecycle::apply(row.state, event).map_err(|illegal| illegal.to_string())?;
+    }
     let attempt = row.attempt_id;
     let mut moves = Moves::default();
     for effect in step.effects {
@@ -99,8 +115,14 @@ pub fn take_step(
             changed.pull_number = Some(pull.number);
             changed.pull_json = serde_json::to_string(pull).ok();
         }
+        if event == Event::Retried
+            && detail.failure.is_some_and(|failure| failure.class == FailureClass::TimedOut)
+        {
+            changed.fallen_back = 1;
+        }
         if step.next == State::Queued {
             changed.reviewer = None;
+            changed.checks_json = None;
         }
         if step.next.is_terminal() || step.next == State::Quarantined {
             changed.outcome_json = Some(outcome(event, &detail).to_string());
@@ -109,11 +131,14 @@ pub fn take_step(
     close_attempt(set, attempt, step.next, event);
     let mut body = json!({ "from": row.state, "to": step.next });
     moves.tell(set, &mut body);
+    let taken = retry.as_deref().unwrap_or_default();
+    fill(&mut body, "retry_holds", set.figures(taken), !taken.is_empty());
     fill(&mut body, "failure", failure_json(&detail), detail.failure.is_some());
     fill(&mut body, "note", json!(detail.note), detail.note.is_some());
     fill(&mut body, "due_at", json!(detail.due_at.map(|at| at.to_string())), detail.due_at.is_some());
     fill(&mut body, "pull", json!(detail.pull.map(|pull| pull.number)), detail.pull.is_some());
     set.enter(&format!("job.{}", event.as_str()), set.about(job), actor, &body);
+    breakers::took_step(set, &row, event, detail.failure);
     for effect in step.effects {
         notice_effect(set, job, *effect, &detail);
     }

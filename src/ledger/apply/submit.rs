@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::ledger::{
-    apply::operator::POSITION_STEP,
+    apply::{operator::POSITION_STEP, waves},
     command::{NewJob, Reply},
-    rows::{PromptRow, RequestRow, TemplateRow},
+    rows::{PromptRow, RequestRow, RequestSpec, TemplateRow},
     working_set::{About, Shared, WorkingSet},
 };
 
@@ -46,7 +46,7 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
             set.templates.put(template.clone(), row);
         }
     }
-    let Ok(spec) = serde_json::from_str(&request.spec_json) else {
+    let Ok(spec) = serde_json::from_str::<RequestSpec>(&request.spec_json) else {
         return Reply::Conflict("the request's spec cannot be read back".to_owned());
     };
     let request = RequestRow { created_at: set.now, ..request.clone() };
@@ -75,6 +75,7 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
     });
     let about = About { request: Some(request.id), ..About::default() };
     set.enter("request.accepted", about, &request.requester.clone(), &body);
+    waves::begin(set, &request, spec.waves.as_ref());
     if let Some(key) = &request.idempotency_key {
         set.by_idempotency_key.insert(key.clone(), request.clone());
     }
