@@ -107,103 +107,62 @@ fn nothing_is_found_where_everything_is_right() {
     assert_eq!(judged(&template, &rules, &RepositoryFacts::default()), Decision::default());
 }
 
+type Change = fn(&mut RepositoryFacts);
+/// Reason, outcome, `[requires]`, lines of the rule, and what is otherwise about the repository.
+type Expected = (&'static str, Outcome, &'static str, &'static str, Change);
+
+const HIDDEN: Change = |facts| facts.agent = Some(AgentSettings::Hidden);
+const CLICK: Change =
+    |facts| facts.agent = Some(AgentSettings::Enabled { workflow_approval: true, firewall: true });
+const OPEN: Change = |facts| facts.pulls = Some(vec![pull(&["deps", "Agent", "x"])]);
+const SERDE_2: &str = "manifest = { file = \"Cargo.toml\", key = \"dependencies.serde\", version = \">=2\" }";
+
+fn about(facts: &mut RepositoryFacts) -> &mut About {
+    facts.about.as_mut().unwrap()
+}
+
+fn by_facts() -> Vec<Expected> {
+    use Outcome::{Allow, Deny, NeedsApproval};
+    vec![
+        ("not-found", Deny, "", "", |facts| facts.visible = Some(false)),
+        ("repository-moved", Deny, "", "", |facts| about(facts).full_name = Some("acme/core".into())),
+        ("repository-archived", Deny, "", "", |facts| about(facts).archived = true),
+        ("repository-disabled", Deny, "", "", |facts| about(facts).disabled = true),
+        ("no-write-access", Deny, "", "", |facts| about(facts).can_push = Some(false)),
+        ("agent-disabled", Deny, "", "", |facts| facts.agent = Some(AgentSettings::Disabled)),
+        ("agent-settings-hidden", Allow, "", "", HIDDEN),
+        ("agent-settings-hidden", NeedsApproval, "green_checks = true", "", HIDDEN),
+        ("ci-waits-for-click", NeedsApproval, "green_checks = true", "", CLICK),
+        ("open-agent-pull", Deny, "", "on_open_pull = \"skip\"", OPEN),
+        ("open-agent-pull", Allow, "", "on_open_pull = \"adopt\"", OPEN),
+        ("incompatible", Deny, "files = [\"Makefile\"]", "", |facts| {
+            facts.files.insert("Makefile".into(), FileFact::Absent);
+        }),
+        ("facts-hidden", Deny, "owners = true", "", |facts| {
+            facts.hidden.insert("codeowners".into());
+        }),
+        ("no-owner-available", Deny, "owners = true", "", |facts| {
+            facts.codeowners = Some("/docs/ @ana\n".into());
+        }),
+    ]
+}
+
+fn by_rules() -> Vec<Expected> {
+    use Outcome::{Deny, NeedsApproval};
+    let plain: Change = |_| {};
+    vec![
+        ("incompatible", Deny, SERDE_2, "", plain),
+        ("no-owner-available", Deny, "", "owners = [\"carla\"]", plain),
+        ("no-owner-available", Deny, "", "owners_pool = \"alone\"", plain),
+        ("no-owner-available", NeedsApproval, "", "owners_pool = \"away\"", plain),
+        ("template-not-eligible", Deny, "", "templates = [\"other-*\"]", plain),
+        ("class-needs-approval", NeedsApproval, "", "class = \"regulated\"", plain),
+    ]
+}
+
 #[test]
 fn every_reason_is_found_by_its_facts() {
-    type Change = fn(&mut RepositoryFacts);
-    fn of(change: fn(&mut About)) -> impl Fn(&mut RepositoryFacts) {
-        move |facts| change(facts.about.as_mut().unwrap())
-    }
-    let plain: Change = |_| {};
-    let boxed = |change: Change| Box::new(change) as Box<dyn Fn(&mut RepositoryFacts)>;
-    let cases: Vec<(&str, Outcome, &str, &str, Box<dyn Fn(&mut RepositoryFacts)>)> = vec![
-        ("not-found", Outcome::Deny, "", "", boxed(|facts| facts.visible = Some(false))),
-        (
-            "repository-moved",
-            Outcome::Deny,
-            "",
-            "",
-            Box::new(of(|about| about.full_name = Some("acme/core".into()))),
-        ),
-        ("repository-archived", Outcome::Deny, "", "", Box::new(of(|about| about.archived = true))),
-        ("repository-disabled", Outcome::Deny, "", "", Box::new(of(|about| about.disabled = true))),
-        ("no-write-access", Outcome::Deny, "", "", Box::new(of(|about| about.can_push = Some(false)))),
-        ("agent-disabled", Outcome::Deny, "", "", boxed(|facts| facts.agent = Some(AgentSettings::Disabled))),
-        (
-            "agent-settings-hidden",
-            Outcome::Allow,
-            "",
-            "",
-            boxed(|facts| facts.agent = Some(AgentSettings::Hidden)),
-        ),
-        (
-            "agent-settings-hidden",
-            Outcome::NeedsApproval,
-            "green_checks = true",
-            "",
-            boxed(|facts| facts.agent = Some(AgentSettings::Hidden)),
-        ),
-        (
-            "ci-waits-for-click",
-            Outcome::NeedsApproval,
-            "green_checks = true",
-            "",
-            boxed(|facts| {
-                facts.agent = Some(AgentSettings::Enabled { workflow_approval: true, firewall: true })
-            }),
-        ),
-        (
-            "open-agent-pull",
-            Outcome::Deny,
-            "",
-            "on_open_pull = \"skip\"",
-            boxed(|facts| facts.pulls = Some(vec![pull(&["deps", "Agent", "x"])])),
-        ),
-        (
-            "open-agent-pull",
-            Outcome::Allow,
-            "",
-            "on_open_pull = \"adopt\"",
-            boxed(|facts| facts.pulls = Some(vec![pull(&["deps", "agent"])])),
-        ),
-        (
-            "incompatible",
-            Outcome::Deny,
-            "files = [\"Makefile\"]",
-            "",
-            boxed(|facts| {
-                facts.files.insert("Makefile".into(), FileFact::Absent);
-            }),
-        ),
-        (
-            "incompatible",
-            Outcome::Deny,
-            "manifest = { file = \"Cargo.toml\", key = \"dependencies.serde\", version = \">=2\" }",
-            "",
-            boxed(plain),
-        ),
-        (
-            "facts-hidden",
-            Outcome::Deny,
-            "owners = true",
-            "",
-            boxed(|facts| {
-                facts.hidden.insert("codeowners".into());
-            }),
-        ),
-        ("no-owner-available", Outcome::Deny, "", "owners = [\"carla\"]", boxed(plain)),
-        ("no-owner-available", Outcome::Deny, "", "owners_pool = \"alone\"", boxed(plain)),
-        ("no-owner-available", Outcome::NeedsApproval, "", "owners_pool = \"away\"", boxed(plain)),
-        (
-            "no-owner-available",
-            Outcome::Deny,
-            "owners = true",
-            "",
-            boxed(|facts| facts.codeowners = Some("/docs/ @ana\n".into())),
-        ),
-        ("template-not-eligible", Outcome::Deny, "", "templates = [\"other-*\"]", boxed(plain)),
-        ("class-needs-approval", Outcome::NeedsApproval, "", "class = \"regulated\"", boxed(plain)),
-    ];
-    for (reason, outcome, requires, line, change) in cases {
+    for (reason, outcome, requires, line, change) in by_facts().into_iter().chain(by_rules()) {
         let mut facts = good();
         change(&mut facts);
         let decision = judged(&template(requires), &rules(line), &facts);

@@ -38,7 +38,7 @@ test_command = "make check"
 "#;
 
 /// Repositories with one thing about each.
-const ESTATE: &str = r##"
+const ESTATE: &str = r#"
 [[repositories]]
 match = "acme/*"
 languages = { Rust = 900, Shell = 10 }
@@ -71,7 +71,7 @@ match = "acme/old"
 [[repositories]]
 match = "acme/{busy,continued}"
 open_pulls = [{ title = "Bump", head = "copilot/bump-1", labels = ["deps"] }]
-"##;
+"#;
 
 const TEMPLATE: &str = r#"
 name = "tidy"
