@@ -255,6 +255,7 @@ impl Bench {
             pull_json: None,
             outcome_json: None,
             replay_of: None,
+            adopts_json: None,
             discarded_at: None,
         };
         Ok(NewJob {

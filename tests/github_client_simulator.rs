@@ -113,6 +113,7 @@ mod bench {
             model: Some("gpt-5.4".to_owned()),
             create_pull_request: true,
             base_ref: Some("main".to_owned()),
+            head_ref: None,
             custom_agent: None,
             send_before: sluicegate::job::Timestamp(i64::MAX),
         }
@@ -136,6 +137,11 @@ mod bench {
         pub async fn creates(&self) -> serde_json::Value {
             let answer = reqwest::get(format!("{}/_control/creates", self.base)).await.unwrap();
             answer.json().await.unwrap()
+        }
+        pub async fn change(&self, what: &str, body: &'static str) {
+            let url = format!("{}/_control/{what}", self.base);
+            let answer = reqwest::Client::new().post(url).body(body).send().await.unwrap();
+            assert!(answer.status().is_success(), "{what}: {}", answer.status());
         }
         pub async fn force(&self, what: &str) {
             let url = format!("{}/_control/{what}", self.base);
@@ -387,3 +393,7 @@ mod tests {
         assert!(error.to_string().contains("prompt"), "{error}");
     }
 }
+
+#[cfg(test)]
+#[path = "github_client_simulator/atlas.rs"]
+mod atlas;

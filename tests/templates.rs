@@ -10,8 +10,8 @@ use sluicegate::{
     budget::{Amount, BudgetRule, Key, Kind, Member, Period, Pool, Rules, Scope},
     job::{RequestId, Timestamp},
     policy::{
-        Catalog, Code, IdentityRule, Models, Plan, PlanContext, Problem, Request, plan,
-        render::PROMPT_BYTES_MAX,
+        Catalog, Code, Facts, IdentityRule, Models, Plan, PlanContext, Problem, RepositoryRules, Request,
+        plan, render::PROMPT_BYTES_MAX,
     },
 };
 
@@ -94,18 +94,28 @@ fn request(inputs: serde_json::Value) -> Request {
 
 fn plan_under(request: &Request, rules: &Rules, id: i64) -> Result<Plan, Vec<Problem>> {
     let allowed = ["acme/*".to_owned(), "other/web".to_owned()];
-    plan(
-        request,
-        &PlanContext {
-            catalog: &CATALOG,
-            rules,
-            allowed: &allowed,
-            identities: &[IdentityRule::new("bot")],
-            identity: "bot",
-            models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
-            request_id: RequestId::new(Timestamp(id), 7),
-        },
-    )
+    plan_of(&CATALOG, request, (rules, &allowed), id)
+}
+
+fn plan_of(
+    catalog: &Catalog,
+    request: &Request,
+    (rules, allowed): (&Rules, &[String]),
+    id: i64,
+) -> Result<Plan, Vec<Problem>> {
+    let context = PlanContext {
+        catalog,
+        rules,
+        allowed,
+        identities: &[IdentityRule::new("bot")],
+        identity: "bot",
+        models: &Models { default: Some("model-a".to_owned()), ..Models::default() },
+        request_id: RequestId::new(Timestamp(id), 7),
+        repositories: &RepositoryRules::default(),
+        facts: &Facts::default(),
+        now: Timestamp(id),
+    };
+    plan(request, &context)
 }
 
 fn planned(request: &Request) -> Result<Plan, Vec<Problem>> {
@@ -149,17 +159,7 @@ fn the_shipped_templates_load_and_render() {
     ] {
         let body = json!({ "template": template, "repositories": ["acme/api"], "requester": "zoe", "inputs": inputs });
         let request = Request::parse_json(body.to_string().as_bytes()).unwrap();
-        let rules = rules();
-        let context = PlanContext {
-            catalog: &catalog,
-            rules: &rules,
-            allowed: &["acme/*".to_owned()],
-            identities: &[IdentityRule::new("bot")],
-            identity: "bot",
-            models: &Models::default(),
-            request_id: RequestId::new(Timestamp(1), 1),
-        };
-        let plan = plan(&request, &context).unwrap();
+        let plan = plan_of(&catalog, &request, (&rules(), &["acme/*".to_owned()]), 1).unwrap();
         let prompt = &plan.jobs[0].prompt;
         assert!(prompt.contains(wanted), "{prompt}");
         assert!(!prompt.contains("{{") && !prompt.contains("{%") && !prompt.contains("\n\n\n\n"), "{prompt}");
@@ -228,7 +228,7 @@ fn a_request_that_is_wrong_anywhere_is_refused_whole_with_every_reason() {
         ),
         (json!({ "repositories": [] }), Code::NoRepositories, "repositories", "at least one"),
         (json!({ "repositories": ["acme"] }), Code::BadRepository, "repositories[0]", "owner/name"),
-        (json!({ "repositories": ["acme/old-a"] }), Code::NoRepositories, "repositories", "leaves out every"),
+        (json!({ "repositories": ["acme/old-a"] }), Code::NoRepositories, "repositories", "is left out"),
         (
             json!({ "repositories": ["acme/a", "acme/b", "ACME/A"] }),
             Code::DuplicateRepository,
@@ -520,6 +520,9 @@ fn each_job_has_the_narrowest_identity_and_without_one_there_is_no_job() {
             identity: "wide",
             models: &Models::default(),
             request_id: RequestId::new(Timestamp(1), 7),
+            repositories: &RepositoryRules::default(),
+            facts: &Facts::default(),
+            now: Timestamp(1),
         };
         plan(&request, &context)
     };

@@ -41,6 +41,8 @@ pub struct StartOrder {
     pub model: Option<String>,
     pub create_pull_request: bool,
     pub base_ref: Option<String>,
+    /// Branch of an open pull request to go on with; None: a new branch.
+    pub head_ref: Option<String>,
     pub custom_agent: Option<String>,
     /// A start that could not be sent before this is not sent at all.
     pub send_before: Timestamp,

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    agent::{Agent, Forge},
+    agent::{Agent, Atlas, Forge},
     clock::{Clock, Entropy},
     gate::Gate,
     job::{role::Roles, time::Millis},
@@ -32,6 +32,7 @@ pub struct Parts {
     pub gate: Arc<dyn Gate>,
     pub agent: Arc<dyn Agent>,
     pub forge: Arc<dyn Forge>,
+    pub atlas: Arc<dyn Atlas>,
     pub sink: Arc<dyn Sink>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,
@@ -76,6 +77,7 @@ impl Daemon {
             gate: parts.gate,
             agent: parts.agent,
             forge: parts.forge,
+            atlas: parts.atlas,
             sink: parts.sink,
             queues: Queues::new(&parts.clock, &parts.tuning),
             clock: parts.clock,

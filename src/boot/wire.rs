@@ -7,7 +7,9 @@ use crate::{
     boot::Parts,
     budget::Rules,
     clock::{Clock, Entropy, SystemClock},
-    config::{ConfigError, Loaded, SecretRef, load_catalog, load_freezes, sections::Synchronous},
+    config::{
+        ConfigError, Loaded, SecretRef, load_catalog, load_freezes, load_repositories, sections::Synchronous,
+    },
     gate::{Gate, memory::MemoryGate, redis::RedisGate},
     job::time::Millis,
     ledger::Location,
@@ -109,6 +111,7 @@ fn tuning(loaded: &Loaded) -> Tuning {
         result_within: Millis::seconds(settings.recovery.result_within_seconds),
         notice_tries_max: settings.notices.max_attempts,
         notice_base: Millis(settings.notices.base_ms),
+        facts_max_age: Millis::seconds(settings.policy.facts_max_age_seconds),
     }
 }
 
@@ -182,11 +185,13 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
             identity,
             identities: settings.identities.iter().map(crate::config::Identity::rule).collect(),
             models: settings.models.clone(),
+            repositories: load_repositories(loaded)?,
         },
         tuning: tuning(loaded),
         gate,
         agent: Arc::<GitHub>::clone(&github),
-        forge: github,
+        forge: Arc::<GitHub>::clone(&github),
+        atlas: github,
         sink: sink(loaded, env, Arc::clone(&clock))?,
         clock,
         entropy,

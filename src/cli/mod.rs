@@ -20,6 +20,7 @@ mod kill_switch;
 mod limit;
 pub mod local;
 mod plan;
+mod repository;
 mod requests;
 mod screen;
 mod show;
@@ -111,6 +112,9 @@ pub enum Command {
     Why(why::WhyArgs),
     /// List requests, newest first
     Requests(requests::RequestsArgs),
+    /// Repositories: the rules, what is known of one, entries for those without a rule
+    #[command(subcommand)]
+    Repository(repository::RepositoryCommand),
     /// Dead letters: list, show, retry, discard
     #[command(subcommand)]
     Dead(dead::DeadCommand),
@@ -228,6 +232,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Show(args) => show::run(args, session).await,
         Command::Why(args) => why::run(args, session).await,
         Command::Requests(args) => requests::run(args, session).await,
+        Command::Repository(command) => repository::run(command, session).await,
         Command::Dead(command) => dead::run(command, session).await,
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,

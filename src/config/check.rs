@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog, load_freezes},
+    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog, load_freezes, load_repositories},
     policy::{
-        Catalog,
+        Catalog, RepositoryRules,
         problem::{Code, Problem},
     },
 };
@@ -24,6 +24,8 @@ pub struct Summary {
     /// The first one listed is not always the one in use: see `identity`.
     pub identities: Vec<String>,
     pub identity: String,
+    /// Rules of repositories.
+    pub repository_rules: usize,
     pub budgets: usize,
     pub pools: Vec<String>,
     /// Names of the freezes of the file.
@@ -46,6 +48,10 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
     if identity.is_empty() {
         problems.push(no_identity(&loaded));
     }
+    let rules = load_repositories(&loaded).unwrap_or_else(|ConfigError(found)| {
+        problems.extend(found);
+        RepositoryRules::default()
+    });
     let catalog = load_catalog(&loaded);
     let names: Vec<&str> =
         catalog.iter().flat_map(Catalog::iter).map(|template| template.name.as_str()).collect();
@@ -67,6 +73,7 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
                 repositories: settings.policy.repositories.clone(),
                 identities: settings.identities.iter().map(|identity| identity.name.clone()).collect(),
                 identity,
+                repository_rules: rules.iter().count(),
                 budgets: settings.rules.budgets.len(),
                 pools: settings.rules.pools.keys().cloned().collect(),
                 freezes: freezes.into_iter().map(|freeze| freeze.name).collect(),

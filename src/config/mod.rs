@@ -11,6 +11,7 @@ pub mod freezes;
 mod limits;
 mod models;
 mod overlay;
+pub mod repositories;
 pub mod secret;
 pub mod sections;
 pub mod templates;
@@ -23,6 +24,7 @@ use std::{
 
 pub use check::{Summary, check};
 pub use freezes::load_freezes;
+pub use repositories::load_repositories;
 pub use secret::SecretRef;
 pub use sections::{Identity, Settings};
 pub use templates::load_catalog;

@@ -7,6 +7,7 @@ use crate::{
         Models, hint,
         models::{CLASSES, EVERY_CLASS, Known, Route},
         problem::{Code, Problem},
+        repositories::Class,
         text,
     },
 };
@@ -18,9 +19,6 @@ impl Faults<'_> {
         for (index, written) in settings.routes.iter().enumerate() {
             let at = index.to_string();
             self.model_name(&["route", &at, "model"], &written.model);
-            if let Some(class) = &written.class {
-                self.class(&["route", &at, "class"], class, false);
-            }
             if let Some(glob) = &written.template {
                 let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'*');
                 if glob.is_empty() || !glob.bytes().all(plain) {
@@ -36,7 +34,7 @@ impl Faults<'_> {
                 name: format!("route {}", index.saturating_add(1)),
                 template: written.template.clone(),
                 risk: written.risk,
-                class: written.class.clone(),
+                class: written.class,
                 model: written.model.clone(),
             };
             self.contradiction(&route, &at, &routes);
@@ -57,7 +55,7 @@ impl Faults<'_> {
             let at = index.to_string();
             self.model_name(&["model", &at, "name"], &written.name);
             for (place, class) in written.blocked_for.iter().enumerate() {
-                self.class(&["model", &at, "blocked_for", &place.to_string()], class, true);
+                self.blocked_class(&["model", &at, "blocked_for", &place.to_string()], class);
             }
             if let Some(first) = known.iter().position(|other| other.name == written.name) {
                 let first = self.place(&["model", &first.to_string(), "name"]);
@@ -94,7 +92,10 @@ impl Faults<'_> {
             self.warnings.push(format!("{} names `{model}`, which no [[model]] knows", route.name));
         }
         let blocks = |known: &&Known| {
-            known.blocked_for.iter().any(|class| class == EVERY_CLASS || Some(class) == route.class.as_ref())
+            let named = |class: &String| {
+                class == EVERY_CLASS || Some(class.as_str()) == route.class.map(Class::as_str)
+            };
+            known.blocked_for.iter().any(named)
         };
         if let Some(known) = fitting.find(blocks) {
             let what = format!("the route leads to `{model}`, which `{}` blocks there", known.name);
@@ -113,8 +114,8 @@ impl Faults<'_> {
         }
     }
 
-    fn class(&mut self, path: &[&str], class: &str, every: bool) {
-        if CLASSES.contains(&class) || every && class == EVERY_CLASS {
+    fn blocked_class(&mut self, path: &[&str], class: &str) {
+        if CLASSES.contains(&class) || class == EVERY_CLASS {
             return;
         }
         let what = format!("`{}` is not a class of repositories", text::shorten(class, 80));

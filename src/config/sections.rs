@@ -12,7 +12,7 @@ use crate::{
     budget::{Kind, Rules, Scope},
     config::secret::SecretRef,
     job::{cadence::CadenceRule, role::Role},
-    policy::{IdentityRule, Models, credits::Decimal, template::Risk},
+    policy::{IdentityRule, Models, credits::Decimal, repositories::Class, template::Risk},
 };
 
 /// Everything that can be set.
@@ -209,6 +209,11 @@ pub struct Policy {
     pub default_model: Option<String>,
     /// Globs of the models that may be used; an empty list allows every model.
     pub models: Vec<String>,
+    /// Rules of repositories, from the folder of the configuration file; left out: there are none.
+    pub repositories_file: Option<PathBuf>,
+    /// How long is believed what was found out of a repository; 0 to 86,400.
+    #[serde(deserialize_with = "within::<_, u64, 0, 86_400>")]
+    pub facts_max_age_seconds: u64,
 }
 
 /// Which model works on jobs of some kind.
@@ -220,7 +225,7 @@ pub struct Route {
     /// Of the template: `low`, `medium` or `high`; left out: all of them.
     pub risk: Option<Risk>,
     /// Of the repository: `standard`, `sensitive` or `regulated`; left out: all of them.
-    pub class: Option<String>,
+    pub class: Option<Class>,
     pub model: String,
 }
 
@@ -412,6 +417,8 @@ impl Default for Policy {
             identity: None,
             default_model: None,
             models: Vec::new(),
+            repositories_file: None,
+            facts_max_age_seconds: 900,
         }
     }
 }
@@ -433,7 +440,7 @@ impl Default for Notices {
 }
 impl Default for Worker {
     fn default() -> Self {
-        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 64 }
+        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 32 }
     }
 }
 impl Default for Log {

@@ -7,6 +7,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
+    job::time::Millis,
     pipeline::{FindError, LedgerError, OperateError},
     policy::Problem,
 };
@@ -61,6 +62,7 @@ codes! {
     LedgerUnreadable = "ledger-unreadable", INTERNAL_SERVER_ERROR, "the ledger holds something unreadable";
     Internal = "internal", INTERNAL_SERVER_ERROR, "a mistake in this program";
     LedgerUnavailable = "ledger-unavailable", SERVICE_UNAVAILABLE, "the ledger does not answer";
+    ProviderUnavailable = "provider-unavailable", SERVICE_UNAVAILABLE, "the provider cannot be asked";
     TimedOut = "timed-out", SERVICE_UNAVAILABLE, "no answer in time";
 }
 
@@ -71,16 +73,23 @@ pub struct Fault {
     pub detail: String,
     /// What is wrong with what was sent, all of it at once.
     pub problems: Vec<Problem>,
+    /// When it is worth to try again.
+    pub retry_after_s: Option<u64>,
 }
 
 impl Fault {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), problems: Vec::new() }
+        Self { code, detail: detail.into(), problems: Vec::new(), retry_after_s: None }
     }
     /// Something in what was sent is wrong.
     pub fn invalid(problems: Vec<Problem>) -> Self {
         let detail = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        Self { code: Code::InvalidRequest, detail, problems }
+        Self { code: Code::InvalidRequest, detail, problems, retry_after_s: None }
+    }
+    /// Something that can be asked after a while.
+    pub fn later(detail: String, wait: Millis) -> Self {
+        let seconds = wait.0.div_ceil(1_000).max(1);
+        Self { retry_after_s: Some(seconds), ..Self::new(Code::ProviderUnavailable, detail) }
     }
     /// A job that was looked for.
     pub fn job(error: FindError) -> Self {
@@ -131,6 +140,9 @@ impl IntoResponse for Fault {
         }
         let mut response = (self.code.status(), body.to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.code == Code::Unauthorised {
             let scheme = HeaderValue::from_static("Bearer realm=\"sluicegate\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);

@@ -118,6 +118,7 @@ async fn refused(
         SubmitError::Invalid(problems) => Submitted::invalid(written, problems),
         SubmitError::Conflict(why) => Fault::new(conflict(context, key).await?, why),
         SubmitError::Ledger(error) => error.into(),
+        SubmitError::Later { until, .. } => Fault::later(error.to_string(), until.since(context.now())),
     })
 }
 

@@ -39,9 +39,7 @@ impl Ledger {
     /// Which jobs wait, as far as a freeze may concern them.
     pub async fn waiting(&self) -> Result<Vec<WaitingJob>, LedgerError> {
         let row = match self.db.dialect() {
-            Dialect::Sqlite => {
-                "json_object('id', id, 'repository', repository, 'request_id', request_id)"
-            }
+            Dialect::Sqlite => "json_object('id', id, 'repository', repository, 'request_id', request_id)",
             Dialect::Postgres => {
                 "json_build_object('id', id, 'repository', repository, 'request_id', request_id)::text"
             }

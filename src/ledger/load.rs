@@ -8,7 +8,7 @@ use std::{
 use crate::{
     budget::Key,
     job::{
-        id::{JobId, NoticeId, RequestId, WorkerId},
+        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         lifecycle::Event,
         role::LeaseName,
         state::State,
@@ -16,7 +16,7 @@ use crate::{
     ledger::{
         LedgerError,
         apply::model_dedup,
-        command::{Command, Fence, FreezeChange, Warrant},
+        command::{Command, Fence, FreezeChange, Seen, Warrant},
         db::{Bind, Tx},
         rows::{
             AttemptRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow,
@@ -126,14 +126,7 @@ impl Needs {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
             }
-            Command::Seen { job, attempt, seen, .. } => {
-                self.jobs.insert(*job);
-                // Only a look at the task itself tells its model; lists do not.
-                let tells = seen.task.sessions.iter().flatten().any(|session| session.model.is_some());
-                self.dedups.extend(tells.then(|| model_dedup(*attempt)));
-                self.takers.extend((seen.event == Some(Event::Resumed)).then_some(*job));
-                self.awake.extend((!seen.task.state.is_terminal()).then_some(*job));
-            }
+            Command::Seen { job, attempt, seen, .. } => self.add_sighting(*job, *attempt, seen),
             Command::Doubles { job, attempt, .. } => {
                 self.jobs.insert(*job);
                 self.dedups.insert(format!("{attempt}/doubles"));
@@ -165,6 +158,15 @@ impl Needs {
             }
             Command::Delivered { .. } | Command::Undelivered { .. } => self.add_of_notices(command),
         }
+    }
+
+    fn add_sighting(&mut self, job: JobId, attempt: AttemptId, seen: &Seen) {
+        self.jobs.insert(job);
+        // Only a look at the task itself tells its model; lists do not.
+        let tells = seen.task.sessions.iter().flatten().any(|session| session.model.is_some());
+        self.dedups.extend(tells.then(|| model_dedup(attempt)));
+        self.takers.extend((seen.event == Some(Event::Resumed)).then_some(job));
+        self.awake.extend((!seen.task.state.is_terminal()).then_some(job));
     }
 
     fn add_of_notices(&mut self, command: &Command) {

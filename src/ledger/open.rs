@@ -64,6 +64,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0002_policy.sql"),
     ),
     (
+        "facts",
+        include_str!("../../migrations/sqlite/0003_facts.sql"),
+        include_str!("../../migrations/postgres/0003_facts.sql"),
+    ),
+    (
         "plan",
         include_str!("../../migrations/sqlite/0004_plan.sql"),
         include_str!("../../migrations/postgres/0004_plan.sql"),

@@ -17,8 +17,8 @@ use crate::{
         db::Bind,
         load::share,
         rows::{
-            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow,
-            LeaseRow, NoticeRow, Phase, PromptRow, RequestRow, WorkerRow,
+            AttemptRow, BudgetRow, EntryRow, EvidenceRow, HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow,
+            Phase, PromptRow, RequestRow, WorkerRow,
         },
         table,
         working_set::Shared,

@@ -17,6 +17,7 @@ use crate::{
     },
     policy::{
         Decision,
+        facts::OpenPull,
         freeze::Exemption,
         template::{Fallback, RequiredChecks},
     },
@@ -131,6 +132,8 @@ pub struct JobRow {
     pub outcome_json: Option<String>,
     pub replay_of: Option<JobId>,
     pub discarded_at: Option<Timestamp>,
+    /// The open pull request that it goes on with.
+    pub adopts_json: Option<String>,
 }
 
 impl JobRow {
@@ -141,6 +144,10 @@ impl JobRow {
     /// What policy said of it when it was planned.
     pub fn decision(&self) -> Decision {
         self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+    /// The open pull request that it goes on with, if it does.
+    pub fn adopts(&self) -> Option<OpenPull> {
+        self.adopts_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
     /// What budgets care about.
     pub fn subject(&self, request: &RequestRow, spec: &RequestSpec) -> Subject {

@@ -115,7 +115,7 @@ tables! {
     REQUESTS = "requests" by "id": id | idempotency_key body_digest plan_digest template template_version template_digest
         requester team owner reason identity inputs_json spec_json skipped_json jobs created_at;
     JOBS = "jobs" by "id": id request_id position repository identity model wave findings_json prompt_digest priority
-        created_at deadline_at replay_of |
+        created_at deadline_at replay_of adopts_json |
         state state_since updated_at due_at attempts attempt_id episode reviewer pull_number pull_json outcome_json
         discarded_at;
     PROMPTS = "prompts" by "job_id": job_id | prompt;
@@ -128,6 +128,7 @@ tables! {
     OUTBOX = "outbox" by "id": id dedup kind job_id request_id body_json created_at | tries next_at delivered_at dead_at
         last_error;
     WORKERS = "workers" by "id": id token name roles started_at | lease_until seen stopped_at;
+    FACTS = "facts" by "id": id identity repository | asked_at facts_json;
     LEASES = "leases" by "name": name | worker_id since;
     FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
     EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;

@@ -9,7 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    agent::{Agent, Forge},
+    agent::{Agent, Atlas, Forge},
     budget::{Closure, Key, Rules, Truth},
     clock::{Clock, Entropy},
     gate::Gate,
@@ -28,7 +28,7 @@ use crate::{
     pipeline::{
         catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
     },
-    policy::{Catalog, IdentityRule, Models, freeze::Freeze},
+    policy::{Catalog, IdentityRule, Models, RepositoryRules, freeze::Freeze, repositories::Class},
     worker::{DueQueue, Pulse},
 };
 
@@ -52,13 +52,15 @@ pub struct Tuning {
     pub result_within: Millis,
     pub notice_tries_max: u32,
     pub notice_base: Millis,
+    /// What was found out of a repository is believed for so long.
+    pub facts_max_age: Millis,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
         Self {
             cadence: CadenceRule::default(),
-            admit_batch: 64,
+            admit_batch: 32,
             starts_in_flight: 16,
             start_within: Millis::seconds(60),
             look_up_window: Millis::seconds(180),
@@ -67,6 +69,7 @@ impl Default for Tuning {
             result_within: Millis::minutes(2),
             notice_tries_max: 12,
             notice_base: Millis::seconds(10),
+            facts_max_age: Millis::minutes(15),
         }
     }
 }
@@ -81,14 +84,19 @@ pub struct Policy {
     pub identity: String,
     pub identities: Vec<IdentityRule>,
     pub models: Models,
+    pub repositories: RepositoryRules,
     /// Of the file; those that people make are in the ledger.
     pub freezes: Arc<[Freeze]>,
 }
 
 impl Policy {
-    /// The class of a repository; None: no rule gives it one.
-    pub fn class(&self, _: &Repository) -> Option<&str> {
-        None
+    /// By its rule; without one it is a standard repository.
+    pub fn class_of(&self, repository: &Repository) -> Class {
+        self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
+    }
+    /// The same as a word; every repository has one.
+    pub fn class(&self, repository: &Repository) -> Option<&'static str> {
+        Some(self.class_of(repository).as_str())
     }
 }
 
@@ -146,6 +154,7 @@ pub struct Context {
     pub gate: Arc<dyn Gate>,
     pub agent: Arc<dyn Agent>,
     pub forge: Arc<dyn Forge>,
+    pub atlas: Arc<dyn Atlas>,
     pub sink: Arc<dyn Sink>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,

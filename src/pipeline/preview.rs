@@ -13,7 +13,7 @@ use crate::{
         view::{Accepted, BudgetView, GateView},
     },
     policy::{
-        Outline, Plan, Problem, Request,
+        self, Outline, Plan, Problem, Request,
         estimate::{Estimate, Group, Sample, estimate},
         problem::Code,
     },
@@ -45,7 +45,7 @@ struct Met {
 impl Context {
     /// The plan as people and programs read it. Nothing is kept.
     pub async fn preview(&self, request: &Request, wanted: &Wanted) -> Result<PlanView, SubmitError> {
-        let plan = self.plan(request).map_err(SubmitError::Invalid)?;
+        let plan = self.plan(request).await?;
         if let Some(name) = wanted.prompt.as_deref().filter(|name| !name.is_empty())
             && !plan.jobs.iter().any(|job| job.repository.full_name().eq_ignore_ascii_case(name))
         {
@@ -95,8 +95,9 @@ impl Context {
         if let Some(known) = self.accepted_before(&request).await? {
             return Ok(known);
         }
+        let facts = self.survey(&request).await?;
         let id = RequestId::new(self.now(), self.entropy.draw_wide());
-        let plan = self.plan_as(&request, id).map_err(SubmitError::Invalid)?;
+        let plan = policy::plan(&request, &self.plan_context(id, &facts)).map_err(SubmitError::Invalid)?;
         let now = Outline::of(&plan);
         if now != outline {
             return Err(ApplyError::Changed(outline.differences(&now)));
@@ -156,7 +157,7 @@ impl Context {
     async fn estimate(&self, plan: &Plan, budgets: &[MetBudget]) -> Result<Estimate, LedgerError> {
         let mut groups: BTreeMap<Group, u64> = BTreeMap::new();
         for job in &plan.jobs {
-            let class = self.class_of(&job.repository);
+            let class = self.policy.class_of(&job.repository);
             let count = groups.entry(Group { model: job.model.clone(), class }).or_default();
             *count = count.saturating_add(1);
         }
@@ -171,7 +172,7 @@ impl Context {
         Sample {
             whole: since(past.intent_at),
             review: past.review_at.and_then(since),
-            group: Group { class: self.class_of(&past.repository), model: past.model },
+            group: Group { class: self.policy.class_of(&past.repository), model: past.model },
             nano_credits: past.nano_credits,
         }
     }

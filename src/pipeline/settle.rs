@@ -112,19 +112,11 @@ async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, Agent
     }
     let paths = context.forge.changed_paths(identity, &work.job.repository, pull.number).await?;
     let checks = context.forge.checks(identity, &work.job.repository, &pull.head_sha).await?;
-    let mut refused = out_of_scope(&shared, &pull, &paths);
-    if refused.is_none()
-        && let Some(required) = &shared.spec.required_checks
-    {
-        let named = context.forge.named_checks(identity, &work.job.repository, &pull.head_sha).await?;
-        let over = context.now().since(work.job.state_since) >= required.within;
-        refused = match standing(required, &named) {
-            Standing::Green => None,
-            Standing::Failed(why) => Some(why),
-            Standing::Waiting(why) if over => Some(format!("{why}, within {}", required.within)),
-            Standing::Waiting(_) => return Ok(None),
-        };
-    }
+    let refused = match judged(context, work, &shared, &pull, &paths).await? {
+        Judgement::Good => None,
+        Judgement::NotYet => return Ok(None),
+        Judgement::Bad(why) => Some(why),
+    };
     keep(context, &attempt, &pull, json!({ "pull": pull, "paths": paths, "checks": checks })).await;
     if let Some(why) = refused {
         let Ok(released) = released(context, work, &pull).await else { return Ok(None) };
@@ -136,6 +128,37 @@ async fn verify(context: &Context, work: &Work) -> Result<Option<Command>, Agent
     }
     let Some(pull) = hand_over(context, work, &shared, pull).await? else { return Ok(None) };
     Ok(step(Event::ReviewRequested, Some(pull), None))
+}
+
+/// What a result is worth by its template.
+enum Judgement {
+    Good,
+    /// A check that is required is not done.
+    NotYet,
+    /// And why.
+    Bad(String),
+}
+
+async fn judged(
+    context: &Context,
+    work: &Work,
+    shared: &SharedSpec,
+    pull: &Pull,
+    paths: &[String],
+) -> Result<Judgement, AgentError> {
+    if let Some(why) = out_of_scope(shared, pull, paths) {
+        return Ok(Judgement::Bad(why));
+    }
+    let Some(required) = &shared.spec.required_checks else { return Ok(Judgement::Good) };
+    let (identity, repository) = (&work.attempt.identity, &work.job.repository);
+    let named = context.forge.named_checks(identity, repository, &pull.head_sha).await?;
+    let over = context.now().since(work.job.state_since) >= required.within;
+    Ok(match standing(required, &named) {
+        Standing::Green => Judgement::Good,
+        Standing::Failed(why) => Judgement::Bad(why),
+        Standing::Waiting(why) if over => Judgement::Bad(format!("{why}, within {}", required.within)),
+        Standing::Waiting(_) => Judgement::NotYet,
+    })
 }
 
 /// Why the change is not what the template allows, if it is not.

@@ -66,12 +66,14 @@ pub async fn run(context: Arc<Context>, work: Work) {
         let why = format!("its start was not sent within {} of its intent", context.tuning.start_within);
         return hand_back(&context, &work, &why, None).await;
     }
+    let (head_ref, base_ref) = work.job.adopts().map(|pull| (pull.head_ref, pull.base_ref)).unzip();
     let order = StartOrder {
         repository: work.job.repository.clone(),
         prompt: work.attempt.marker().stamp(&prompt),
         model: work.job.model.clone(),
         create_pull_request: shared.spec.pull_request,
-        base_ref: shared.spec.base_ref.clone(),
+        base_ref: base_ref.or_else(|| shared.spec.base_ref.clone()),
+        head_ref,
         custom_agent: shared.spec.custom_agent.clone(),
         send_before: context.life.until().map_or(send_by, |until| until.min(send_by)),
     };

@@ -3,16 +3,15 @@
 use crate::{
     job::{
         id::{JobId, RequestId},
-        repository::Repository,
         state::State,
-        time::Millis,
+        time::{Millis, Timestamp},
     },
     ledger::{
         Command, LedgerError, NewJob, Reply,
         rows::{JobRow, RequestRow, RequestSpec},
     },
     pipeline::{context::Context, view::Accepted},
-    policy::{self, Outcome, Plan, PlanContext, Problem, Request},
+    policy::{self, Facts, Outcome, Plan, PlanContext, Problem, Request},
     telemetry::failpoint,
 };
 
@@ -23,6 +22,9 @@ pub enum SubmitError {
     Invalid(Vec<Problem>),
     #[error("{0}")]
     Conflict(String),
+    /// The provider could not be asked for what the plan must know.
+    #[error("what must be known of the repositories could not be asked: {why}; try again after {until}")]
+    Later { why: String, until: Timestamp },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
@@ -41,18 +43,15 @@ impl Draft {
 }
 
 impl Context {
-    /// The class of a repository; None: no rule gives it one.
-    pub fn class_of(&self, repository: &Repository) -> Option<String> {
-        self.policy.class(repository).map(str::to_owned)
-    }
-
     /// What would be done, with nothing kept.
-    pub fn plan(&self, request: &Request) -> Result<Plan, Vec<Problem>> {
-        self.plan_as(request, RequestId::new(self.now(), self.entropy.draw_wide()))
+    pub async fn plan(&self, request: &Request) -> Result<Plan, SubmitError> {
+        let facts = self.survey(request).await?;
+        let id = RequestId::new(self.now(), self.entropy.draw_wide());
+        policy::plan(request, &self.plan_context(id, &facts)).map_err(SubmitError::Invalid)
     }
 
-    pub(super) fn plan_as(&self, request: &Request, request_id: RequestId) -> Result<Plan, Vec<Problem>> {
-        let context = PlanContext {
+    pub(super) fn plan_context<'a>(&'a self, request_id: RequestId, facts: &'a Facts) -> PlanContext<'a> {
+        PlanContext {
             catalog: &self.policy.catalog,
             rules: &self.policy.rules,
             allowed: &self.policy.allowed,
@@ -60,8 +59,10 @@ impl Context {
             identity: &self.policy.identity,
             models: &self.policy.models,
             request_id,
-        };
-        policy::plan(request, &context)
+            repositories: &self.policy.repositories,
+            facts,
+            now: self.now(),
+        }
     }
 
     /// Accepts a request once: the same idempotency key with the same body gives the first answer again.
@@ -70,7 +71,8 @@ impl Context {
         if let Some(known) = self.accepted_before(&request).await? {
             return Ok(known);
         }
-        let draft = self.draft(&request)?;
+        let facts = self.survey(&request).await?;
+        let draft = self.draft(&request, &facts)?;
         let answer = self.record_drafts(std::slice::from_ref(&draft)).await.pop();
         failpoint::hit("submit.recorded");
         answer.unwrap_or_else(|| Err(LedgerError::Corrupt("a request was not answered".into()).into()))
@@ -86,9 +88,9 @@ impl Context {
 
     /// Plans a request into what can be written. It costs processor time in proportion to the repositories, and waits
     /// for nobody.
-    pub fn draft(&self, request: &Request) -> Result<Draft, SubmitError> {
+    pub fn draft(&self, request: &Request, facts: &Facts) -> Result<Draft, SubmitError> {
         let id = RequestId::new(self.now(), self.entropy.draw_wide());
-        let plan = self.plan_as(request, id).map_err(SubmitError::Invalid)?;
+        let plan = policy::plan(request, &self.plan_context(id, facts)).map_err(SubmitError::Invalid)?;
         self.draft_of(id, &plan, request.body_digest())
     }
 
@@ -199,6 +201,7 @@ impl Context {
                 pull_json: None,
                 outcome_json: None,
                 replay_of: None,
+                adopts_json: planned.adopts.as_ref().and_then(|pull| serde_json::to_string(pull).ok()),
                 discarded_at: None,
             },
             prompt: planned.prompt.clone(),

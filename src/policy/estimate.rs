@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::time::{Millis, Timestamp};
+use crate::{
+    job::time::{Millis, Timestamp},
+    policy::repositories::Class,
+};
 
 /// Fewer past jobs than these are no history.
 const SAMPLES_MIN: usize = 5;
@@ -26,7 +29,7 @@ pub struct Sample {
 pub struct Group {
     pub model: Option<String>,
     /// Of the repository.
-    pub class: Option<String>,
+    pub class: Class,
 }
 
 /// From the tenth to the ninetieth of a hundred.
@@ -119,7 +122,7 @@ mod tests {
 
     fn sample(model: &str, nano_credits: u64) -> Sample {
         Sample {
-            group: Group { model: Some(model.to_owned()), class: None },
+            group: Group { model: Some(model.to_owned()), class: Class::Standard },
             nano_credits,
             whole: Some(Millis(nano_credits)),
             review: None,

@@ -1,13 +1,13 @@
 //! Which model works on a job: what the request asks for, else the most specific route, else the template's, else the default.
 //! A model that is blocked for a class of repositories is not used there, whoever asks for it.
 
-use std::collections::BTreeSet;
-
 use crate::{
     budget::rules::matches,
     policy::{
         decision::{Finding, Outcome},
+        glob::names_overlap,
         problem::{Code, Problem},
+        repositories::Class,
         request::Request,
         template::{Risk, Template},
         text,
@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Of repositories, the mildest first.
-pub const CLASSES: [&str; 3] = ["standard", "sensitive", "regulated"];
+pub const CLASSES: [&str; 3] =
+    [Class::Standard.as_str(), Class::Sensitive.as_str(), Class::Regulated.as_str()];
 /// Names every class in `blocked_for`.
 pub const EVERY_CLASS: &str = "*";
 
@@ -28,7 +29,7 @@ pub struct Route {
     pub template: Option<String>,
     pub risk: Option<Risk>,
     /// Of the repository.
-    pub class: Option<String>,
+    pub class: Option<Class>,
     pub model: String,
 }
 
@@ -43,16 +44,16 @@ impl Route {
         (self.class.is_some(), self.risk.is_some(), kind, length)
     }
 
-    fn fits(&self, template: &str, risk: Risk, class: Option<&str>) -> bool {
+    fn fits(&self, template: &str, risk: Risk, class: Class) -> bool {
         self.template.as_deref().is_none_or(|glob| matches(glob, template))
             && self.risk.is_none_or(|wanted| wanted == risk)
-            && self.class.as_deref().is_none_or(|wanted| class == Some(wanted))
+            && self.class.is_none_or(|wanted| wanted == class)
     }
 
     /// True if some job fits both, neither outranks the other, and they name different models.
     pub fn contradicts(&self, other: &Self) -> bool {
         let template = match (&self.template, &other.template) {
-            (Some(one), Some(two)) => overlap(one.as_bytes(), two.as_bytes()),
+            (Some(one), Some(two)) => names_overlap(one, two),
             (None, None) => true,
             _ => false,
         };
@@ -62,32 +63,6 @@ impl Route {
             && template
             && self.model != other.model
     }
-}
-
-/// True if some text fits both globs: looks for a way to the end of both, letter by letter.
-fn overlap(one: &[u8], two: &[u8]) -> bool {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![(0_usize, 0_usize)];
-    while let Some((i, j)) = open.pop() {
-        if !seen.insert((i, j)) {
-            continue;
-        }
-        let next = |n: usize| n.saturating_add(1);
-        match (one.get(i), two.get(j)) {
-            (None, None) => return true,
-            (Some(b'*'), other) => {
-                open.push((next(i), j));
-                open.extend(other.map(|_| (i, next(j))));
-            }
-            (other, Some(b'*')) => {
-                open.push((i, next(j)));
-                open.extend(other.map(|_| (next(i), j)));
-            }
-            (Some(a), Some(b)) if a == b => open.push((next(i), next(j))),
-            _ => {}
-        }
-    }
-    false
 }
 
 /// A model that the operator knows of.
@@ -122,12 +97,7 @@ pub struct Choice {
 
 impl Models {
     /// Chooses for one class of repositories.
-    pub fn choose(
-        &self,
-        template: &Template,
-        class: Option<&str>,
-        request: &Request,
-    ) -> Result<Choice, Problem> {
+    pub fn choose(&self, template: &Template, class: Class, request: &Request) -> Result<Choice, Problem> {
         let (routed, by) = self.routed(template, class);
         let mut findings = Vec::new();
         let (model, by) = match request.model.as_deref() {
@@ -141,7 +111,7 @@ impl Models {
         Ok(Choice { model: model.map(str::to_owned), by, findings })
     }
 
-    fn routed<'a>(&'a self, template: &'a Template, class: Option<&str>) -> (Option<&'a str>, String) {
+    fn routed<'a>(&'a self, template: &'a Template, class: Class) -> (Option<&'a str>, String) {
         let fitting = self.routes.iter().filter(|route| route.fits(&template.name, template.risk, class));
         if let Some(route) = fitting.max_by_key(|route| route.rank()) {
             return (Some(&route.model), route.name.clone());
@@ -153,14 +123,13 @@ impl Models {
         }
     }
 
-    fn judge(&self, model: Option<&str>, class: Option<&str>, by: &str) -> Option<Finding> {
+    fn judge(&self, model: Option<&str>, class: Class, by: &str) -> Option<Finding> {
         let class_blocks = |known: &&Known| {
-            let named = |blocked: &String| blocked == EVERY_CLASS || Some(blocked.as_str()) == class;
+            let named = |blocked: &String| blocked == EVERY_CLASS || blocked == class.as_str();
             known.blocked_for.iter().any(named)
         };
         let told = |outcome, reason, text: String| Some(Finding::new(outcome, reason, text).by(by));
-        let place =
-            class.map_or_else(|| "any repository".to_owned(), |class| format!("{class} repositories"));
+        let place = format!("{class} repositories");
         let Some(model) = model else {
             let known = self.known.iter().find(class_blocks)?;
             let text = format!(
@@ -226,15 +195,9 @@ pub fn differs(wanted: &str, used: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn route(template: Option<&str>, risk: Option<Risk>, class: Option<&str>, model: &str) -> Route {
+    fn route(template: Option<&str>, risk: Option<Risk>, class: Option<Class>, model: &str) -> Route {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        Route {
-            name: model.to_owned(),
-            template: owned(template),
-            risk,
-            class: owned(class),
-            model: model.to_owned(),
-        }
+        Route { name: model.to_owned(), template: owned(template), risk, class, model: model.to_owned() }
     }
 
     #[test]
@@ -247,21 +210,8 @@ mod tests {
         assert!(of(&glob("dep-*", "a"), &glob("*-dep", "b")), "`dep-dep` fits both");
         assert!(!of(&glob("dep-*", "a"), &glob("new-*", "b")));
         assert!(!of(&glob("dep-*", "a"), &glob("dep-up*", "b")), "the longer one wins");
-        let high = |class| route(None, Some(Risk::High), Some(class), class);
-        assert!(!of(&high("sensitive"), &high("regulated")));
-    }
-
-    #[test]
-    fn globs_overlap_if_some_text_fits_both() {
-        for (one, two, wanted) in [
-            ("a*", "*b", true),
-            ("a*b", "ab", true),
-            ("a*c", "a*b", false),
-            ("*", "", true),
-            ("ab", "a", false),
-        ] {
-            assert_eq!(overlap(one.as_bytes(), two.as_bytes()), wanted, "{one} {two}");
-        }
+        let high = |class: Class| route(None, Some(Risk::High), Some(class), class.as_str());
+        assert!(!of(&high(Class::Sensitive), &high(Class::Regulated)));
     }
 
     #[test]

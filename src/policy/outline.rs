@@ -8,7 +8,10 @@ use serde_json::json;
 use crate::{
     budget::{Key, Scope},
     job::Repository,
-    policy::{Decision, Outcome, Plan, PlannedJob, Problem, Skip, problem::Code, request::sha256, text},
+    policy::{
+        Decision, Outcome, Plan, PlannedJob, Problem, Skip, facts::OpenPull, problem::Code, request::sha256,
+        text,
+    },
 };
 
 /// Differences that are told one by one.
@@ -40,6 +43,9 @@ pub struct OutlinedJob {
     pub budgets: String,
     #[serde(default, skip_serializing_if = "is_plain")]
     pub decision: Decision,
+    /// The open pull request that the task goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<OpenPull>,
 }
 
 fn is_plain(decision: &Decision) -> bool {
@@ -138,6 +144,9 @@ fn changes(was: &Standing, is: &Standing) -> Vec<String> {
     if was.budgets != is.budgets {
         changes.push("what it takes of the budgets has changed".to_owned());
     }
+    if was.adopts != is.adopts {
+        changes.push("the open pull request that it goes on with is another one".to_owned());
+    }
     if was.decision != is.decision {
         let word = |decision: &Decision| match decision.decisive() {
             Some(finding) => format!("{} ({})", finding.outcome.as_str(), finding.reason),
@@ -172,5 +181,6 @@ fn outlined(job: &PlannedJob) -> OutlinedJob {
         identity: job.subject.identity.clone(),
         budgets: sha256(json!(demands).to_string().as_bytes()),
         decision: job.decision.clone(),
+        adopts: job.adopts.clone(),
     }
 }

@@ -8,14 +8,22 @@ use std::{
 
 use crate::{
     budget::{Demand, Rules, Subject, demand::UNROUTED, rules::matches},
-    job::{Repository, RequestId, time::Millis},
+    job::{
+        Repository, RequestId,
+        time::{Millis, Timestamp},
+    },
     policy::{
-        Catalog, Decision, Finding, IdentityRule, Models, Outcome, Outline, Problem, Request, Template,
+        Catalog, Decision, Facts, Finding, IdentityRule, Models, Outcome, Outline, Problem, RepositoryRules,
+        Request, Template, Wanted,
+        eligibility::{self, Case},
+        facts::OpenPull,
         identity, inputs,
         models::Choice,
         problem::Code,
         render::Prompts,
+        repositories::Class,
         request::{REPOSITORIES_MAX, sha256},
+        surroundings::Surroundings,
         text,
     },
 };
@@ -33,12 +41,27 @@ pub struct PlanContext<'a> {
     pub identity: &'a str,
     pub models: &'a Models,
     pub request_id: RequestId,
+    pub repositories: &'a RepositoryRules,
+    /// What was found out of the repositories, as far as it is wanted.
+    pub facts: &'a Facts,
+    pub now: Timestamp,
 }
 
-impl PlanContext<'_> {
-    /// The class of a repository; None: no rule gives it one.
-    fn class(&self, _: &Repository) -> Option<&str> {
-        None
+impl<'a> PlanContext<'a> {
+    fn case(&self, repository: &'a Repository, template: &'a Template, requester: &'a str) -> Case<'a> {
+        Case {
+            repository,
+            template,
+            rules: self.repositories,
+            facts: self.facts.of(repository),
+            requester,
+            pools: &self.rules.pools,
+            now: self.now,
+        }
+    }
+
+    fn class(&self, repository: &Repository) -> Class {
+        self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
     }
 }
 
@@ -58,6 +81,8 @@ pub struct PlannedJob {
     /// What an attempt takes, coarse to fine.
     pub demands: Vec<Demand>,
     pub decision: Decision,
+    /// The open pull request that the task goes on with.
+    pub adopts: Option<OpenPull>,
 }
 
 /// A repository that was named and is left out.
@@ -144,6 +169,34 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     };
     plan.digest = Outline::of(&plan).digest();
     Ok(plan)
+}
+
+/// What must be known before the request can be planned: for each repository that may be worked on. Err: the request is not
+/// acceptable, whatever would be found out. Empty without rules and requirements.
+pub fn wanted(
+    request: &Request,
+    context: &PlanContext<'_>,
+) -> Result<Vec<(Repository, Wanted)>, Vec<Problem>> {
+    let one = |problem: Problem| vec![problem];
+    let (name, version) = request.template_version().map_err(one)?;
+    let template = context.catalog.get(name, version).map_err(one)?;
+    if template.wanted.is_nothing() && context.repositories.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = normalised(request.clone().checked().map_err(one)?, template);
+    let problems = inputs::check(&template.validator, &template.inputs, &request.inputs);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let (chosen, _) = eligible(&request.repositories, template, context.allowed)?;
+    let of_one = |repository: Repository| {
+        let rule = context.repositories.of(&repository);
+        // A repository that is denied by rule is not looked at.
+        let closed = rule.is_some_and(|rule| !rule.allows(&template.name));
+        let wanted = eligibility::wanted(template, rule);
+        (!closed && !wanted.is_nothing()).then_some((repository, wanted))
+    };
+    Ok(chosen.into_iter().filter_map(of_one).collect())
 }
 
 /// Every repository that is named is left out: with the reason of each.
@@ -296,26 +349,24 @@ fn jobs(
 ) -> Result<Vec<PlannedJob>, Problem> {
     let team = request.team.as_deref().unwrap_or_default();
     let prompts = Prompts::new(template, request, team)?;
-    let mut choices: BTreeMap<Option<String>, Choice> = BTreeMap::new();
+    let mut choices: BTreeMap<Class, Choice> = BTreeMap::new();
     let mut bytes: usize = 0;
     let mut jobs = Vec::with_capacity(repositories.len());
     for repository in repositories {
-        let class = context.class(&repository).map(str::to_owned);
-        let choice = match choices.entry(class) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => {
-                let choice = context.models.choose(template, free.key().as_deref(), request)?;
-                free.insert(choice)
-            }
-        };
-        let mut decision = decide(template, choice);
+        let case = context.case(&repository, template, &request.requester);
+        let choice = chosen(&mut choices, &case, context, request)?;
+        let mut decision = decide(&case, choice);
         let routed = identity::route(context.identities, context.identity, &repository, &template.name);
         decision.findings.extend(routed.is_none().then(|| no_identity(&repository, template)));
+        let adopts = eligibility::adopted(&case).cloned();
         if let Some(skip) = Skip::denied(&repository, &decision) {
             skipped.push(skip);
             continue;
         }
-        let prompt = prompts.render(&repository)?;
+        let Some(prompt) = rendered(&prompts, &case, &mut decision)? else {
+            skipped.extend(Skip::denied(&repository, &decision));
+            continue;
+        };
         bytes = bytes.saturating_add(prompt.len());
         if bytes > PLAN_BYTES_MAX {
             let what = format!("all prompts together are over {PLAN_BYTES_MAX} bytes (64 MiB)");
@@ -346,17 +397,52 @@ fn jobs(
             subject,
             demands,
             decision,
+            adopts,
         });
     }
     Ok(jobs)
 }
 
+/// The model of a class of repositories, chosen once.
+fn chosen<'c>(
+    choices: &'c mut BTreeMap<Class, Choice>,
+    case: &Case<'_>,
+    context: &PlanContext<'_>,
+    request: &Request,
+) -> Result<&'c Choice, Problem> {
+    Ok(match choices.entry(context.class(case.repository)) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(free) => {
+            let choice = context.models.choose(case.template, *free.key(), request)?;
+            free.insert(choice)
+        }
+    })
+}
+
+/// None: the repository lacks something that the texts print. That is its own matter, and noted.
+fn rendered(
+    prompts: &Prompts<'_>,
+    case: &Case<'_>,
+    decision: &mut Decision,
+) -> Result<Option<String>, Problem> {
+    let rule = case.rules.of(case.repository);
+    let around = Surroundings::of(case.template, rule, case.facts);
+    match prompts.render(case.repository, &around) {
+        Err(problem) if problem.code == Code::UndefinedVariable && case.template.tells_of_repository() => {
+            decision.add(Finding::new(Outcome::Deny, "context-missing", problem.what));
+            Ok(None)
+        }
+        prompt => prompt.map(Some),
+    }
+}
+
 /// Everything that policy has to say of one job.
-fn decide(template: &Template, choice: &Choice) -> Decision {
-    let mut decision = Decision::default();
-    if let Some(why) = &template.deprecated {
-        let text = format!("the template {} is deprecated: {why}", template.id());
-        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(template.id()));
+fn decide(case: &Case<'_>, choice: &Choice) -> Decision {
+    let mut decision = Decision { findings: eligibility::judge(case) };
+    if let Some(why) = &case.template.deprecated {
+        let id = case.template.id();
+        let text = format!("the template {id} is deprecated: {why}");
+        decision.add(Finding::new(Outcome::Allow, "template-deprecated", text).by(id));
     }
     decision.extend(choice.findings.iter().cloned());
     decision

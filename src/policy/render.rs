@@ -16,6 +16,7 @@ use crate::{
         hint, inputs,
         problem::{Code, Problem},
         request::Request,
+        surroundings::Surroundings,
         template::{PullRequestText, Template},
         text,
     },
@@ -26,10 +27,16 @@ pub const PROMPT_BYTES_MAX: usize = 64 * 1024;
 /// Steps of the template engine for one prompt.
 const FUEL: u64 = 200_000;
 /// Everything a prompt may name besides `inputs.<name>` and the engine's own functions.
-const GIVEN: [&str; 8] = [
+const GIVEN: [&str; 14] = [
     "repository.owner",
     "repository.name",
     "repository.full_name",
+    "repository.default_branch",
+    "repository.languages",
+    "repository.codeowners",
+    "repository.workflows",
+    "repository.test_command",
+    "repository.manifest",
     "request.requester",
     "request.team",
     "request.reason",
@@ -64,12 +71,13 @@ impl<'t> Prompts<'t> {
     }
 
     /// Renders one prompt: the template's text, then the sections that end every prompt.
-    pub fn render(&self, repository: &Repository) -> Result<String, Problem> {
+    pub fn render(&self, repository: &Repository, around: &Surroundings) -> Result<String, Problem> {
         let given = context! {
             inputs => self.inputs.clone(),
             request => self.request.clone(),
             repository => context! {
                 owner => repository.owner(), name => repository.name(), full_name => repository.full_name(),
+                ..around.values()
             },
             template => context! { name => self.template.name.as_str(), version => self.template.version },
         };
@@ -80,7 +88,9 @@ impl<'t> Prompts<'t> {
         let PullRequestText { title, body: text } = &self.template.pull_request_text;
         let title = title.as_ref().map(|_| self.part(TITLE, given.clone())).transpose()?;
         if title.as_ref().is_some_and(String::is_empty) {
-            return Err(Problem::new(Code::PromptEmpty, "the title of the pull request is empty").at(TITLE));
+            return Err(Problem::new(Code::PromptEmpty, "the title of the pull request is empty")
+                .at(TITLE)
+                .hint("name an input that is required"));
         }
         if title.as_ref().is_some_and(|title| title.contains('\n')) {
             let what = "the title of the pull request has a line break, as every free text has";
@@ -148,13 +158,20 @@ pub fn faults(template: &Template) -> Vec<TextFault> {
         }
     }
     if faults.is_empty() {
-        faults.extend(tried(template).err());
+        faults.extend(tried(template).err().map(|fault| *fault));
     }
     faults
 }
 
+/// Everything that a template's texts name. Nothing for texts that cannot be compiled: that is told elsewhere.
+pub fn named(template: &Template) -> BTreeSet<String> {
+    let Ok(engine) = engine(template) else { return BTreeSet::new() };
+    let texts = sources(template).filter_map(|(key, _)| engine.get_template(key).ok());
+    texts.flat_map(|text| text.undeclared_variables(true)).collect()
+}
+
 /// Renders once with made-up inputs: finds unknown filters, missing fields inside inputs, endless loops.
-fn tried(template: &Template) -> Result<(), TextFault> {
+fn tried(template: &Template) -> Result<(), Box<TextFault>> {
     let plain = match inputs::sample(&template.inputs) {
         Json::Object(map) => map,
         _ => Map::new(),
@@ -167,11 +184,11 @@ fn tried(template: &Template) -> Result<(), TextFault> {
             *value = Json::from("sample");
         }
     }
-    tried_with(template, plain)?;
-    tried_with(template, full)
+    tried_with(template, full)?;
+    tried_with(template, plain)
 }
 
-fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), TextFault> {
+fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), Box<TextFault>> {
     let request = Request {
         template: template.name.clone(),
         repositories: Vec::new(),
@@ -186,15 +203,15 @@ fn tried_with(template: &Template, sample: Map<String, Json>) -> Result<(), Text
         model: None,
         model_reason: None,
     };
-    let no_line = |problem| TextFault { problem, key: PROMPT, line: None };
+    let no_line = |problem| Box::new(TextFault { problem, key: PROMPT, line: None });
     let repository = "sample/sample".parse().map_err(|_| no_line(Problem::new(Code::BadPrompt, "")))?;
     Prompts::new(template, &request, &template.team)
-        .and_then(|prompts| prompts.render(&repository).map(|_| ()))
+        .and_then(|prompts| prompts.render(&repository, &Surroundings::sample(template)).map(|_| ()))
         .map_err(|problem| {
             let at = problem.at.clone().unwrap_or_default();
             let (name, line) = at.split_once(':').unwrap_or((&at, ""));
             let key = [TITLE, BODY].into_iter().find(|key| *key == name).unwrap_or(PROMPT);
-            TextFault { problem, key, line: line.parse().ok() }
+            Box::new(TextFault { problem, key, line: line.parse().ok() })
         })
 }
 

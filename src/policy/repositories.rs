@@ -90,7 +90,7 @@ pub struct RepositoryRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_open_pull: Option<OnOpenPull>,
     /// `file:line`, for messages.
-    #[serde(skip_deserializing)]
+    #[serde(default)]
     pub at: String,
 }
 
@@ -164,6 +164,10 @@ impl RepositoryRules {
         let mut problems = Vec::new();
         let mut rules = file.repositories;
         for (index, rule) in rules.iter_mut().enumerate() {
+            if !rule.at.is_empty() {
+                let problem = Problem::new(Code::BadConfig, "unknown key `at`").hint("remove it");
+                problems.push(document.point_at(problem, &["repository", &index.to_string(), "at"]));
+            }
             rule.matching = rule.matching.to_ascii_lowercase();
             let place = document
                 .point_at(Problem::new(Code::BadConfig, ""), &["repository", &index.to_string(), "match"]);
@@ -276,34 +280,31 @@ fn faults(rule: &RepositoryRule) -> Vec<(&'static str, String, &'static str)> {
 
 /// Rules of equal weight that cover a common repository and say different things: nobody could tell which counts.
 fn ties(rules: &[RepositoryRule]) -> Vec<Problem> {
-    let mut by_weight: HashMap<(bool, usize), Vec<&RepositoryRule>> = HashMap::new();
-    for rule in rules {
-        by_weight.entry((rule.is_exact(), rule.weight())).or_default().push(rule);
-    }
     let mut problems = Vec::new();
-    for ((exact, _), rules) in by_weight {
-        for (at, rule) in rules.iter().enumerate() {
-            let later = rules.iter().skip(at.saturating_add(1));
-            for other in later.filter(|other| !rule.same_as(other)) {
-                let meet = if exact {
-                    rule.matching == other.matching
-                } else {
-                    names_overlap(&rule.matching, &other.matching)
-                };
-                if !meet {
-                    continue;
-                }
-                let what = format!(
-                    "`{}` here and `{}` at {} cover the same repositories, weigh the same, and say different things",
-                    other.matching, rule.matching, rule.at
-                );
-                let hint = "make one of them longer, name the repository, or let both say the same";
-                problems.push(Problem::new(Code::BadConfig, what).at(&other.at).hint(hint));
-            }
+    let mut named: HashMap<&str, &RepositoryRule> = HashMap::new();
+    let mut globs: HashMap<usize, Vec<&RepositoryRule>> = HashMap::new();
+    for rule in rules {
+        if rule.is_exact() {
+            let first = *named.entry(&rule.matching).or_insert(rule);
+            problems.extend((!rule.same_as(first)).then(|| tie(first, rule)));
+            continue;
         }
+        let others = globs.entry(rule.weight()).or_default();
+        let contradicts =
+            |other: &&RepositoryRule| !rule.same_as(other) && names_overlap(&rule.matching, &other.matching);
+        problems.extend(others.iter().copied().filter(contradicts).map(|other| tie(other, rule)));
+        others.push(rule);
     }
-    problems.sort_by(|one, other| one.at.cmp(&other.at));
     problems
+}
+
+fn tie(first: &RepositoryRule, second: &RepositoryRule) -> Problem {
+    let what = format!(
+        "`{}` here and `{}` at {} cover the same repositories, weigh the same, and say different things",
+        second.matching, first.matching, first.at
+    );
+    let hint = "make one of them longer, name the repository, or let both say the same";
+    Problem::new(Code::BadConfig, what).at(&second.at).hint(hint)
 }
 
 #[cfg(test)]
@@ -363,6 +364,7 @@ mod tests {
             ("match = \"a/*\"\nclass = \"secret\"", "r.toml:3:9"),
             ("match = \"a/*\"\ntest_command = \"\"", "r.toml:3:16"),
             ("match = \"a/*\"\ncolour = 3", "r.toml:3:1"),
+            ("match = \"a/*\"\nat = \"x\"", "r.toml:3:6"),
             ("team = \"a\"", "r.toml:1:1"),
         ] {
             let problems =

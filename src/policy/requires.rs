@@ -144,8 +144,11 @@ impl Manifest {
 
 /// The text of a value under dotted keys; of a table, its `version`.
 fn value_of(file: &str, text: &str, key: &str) -> Option<String> {
-    let root: serde_json::Value =
-        if file.ends_with(".toml") { toml::from_str(text).ok()? } else { serde_json::from_str(text).ok()? };
+    let root: serde_json::Value = if file.rsplit('.').next() == Some("toml") {
+        toml::from_str(text).ok()?
+    } else {
+        serde_json::from_str(text).ok()?
+    };
     let mut here = &root;
     let mut rest = key;
     // A key may hold points itself: the longest name that is there goes first.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     budget::Amount,
     job::{retry::RetryRule, time::Millis},
-    policy::scope::ChangeScope,
+    policy::{facts::Wanted, requires::Requires, scope::ChangeScope},
 };
 
 /// How much harm a wrong result could do; routes of models and rules of approval go by it.
@@ -100,6 +100,10 @@ pub struct Template {
     /// Globs of repositories that are left out, with a reason, when a request names them.
     pub exclude: Vec<String>,
     pub scope: ChangeScope,
+    /// What a repository must have.
+    pub requires: Requires,
+    /// What must be known of a repository: for what is required, and for what the prompt names.
+    pub wanted: Wanted,
     pub labels: Vec<String>,
     /// Name of the reviewer pool; None: nobody is asked.
     pub reviewers: Option<String>,

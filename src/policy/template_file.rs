@@ -1,5 +1,6 @@
 //! The layout of `templates/<name>/<version>.toml`, and everything that is checked before a template may be used.
 
+use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::Spanned;
@@ -10,10 +11,12 @@ use crate::{
     policy::{
         credits::Decimal,
         document::Document,
+        facts::Wanted,
         inputs,
         problem::{Code, Problem},
         render::{self, TextFault},
         request::{DEADLINE_MINUTES_MAX, PRIORITY_MAX, sha256},
+        requires,
         scope::{self, ChangeScope},
         template::{Fallback, PullRequestText, RequiredChecks, Risk, Template},
         text,
@@ -50,6 +53,8 @@ pub(super) struct File {
     #[serde(default = "no_inputs")]
     pub(super) inputs: Value,
     scope: ChangeScope,
+    #[serde(default)]
+    requires: requires::Table,
     #[serde(default)]
     retry: RetryRule,
     prompt: Spanned<String>,
@@ -99,29 +104,16 @@ impl Template {
         faults.scope(&["scope"], &file.scope);
         faults.terms(&file);
         let estimate = file.estimate_credits.credits().unwrap_or(Amount::ZERO);
-        let mut schema = file.inputs;
-        inputs::close(&mut schema);
-        for (path, why) in inputs::faults(&schema) {
-            let path: Vec<&str> = ["inputs"].into_iter().chain(path.iter().map(String::as_str)).collect();
-            faults.add(
-                &path,
-                &why,
-                "an input is required or has a default, and is described under [inputs.properties]",
-            );
-        }
-        let validator = match inputs::compile(&schema) {
-            Ok(validator) => validator,
-            Err(why) => {
-                faults.add(
-                    &["inputs"],
-                    &format!("not a JSON Schema: {why}"),
-                    "see json-schema.org, draft 2020-12",
-                );
-                return Err(faults.problems);
-            }
+        let (schema, validator) = match faults.schema(file.inputs) {
+            Ok(read) => read,
+            Err(problem) => return Err(faults.problems.into_iter().chain([problem]).collect()),
         };
+        let requires = requires::Requires::check(file.requires).unwrap_or_else(|(path, why)| {
+            faults.add(&path, &why, "see docs/repositories.md");
+            requires::Requires::default()
+        });
         let prompt_span = file.prompt.span();
-        let template = Self {
+        let mut template = Self {
             name: file.name,
             version: file.version,
             path: path.to_owned(),
@@ -133,6 +125,8 @@ impl Template {
             repositories: lower(file.repositories),
             exclude: lower(file.exclude),
             scope: file.scope,
+            requires,
+            wanted: Wanted::default(),
             labels: file.labels,
             reviewers: file.reviewers,
             model: file.model,
@@ -160,15 +154,9 @@ impl Template {
             fallback: file.fallback,
             validator,
         };
+        template.wanted = template.wants();
         if faults.problems.is_empty() {
-            for TextFault { problem, key, line } in render::faults(&template) {
-                if key == render::PROMPT {
-                    faults.prompt(problem, prompt_span.start, line);
-                } else {
-                    let path: Vec<&str> = key.split('.').collect();
-                    faults.problems.push(document.point_at(problem, &path));
-                }
-            }
+            faults.of_texts(&template, prompt_span.start);
         }
         if faults.problems.is_empty() { Ok(template) } else { Err(faults.problems) }
     }
@@ -188,6 +176,32 @@ impl Faults<'_> {
     pub(super) fn add(&mut self, path: &[&str], what: &str, hint: &str) {
         let problem = Problem::new(Code::BadTemplate, what).hint(hint);
         self.problems.push(self.document.point_at(problem, path));
+    }
+
+    /// The inputs, closed to undeclared names. Err: nothing further can be said of them.
+    fn schema(&mut self, mut schema: Value) -> Result<(Value, Validator), Problem> {
+        inputs::close(&mut schema);
+        for (path, why) in inputs::faults(&schema) {
+            let path: Vec<&str> = ["inputs"].into_iter().chain(path.iter().map(String::as_str)).collect();
+            let hint = "an input is required or has a default, and is described under [inputs.properties]";
+            self.add(&path, &why, hint);
+        }
+        let validator = inputs::compile(&schema).map_err(|why| {
+            let problem = Problem::new(Code::BadTemplate, format!("not a JSON Schema: {why}"));
+            self.document.point_at(problem.hint("see json-schema.org, draft 2020-12"), &["inputs"])
+        })?;
+        Ok((schema, validator))
+    }
+
+    fn of_texts(&mut self, template: &Template, prompt_start: usize) {
+        for TextFault { problem, key, line } in render::faults(template) {
+            if key == render::PROMPT {
+                self.prompt(problem, prompt_start, line);
+            } else {
+                let path: Vec<&str> = key.split('.').collect();
+                self.problems.push(self.document.point_at(problem, &path));
+            }
+        }
     }
 
     fn names(&mut self, file: &File) {

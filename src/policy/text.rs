@@ -43,7 +43,7 @@ fn plain(text: &str) -> String {
         match c {
             '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => {}
             '_' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => {
-                plain.push('-')
+                plain.push('-');
             }
             ':' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' | '\u{ff1a}' => {
                 plain.truncate(plain.trim_end_matches([' ', '\t', '\u{a0}']).len());

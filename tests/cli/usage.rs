@@ -9,6 +9,9 @@ fn help_tells_every_command_and_every_exit_code() {
     for word in [
         "serve",
         "submit",
+        "plan",
+        "apply",
+        "template",
         "jobs",
         "show",
         "why",
@@ -44,9 +47,15 @@ fn help_tells_every_command_and_every_exit_code() {
     for code in 0..=9 {
         assert!(help.out.contains(&format!("\n  {code}  ")), "{code}");
     }
-    for command in
-        [&["submit"][..], &["dead", "list"], &["config", "check"], &["audit", "verify"], &["bench"]]
-    {
+    for command in [
+        &["submit"][..],
+        &["dead", "list"],
+        &["config", "check"],
+        &["audit", "verify"],
+        &["bench"],
+        &["plan"],
+        &["template", "diff"],
+    ] {
         let mut arguments = command.to_vec();
         arguments.push("--help");
         assert_eq!(run(&arguments).code, Some(0), "{command:?}");

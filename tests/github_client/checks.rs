@@ -6,9 +6,13 @@ use sluicegate::{agent::Forge, job::pull::Checks};
 use crate::scripted::*;
 
 async fn checks(runs: &Value, statuses: &Value) -> Checks {
+    of(runs, statuses).github.checks("bot", &"acme/api".parse().unwrap(), "6dcb09b").await.unwrap()
+}
+
+fn of(runs: &Value, statuses: &Value) -> Bench {
     let (runs, statuses) =
         (json!({ "check_runs": runs }), json!({ "state": "pending", "statuses": statuses }));
-    let bench = bench(move |request| {
+    bench(move |request| {
         let path = request.uri().path();
         match path.rsplit('/').next() {
             Some("check-runs") => ok(runs.to_string()),
@@ -16,8 +20,7 @@ async fn checks(runs: &Value, statuses: &Value) -> Checks {
             Some("runs") => ok(r#"{"total_count":0,"workflow_runs":[]}"#),
             _ => panic!("{path}"),
         }
-    });
-    bench.github.checks("bot", &"acme/api".parse().unwrap(), "6dcb09b").await.unwrap()
+    })
 }
 
 fn run(conclusion: &str) -> Value {
@@ -99,4 +102,14 @@ async fn a_workflow_that_waits_for_a_click_is_seen_though_it_reports_no_check() 
             "GET /repos/acme/api/actions/runs?head_sha=6dcb09b&status=action_required&per_page=1"
         );
     }
+}
+
+#[tokio::test]
+async fn each_check_is_told_by_its_name_and_of_two_with_one_name_the_worse() {
+    let named = |name: &str, conclusion: &str| json!({ "name": name, "status": "completed", "conclusion": conclusion });
+    let runs = json!([named("ci", "success"), named("ci", "failure"), named("lint", "success")]);
+    let bench = of(&runs, &json!([{ "context": "deploy", "state": "pending" }]));
+    let found = bench.github.named_checks("bot", &"acme/api".parse().unwrap(), "6dcb09b").await.unwrap();
+    let found: Vec<(&str, Checks)> = found.iter().map(|(name, check)| (name.as_str(), *check)).collect();
+    assert_eq!(found, [("ci", Checks::Red), ("deploy", Checks::Pending), ("lint", Checks::Green)]);
 }

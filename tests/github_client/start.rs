@@ -15,6 +15,7 @@ pub fn order() -> StartOrder {
         model: None,
         create_pull_request: false,
         base_ref: None,
+        head_ref: None,
         custom_agent: None,
         send_before: sluicegate::job::Timestamp(i64::MAX),
     }

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use sluicegate::{
-    agent::{Agent, AgentError, Capabilities, FailKind, Forge, Found, Probe, StartOrder},
+    agent::{Agent, AgentError, Atlas, Capabilities, FailKind, Forge, Found, Probe, Reached, StartOrder},
     budget::{Amount, BudgetRule, Kind, Member, Period, Pool, Rules, Scope},
     clock::{Entropy, ManualClock},
     gate::memory::MemoryGate,
@@ -34,7 +34,7 @@ use sluicegate::{
         tokens::Tokens,
         tracker::Tracker,
     },
-    policy::Catalog,
+    policy::{Catalog, RepositoryFacts, RepositoryRules, Wanted},
 };
 use tempfile::TempDir;
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -138,6 +138,17 @@ impl Forge for Actor {
     }
 }
 
+/// Nobody can be asked.
+#[async_trait]
+impl Atlas for Actor {
+    async fn survey(&self, _: &str, _: &Repository, _: &Wanted) -> Result<RepositoryFacts, AgentError> {
+        Err(failed())
+    }
+    async fn reach(&self, _: &str) -> Result<Vec<Reached>, AgentError> {
+        Err(failed())
+    }
+}
+
 pub fn task(id: &str) -> Task {
     Task {
         id: TaskId(id.into()),
@@ -211,16 +222,23 @@ pub struct House {
 
 impl House {
     pub async fn new() -> Self {
-        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE).await
+        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, RepositoryRules::default()).await
+    }
+
+    /// An installation with rules of repositories, which make plans ask the provider.
+    pub async fn with_rules(rules: &str) -> Self {
+        let rules = RepositoryRules::parse("repositories.toml", rules).unwrap();
+        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, rules).await
     }
 
     /// The same ledger, opened again by an installation whose template was edited in place.
     pub async fn with_edited_template(self) -> Self {
         self.context.ledger.close().await;
-        Self::build(Arc::clone(&self.folder), &TEMPLATE.replace("Bump {{", "Raise {{")).await
+        let template = TEMPLATE.replace("Bump {{", "Raise {{");
+        Self::build(Arc::clone(&self.folder), &template, RepositoryRules::default()).await
     }
 
-    async fn build(folder: Arc<TempDir>, template: &str) -> Self {
+    async fn build(folder: Arc<TempDir>, template: &str, repositories: RepositoryRules) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-20T10:00:00Z").unwrap()));
         let entropy = Arc::new(Entropy::from_seed(7));
         let rules = Arc::new(rules());
@@ -237,6 +255,7 @@ impl House {
             gate: Arc::new(MemoryGate::new(Arc::clone(&rules))),
             agent: actor.clone(),
             forge: actor.clone(),
+            atlas: actor.clone(),
             sink: Arc::new(LogSink),
             clock: clock.clone(),
             entropy,
@@ -248,6 +267,7 @@ impl House {
                 identity: "bot".into(),
                 identities: vec![sluicegate::policy::IdentityRule::new("bot")],
                 models: sluicegate::policy::Models::default(),
+                repositories,
             },
             queues: Queues::new(&ticking, &tuning),
             tuning,

@@ -164,3 +164,19 @@ async fn a_ledger_that_does_not_answer_is_told_and_nothing_is_accepted() {
         assert_eq!(house.get(path).await.error(), (503, "ledger-unavailable"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn what_cannot_be_asked_makes_a_request_wait_and_nothing_is_kept() {
+    let house = House::with_rules("[[repository]]\nmatch = \"acme/*\"\n").await;
+    for path in ["/v1/requests", "/v1/plans"] {
+        let answer = house.post(path, &request(&["acme/api"], false)).await;
+        assert_eq!(answer.error(), (503, "provider-unavailable"), "{path}");
+        assert_eq!(answer.headers["retry-after"], "30");
+        assert!(answer.body["detail"].as_str().unwrap().contains("try again after"), "{}", answer.body);
+    }
+    let wrong = house
+        .post("/v1/plans", &json!({ "template": "bump", "repositories": ["acme/api"], "requester": "c" }))
+        .await;
+    assert_eq!(wrong.error(), (422, "invalid-request"), "nobody is asked for what is wrong anyway");
+    assert_eq!(house.get("/v1/requests").await.ok()["requests"], json!([]));
+}

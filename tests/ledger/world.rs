@@ -272,6 +272,7 @@ impl World {
             model: None,
             wave: 0,
             findings_json: None,
+            adopts_json: None,
             prompt_digest: "prompt".into(),
             priority: 5,
             state: State::Queued,

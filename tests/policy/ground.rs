@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sluicegate::{
     budget::{Amount, BudgetRule, Kind, Period, Rules, Scope},
     job::{RequestId, Timestamp},
-    policy::{Catalog, Models, Plan, PlanContext, Problem, Request, plan},
+    policy::{Catalog, Facts, Models, Plan, PlanContext, Problem, RepositoryRules, Request, plan},
 };
 
 pub const BASE: &str = r#"
@@ -71,7 +71,17 @@ pub fn rules(limit: u32) -> Rules {
         limit: Amount::from(limit),
         period: Period::Lifetime,
     };
-    Rules { budgets: vec![budget(Scope::Global), budget(Scope::Request)], pools: BTreeMap::new() }
+    Rules {
+        budgets: vec![budget(Scope::Global), budget(Scope::Request)],
+        pools: BTreeMap::new(),
+        ..Rules::default()
+    }
+}
+
+/// One regulated repository; the others are standard ones.
+pub fn estate() -> RepositoryRules {
+    let text = "[[repository]]\nmatch = \"acme/pay\"\nclass = \"regulated\"\n";
+    RepositoryRules::parse("repositories.toml", text).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 /// Plans the request as at some time.
@@ -80,9 +90,13 @@ pub fn planned(catalog: &Catalog, models: &Models, request: &Request, at: i64) -
         catalog,
         rules: &rules(3),
         allowed: &["acme/*".to_owned()],
+        identities: &[sluicegate::policy::IdentityRule::new("bot")],
         identity: "bot",
         models,
         request_id: RequestId::new(Timestamp(at), u128::from(at.unsigned_abs())),
+        repositories: &estate(),
+        facts: &Facts::default(),
+        now: Timestamp(at),
     };
     plan(request, &context)
 }

@@ -7,4 +7,6 @@ mod models;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod terms;

@@ -5,18 +5,19 @@ use serde_json::json;
 use sluicegate::policy::{
     Code, Models, Outcome,
     models::{Known, Route},
+    repositories::Class,
     template::Risk,
 };
 
 use crate::ground::{catalog, planned, request};
 
-fn route(template: Option<&str>, risk: Option<Risk>, class: Option<&str>, model: &str) -> Route {
+fn route(template: Option<&str>, risk: Option<Risk>, class: Option<Class>, model: &str) -> Route {
     let owned = |text: Option<&str>| text.map(str::to_owned);
     Route {
         name: format!("route to {model}"),
         template: owned(template),
         risk,
-        class: owned(class),
+        class,
         model: model.to_owned(),
     }
 }
@@ -35,19 +36,19 @@ fn a_class_outranks_a_risk_and_a_risk_a_template_and_without_a_route_the_templat
     let request = request(&json!({}));
     let mut models = Models { default: Some("default".to_owned()), ..Models::default() };
     let choose = |models: &Models, class| models.choose(template, class, &request).unwrap().model.unwrap();
-    assert_eq!(choose(&models, None), "of-template");
+    assert_eq!(choose(&models, Class::Standard), "of-template");
     for (route, wanted) in [
         (route(None, None, None, "all"), "all"),
         (route(Some("sm*"), None, None, "glob"), "glob"),
         (route(Some("small"), None, None, "exact"), "exact"),
         (route(None, Some(Risk::Medium), None, "medium"), "medium"),
         (route(None, Some(Risk::High), None, "high"), "medium"),
-        (route(None, None, Some("sensitive"), "sensitive"), "sensitive"),
+        (route(None, None, Some(Class::Sensitive), "sensitive"), "sensitive"),
     ] {
         models.routes.push(route);
-        assert_eq!(choose(&models, Some("sensitive")), wanted);
+        assert_eq!(choose(&models, Class::Sensitive), wanted);
     }
-    assert_eq!(choose(&models, Some("standard")), "medium");
+    assert_eq!(choose(&models, Class::Standard), "medium");
 }
 
 #[test]
@@ -90,24 +91,40 @@ fn a_model_that_is_left_to_the_provider_is_denied_where_one_is_blocked() {
     let template = catalog.get("small", None).unwrap();
     let models = Models { known: vec![known("gpt-*", &["regulated"])], ..Models::default() };
     let of = |class| models.choose(template, class, &request(&json!({}))).unwrap().findings;
-    assert_eq!((of(None), of(Some("standard"))), (Vec::new(), Vec::new()));
-    assert_eq!(of(Some("regulated"))[0].reason, "model-not-routed");
+    assert_eq!((of(Class::Standard), of(Class::Sensitive)), (Vec::new(), Vec::new()));
+    assert_eq!(of(Class::Regulated)[0].reason, "model-not-routed");
+}
+
+#[test]
+fn a_blocked_class_leaves_out_its_repositories_and_a_route_for_it_lets_them_in_again() {
+    let catalog = catalog("model = \"claude-a\"\n", "");
+    let asked = request(&json!({"repositories": ["acme/api", "acme/pay"]}));
+    let mut models =
+        Models { known: vec![known("claude-*", &["regulated"]), known("gpt-*", &[])], ..Models::default() };
+    let plan = planned(&catalog, &models, &asked, 1).unwrap();
+    assert_eq!((plan.jobs.len(), plan.skipped[0].reason.as_str()), (1, "model-blocked"));
+    models.routes.push(route(None, None, Some(Class::Regulated), "gpt-b"));
+    let plan = planned(&catalog, &models, &asked, 1).unwrap();
+    let chosen: Vec<Option<&str>> = plan.jobs.iter().map(|job| job.model.as_deref()).collect();
+    assert_eq!(chosen, [Some("claude-a"), Some("gpt-b")]);
 }
 
 proptest! {
     /// Blocking a model for more classes never lets anything through that was not let through before.
     #[test]
     fn a_broader_block_never_allows_more(
-        wanted in prop::option::of("[ab]"), class in prop::option::of("[xy]"),
-        fewer in prop::collection::vec("[xy]", 0..2), more in prop::collection::vec("[xy*]", 0..2),
+        wanted in prop::option::of("[ab]"), class in prop::sample::select(vec![Class::Standard, Class::Sensitive, Class::Regulated]),
+        fewer in prop::collection::vec(prop::sample::select(vec!["standard", "sensitive", "*"]), 0..2),
+        more in prop::collection::vec(prop::sample::select(vec!["standard", "regulated", "*"]), 0..2),
     ) {
         let catalog = catalog("model = \"a\"\n", "");
         let template = catalog.get("small", None).unwrap();
         let more_reason = wanted.as_ref().map(|model| json!({"model": model, "model_reason": "why not"}));
         let request = request(&more_reason.unwrap_or(json!({})));
-        let outcome = |blocked: Vec<String>| {
+        let outcome = |blocked: Vec<&str>| {
+            let blocked = blocked.into_iter().map(str::to_owned).collect();
             let models = Models { known: vec![Known { name: "a".into(), blocked_for: blocked }], ..Models::default() };
-            let choice = models.choose(template, class.as_deref(), &request).unwrap();
+            let choice = models.choose(template, class, &request).unwrap();
             choice.findings.iter().map(|finding| finding.outcome).max().unwrap_or_default()
         };
         let broader = [fewer.clone(), more].concat();

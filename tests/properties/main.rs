@@ -7,6 +7,8 @@ mod books;
 #[cfg(test)]
 mod delays;
 #[cfg(test)]
+mod eligibility;
+#[cfg(test)]
 mod freezes;
 #[cfg(test)]
 mod lifecycle;

@@ -27,6 +27,8 @@ mod oracle;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod repositories;
+#[cfg(test)]
 mod workers;
 #[cfg(test)]
 mod world;

@@ -44,7 +44,7 @@ impl Settings {
             .map(|(login, open)| format!("[[pool.member]]\nlogin = \"{login}\"\nopen_reviews = {open}\n"))
             .collect();
         let members = members.concat();
-        let Self { slots, policy, more, starts_in_flight, .. } = self;
+        let Self { slots, more, policy, starts_in_flight, .. } = self;
         format!(
             r#"
 [ledger]

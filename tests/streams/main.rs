@@ -12,6 +12,8 @@ mod stage;
 #[cfg(test)]
 mod accepted;
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod contract;

@@ -173,9 +173,12 @@ impl GitHub {
 /// `create_pull_request` is always said: left out, a pull request was opened against the documented default.
 fn start_body(order: &StartOrder) -> Value {
     let mut body = json!({ "prompt": order.prompt, "create_pull_request": order.create_pull_request });
-    for (name, value) in
-        [("model", &order.model), ("base_ref", &order.base_ref), ("custom_agent", &order.custom_agent)]
-    {
+    for (name, value) in [
+        ("model", &order.model),
+        ("base_ref", &order.base_ref),
+        ("head_ref", &order.head_ref),
+        ("custom_agent", &order.custom_agent),
+    ] {
         if let (Some(value), Some(fields)) = (value, body.as_object_mut()) {
             fields.insert(name.to_owned(), Value::from(value.as_str()));
         }

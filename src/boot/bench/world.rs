@@ -17,7 +17,7 @@ use crate::{
     news::Silence,
     notify::LogSink,
     pipeline::{Policy, Tuning},
-    policy::{Catalog, Models, Request},
+    policy::{Catalog, Models, RepositoryRules, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
 
@@ -117,6 +117,7 @@ pub fn parts(
             identities: vec![crate::policy::IdentityRule::new("bench")],
             identity: "bench".to_owned(),
             models: Models::default(),
+            repositories: RepositoryRules::default(),
         },
         tuning: Tuning {
             cadence,
@@ -128,6 +129,7 @@ pub fn parts(
         gate: Arc::new(MemoryGate::new(rules)),
         agent: Arc::<GitHub>::clone(&github),
         forge: Arc::<GitHub>::clone(&github),
+        atlas: Arc::<GitHub>::clone(&github),
         sink: Arc::new(LogSink),
         clock,
         entropy: Arc::new(Entropy::from_seed(7)),

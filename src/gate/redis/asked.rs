@@ -144,8 +144,8 @@ pub(super) fn jobs(jobs: &[JobId]) -> Vec<u8> {
 }
 
 pub(super) fn truths(truths: &[Truth]) -> Packer {
-    truths.iter().fold(Packer::default().list(truths.len()), |packer, truth| {
-        let packer = packer.list(5).bytes(truth.key.as_str().as_bytes()).number(truth.used.as_i64());
+    truths.iter().fold(Packer::default().list(5 * truths.len()), |packer, truth| {
+        let packer = packer.bytes(truth.key.as_str().as_bytes()).number(truth.used.as_i64());
         let packer = packer.number_or_false(truth.limit.map(Amount::as_i64));
         let packer = match &truth.closed {
             Some(closed) => packer
@@ -162,9 +162,9 @@ pub(super) fn truths(truths: &[Truth]) -> Packer {
 
 /// The ledger's answers; the words of a refusal travel as JSON.
 pub(super) fn verdicts(verdicts: &[(JobId, u64, Verdict)], told: &[Truth]) -> Vec<u8> {
-    let packer = Packer::default().list(2).list(verdicts.len());
+    let packer = Packer::default().list(2).list(5 * verdicts.len());
     let packer = verdicts.iter().fold(packer, |packer, (job, token, verdict)| {
-        let packer = packer.list(5).bytes(job.as_bytes());
+        let packer = packer.bytes(job.as_bytes());
         let packer = packer.number(i64::try_from(*token).unwrap_or(i64::MAX));
         let kind = match verdict {
             Verdict::Admitted => 1,

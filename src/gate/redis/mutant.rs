@@ -22,7 +22,11 @@ impl Mutant {
         mutant("kept baton", "hand_back(found, is_shared and key)", "hand_back(found, key)"),
         mutant("stubborn group", "  group[2] = false\n", ""),
         mutant("lost release mark", "lot_mark(open.takes[at])", ""),
-        mutant("lost figure mark", "if hear(truth) then mark(truth[1]) end", "hear(truth)"),
+        mutant(
+            "lost figure mark",
+            "if hear(key, used, limit, closed, version) then mark(key) end",
+            "hear(key, used, limit, closed, version)",
+        ),
         mutant("unfenced settle", "not open or open.token ~= token", "not open"),
         mutant(
             "double pop",
@@ -31,8 +35,8 @@ impl Mutant {
         ),
         mutant("uncharged proposals", "  charge(takes)\n  flow_pass", "  flow_pass"),
         mutant("stuck tags", "flow.finish = tag + math.floor", "flow.finish = tag + 0 * math.floor"),
-        mutant("older figures count", "if found.told and found.told >= truth[5] then return false end", ""),
-        mutant("closures are not counted", "if truth[4] then totals.closed = totals.closed + 1 end", ""),
+        mutant("older figures count", "if found.told and found.told >= version then return false end", ""),
+        mutant("closures are not counted", "if closed then totals.closed = totals.closed + 1 end", ""),
         mutant("no alarm", "  set_alarm(found, at)\n", "  set_alarm(found, false)\n"),
         mutant("proposals do not lapse", "times_add(lapses, now + PROPOSAL_LAPSES, id)", ""),
         mutant("the same job again", "    found.at = found.at + 1\n", ""),

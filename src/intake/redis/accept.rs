@@ -7,8 +7,9 @@ use crate::{
         entry::Entry,
         refusal::{Code, Refusal},
     },
+    job::time::Timestamp,
     pipeline::{Context, Draft, LedgerError, SubmitError},
-    policy::Request,
+    policy::{Facts, Request},
 };
 
 /// Between two tries at a ledger that cannot be written.
@@ -23,6 +24,8 @@ pub enum Fate {
     /// The ledger has its request.
     Accepted,
     Refused(Refusal),
+    /// What must be known could not be asked; it stays as it is until then.
+    Later(Timestamp),
 }
 
 /// An entry with the idempotency key for a request that brings none.
@@ -37,13 +40,15 @@ enum Planned {
     Draft(Box<Draft>),
     /// The request is kept, as far as it could be read: it may have been accepted under an earlier policy.
     Refused(Refusal, Option<Box<Request>>),
+    Later(Timestamp),
     /// Removed from the stream: nothing is left to do.
     Gone,
 }
 
 /// What becomes of each entry, in their order. Waits for a ledger that cannot be written; None: told to stop meanwhile.
 pub async fn accept(context: &Arc<Context>, batch: &[Keyed], bytes_max: usize) -> Option<Vec<Fate>> {
-    let planned = plan_all(context, batch, bytes_max).await;
+    let surveyed = survey_all(context, batch, bytes_max).await?;
+    let planned = plan_all(context, &surveyed, bytes_max).await;
     let mut wait = WAIT_FIRST;
     let mut fates: Vec<Option<Fate>> = planned.iter().map(|_| None).collect();
     loop {
@@ -59,8 +64,61 @@ pub async fn accept(context: &Arc<Context>, batch: &[Keyed], bytes_max: usize) -
     }
 }
 
+/// An entry with what its plan must know.
+#[derive(Clone)]
+struct Surveyed {
+    keyed: Keyed,
+    /// Err: not before then.
+    facts: Result<Arc<Facts>, Timestamp>,
+}
+
+/// Finds out what the plans must know; nobody is asked where no rule and no template wants to know anything. None: told to stop
+/// while the ledger could not be read.
+async fn survey_all(context: &Arc<Context>, batch: &[Keyed], bytes_max: usize) -> Option<Vec<Surveyed>> {
+    let nothing = Arc::new(Facts::default());
+    let mut surveyed = Vec::with_capacity(batch.len());
+    for keyed in batch {
+        let request = if context.surveys() { keyed.entry.request(&keyed.key, bytes_max).ok() } else { None };
+        let facts = match request {
+            Some(request) => survey(context, &request).await?,
+            // What cannot be read is told when it is planned.
+            None => Ok(Arc::clone(&nothing)),
+        };
+        surveyed.push(Surveyed { keyed: keyed.clone(), facts });
+    }
+    Some(surveyed)
+}
+
+async fn survey(context: &Context, request: &Request) -> Option<Result<Arc<Facts>, Timestamp>> {
+    let mut wait = WAIT_FIRST;
+    loop {
+        // What was accepted before is not asked about again.
+        let known = context.accepted_before(request).await;
+        let error = match known {
+            Ok(Some(_)) => return Some(Ok(Arc::default())),
+            Ok(None) => match context.survey(request).await {
+                Ok(facts) => return Some(Ok(Arc::new(facts))),
+                Err(SubmitError::Later { why, until }) => {
+                    tracing::warn!(why, %until, "a request from Redis waits for the provider");
+                    return Some(Err(until));
+                }
+                Err(SubmitError::Ledger(error)) => error,
+                // The plan says so again, with its reasons.
+                Err(SubmitError::Invalid(_) | SubmitError::Conflict(_)) => return Some(Ok(Arc::default())),
+            },
+            Err(error) => error,
+        };
+        tracing::warn!(%error, "requests wait for the ledger; next try in {wait:?}");
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = context.shutdown.cancelled() => return None,
+        }
+        wait = wait.saturating_mul(2).min(WAIT_MAX);
+    }
+}
+
 /// Planning is work for the processor: it runs beside the runtime, on several cores.
-async fn plan_all(context: &Arc<Context>, batch: &[Keyed], bytes_max: usize) -> Vec<Planned> {
+async fn plan_all(context: &Arc<Context>, batch: &[Surveyed], bytes_max: usize) -> Vec<Planned> {
     let planners = std::thread::available_parallelism().map_or(1, usize::from).min(PLANNERS_MAX);
     let parts = batch.chunks(batch.len().div_ceil(planners).max(1));
     let running: Vec<_> = parts.map(|part| (part, plan_beside(context, part.to_vec(), bytes_max))).collect();
@@ -70,8 +128,8 @@ async fn plan_all(context: &Arc<Context>, batch: &[Keyed], bytes_max: usize) -> 
             Ok(done) => planned.extend(done),
             Err(_) => {
                 // One of them made the planner panic; the others must not suffer for it.
-                for keyed in part {
-                    let alone = plan_beside(context, vec![keyed.clone()], bytes_max).await;
+                for surveyed in part {
+                    let alone = plan_beside(context, vec![surveyed.clone()], bytes_max).await;
                     let refusal =
                         || Refusal::new(Code::Internal, "planning this request failed: report this");
                     planned.extend(alone.unwrap_or_else(|_| vec![Planned::Refused(refusal(), None)]));
@@ -84,14 +142,16 @@ async fn plan_all(context: &Arc<Context>, batch: &[Keyed], bytes_max: usize) -> 
 
 fn plan_beside(
     context: &Arc<Context>,
-    part: Vec<Keyed>,
+    part: Vec<Surveyed>,
     bytes_max: usize,
 ) -> tokio::task::JoinHandle<Vec<Planned>> {
     let context = Arc::clone(context);
-    tokio::task::spawn_blocking(move || part.iter().map(|keyed| plan(&context, keyed, bytes_max)).collect())
+    tokio::task::spawn_blocking(move || {
+        part.iter().map(|surveyed| plan(&context, surveyed, bytes_max)).collect()
+    })
 }
 
-fn plan(context: &Context, keyed: &Keyed, bytes_max: usize) -> Planned {
+fn plan(context: &Context, Surveyed { keyed, facts }: &Surveyed, bytes_max: usize) -> Planned {
     if keyed.entry.fields.is_none() {
         return Planned::Gone;
     }
@@ -99,7 +159,11 @@ fn plan(context: &Context, keyed: &Keyed, bytes_max: usize) -> Planned {
         Ok(request) => request,
         Err(refusal) => return Planned::Refused(refusal, None),
     };
-    match context.draft(&request) {
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(until) => return Planned::Later(*until),
+    };
+    match context.draft(&request, facts) {
         Ok(draft) => Planned::Draft(Box::new(draft)),
         Err(SubmitError::Invalid(problems)) => {
             Planned::Refused(Refusal::invalid(problems), Some(Box::new(request)))
@@ -120,6 +184,7 @@ async fn settle(
         match planned {
             _ if fate.is_some() => {}
             Planned::Gone => *fate = Some(Fate::Accepted),
+            Planned::Later(until) => *fate = Some(Fate::Later(*until)),
             Planned::Refused(refusal, request) => {
                 *fate = Some(refused(context, refusal, request.as_deref()).await?);
             }
@@ -168,6 +233,7 @@ async fn answered<T>(
     match answer {
         Ok(_) => Ok(Fate::Accepted),
         Err(SubmitError::Invalid(problems)) => Ok(Fate::Refused(Refusal::invalid(problems))),
+        Err(SubmitError::Later { until, .. }) => Ok(Fate::Later(until)),
         Err(SubmitError::Conflict(why)) => {
             let known = match key {
                 Some(key) => context.ledger.request_by_idempotency_key(key).await?.is_some(),

@@ -60,12 +60,12 @@ impl Group {
         format!("{}/{life}/{id}", self.stream)
     }
 
-    /// Entries that nobody has read yet; waits a while for the first one.
-    pub async fn unread(&mut self, count: usize) -> Result<Vec<Entry>, RedisFault> {
+    /// Entries that nobody has read yet; waits for the first one, `most` at most.
+    pub async fn unread(&mut self, count: usize, most: Duration) -> Result<Vec<Entry>, RedisFault> {
         let Some(own) = &mut self.own else { return Ok(Vec::new()) };
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg(&self.name).arg(&self.options.consumer).arg("COUNT").arg(count);
-        read.arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX));
+        read.arg("BLOCK").arg(u64::try_from(most.min(BLOCK).as_millis()).unwrap_or(u64::MAX).max(1));
         read.arg("STREAMS").arg(&self.stream).arg(">");
         Ok(delivered(read.query_async(own).await?))
     }
@@ -75,11 +75,11 @@ impl Group {
         self.own = None;
     }
 
-    /// Entries that this consumer has read before and not settled.
-    pub async fn unsettled(&mut self, count: usize) -> Result<Vec<Entry>, RedisFault> {
+    /// Entries that this consumer has read before and not settled, behind an id.
+    pub async fn unsettled(&mut self, after: &str, count: usize) -> Result<Vec<Entry>, RedisFault> {
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg(&self.name).arg(&self.options.consumer).arg("COUNT").arg(count);
-        read.arg("STREAMS").arg(&self.stream).arg("0");
+        read.arg("STREAMS").arg(&self.stream).arg(after);
         Ok(delivered(read.query_async(&mut self.shared).await?))
     }
 
@@ -99,6 +99,16 @@ impl Group {
         claim.arg(&self.stream).arg(&self.name).arg(&self.options.consumer).arg(self.claim_after_ms());
         claim.arg(ids);
         Ok(entries(claim.query_async(&mut self.shared).await?))
+    }
+
+    /// Says that this worker still has entries in hand: nobody takes them over. It counts as no delivery.
+    pub async fn hold(&mut self, ids: &[String]) -> Result<(), RedisFault> {
+        for ids in ids.chunks(CLAIMED_MAX) {
+            let mut claim = cmd("XCLAIM");
+            claim.arg(&self.stream).arg(&self.name).arg(&self.options.consumer).arg(0).arg(ids).arg("JUSTID");
+            let _: Value = claim.query_async(&mut self.shared).await?;
+        }
+        Ok(())
     }
 
     fn claim_after_ms(&self) -> u64 {

@@ -29,7 +29,7 @@ pub async fn run(intake: Intake) {
     let shutdown = intake.context.shutdown.clone();
     let mut wait = WAIT_FIRST;
     loop {
-        let mut reader = Reader { intake: &intake, count: COUNT_FIRST, worked: false };
+        let mut reader = Reader { intake: &intake, count: COUNT_FIRST, worked: false, later: Vec::new() };
         let ended = reader.life().await;
         if reader.worked {
             wait = WAIT_FIRST;
@@ -53,12 +53,22 @@ pub async fn run(intake: Intake) {
     }
 }
 
+/// Entries in hand that wait for the provider; with so many nothing new is read.
+const LATER_MAX: usize = 1_000;
+
+/// An entry whose request waits for the provider.
+struct Waiting {
+    due: Timestamp,
+    entry: Entry,
+}
+
 /// One connection's time.
 struct Reader<'a> {
     intake: &'a Intake,
     count: usize,
     /// Something was answered: the next wait is a short one again.
     worked: bool,
+    later: Vec<Waiting>,
 }
 
 impl Reader<'_> {
@@ -71,12 +81,18 @@ impl Reader<'_> {
         let mut claim_at = Timestamp(i64::MIN);
         while !context.shutdown.is_cancelled() {
             if context.now() >= claim_at {
+                self.hold(&mut group).await?;
                 self.take_over(&mut group).await?;
                 group.tidy(false).await?;
                 claim_at = context.now().plus(self.claim_every());
             }
+            self.take_due(&mut group).await?;
+            if self.later.len() >= LATER_MAX {
+                self.pause().await;
+                continue;
+            }
             let entries = tokio::select! {
-                entries = group.unread(self.count) => entries?,
+                entries = group.unread(self.count, self.patience()) => entries?,
                 () = context.shutdown.cancelled() => break,
             };
             self.count = next_count(self.count, &entries, self.intake.options.batch_max);
@@ -95,11 +111,45 @@ impl Reader<'_> {
     }
 
     async fn take_unsettled(&mut self, group: &mut Group) -> Result<(), RedisFault> {
+        // What waits for the provider stays unsettled: each is looked at once.
+        let mut after = "0".to_owned();
         loop {
-            let entries = group.unsettled(self.count).await?;
-            if entries.is_empty() || !self.take(group, entries).await? {
+            let mut entries = group.unsettled(&after, self.count).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after.clone_from(&last.id);
+            entries.retain(|entry| !self.later.iter().any(|waiting| waiting.entry.id == entry.id));
+            if !self.take(group, entries).await? {
                 return Ok(());
             }
+        }
+    }
+
+    /// Looks again at what waits for the provider, when its time has come.
+    async fn take_due(&mut self, group: &mut Group) -> Result<(), RedisFault> {
+        let now = self.intake.context.now();
+        let (due, rest) = std::mem::take(&mut self.later).into_iter().partition(|waiting| waiting.due <= now);
+        self.later = rest;
+        let due: Vec<Waiting> = due;
+        self.take(group, due.into_iter().map(|waiting| waiting.entry).collect()).await.map(drop)
+    }
+
+    /// Keeps what waits for the provider from being taken over.
+    async fn hold(&mut self, group: &mut Group) -> Result<(), RedisFault> {
+        let ids: Vec<String> = self.later.iter().map(|waiting| waiting.entry.id.clone()).collect();
+        group.hold(&ids).await
+    }
+
+    /// How long a reading may wait: what is in hand must be said to be so in time.
+    fn patience(&self) -> Duration {
+        if self.later.is_empty() { Duration::MAX } else { Duration::from_millis(self.claim_every().0) }
+    }
+
+    /// Until the next duty.
+    async fn pause(&self) {
+        let wait = Duration::from_millis(self.claim_every().0.min(1_000));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.intake.context.shutdown.cancelled() => {}
         }
     }
 
@@ -136,15 +186,22 @@ impl Reader<'_> {
         let bytes_max = self.intake.options.request_bytes_max;
         let Some(fates) = accept(&self.intake.context, &batch, bytes_max).await else { return Ok(false) };
         failpoint::hit("intake.recorded");
-        let refused: Vec<(&Entry, Refusal)> = batch
-            .iter()
-            .zip(fates)
-            .filter_map(|(keyed, fate)| match fate {
-                Fate::Accepted => None,
-                Fate::Refused(refusal) => Some((keyed.entry.as_ref(), refusal)),
-            })
-            .collect();
-        let all: Vec<&Entry> = batch.iter().map(|keyed| keyed.entry.as_ref()).collect();
+        let mut all: Vec<&Entry> = Vec::with_capacity(batch.len());
+        let mut refused: Vec<(&Entry, Refusal)> = Vec::new();
+        for (keyed, fate) in batch.iter().zip(fates) {
+            match fate {
+                Fate::Accepted => {}
+                Fate::Refused(refusal) => refused.push((keyed.entry.as_ref(), refusal)),
+                Fate::Later(due) => {
+                    self.later.push(Waiting { due, entry: keyed.entry.as_ref().clone() });
+                    continue;
+                }
+            }
+            all.push(&keyed.entry);
+        }
+        if all.is_empty() {
+            return Ok(true);
+        }
         self.end(group, &all, &refused).await?;
         Ok(true)
     }

@@ -199,6 +199,11 @@ impl World {
             pull.head_sha = Arc::clone(&sha);
             pull.updated_ms = at_ms;
             pull.commits += 1;
+            if pull.task.is_none() {
+                // It stood there before: now it is this task's.
+                pull.task = Some(key);
+                pull.files = Arc::clone(&task.story.files);
+            }
             Arc::clone(&pull.head_ref)
         } else {
             let words = task.draw.pick(&["fix", "update", "migrate", "refresh", "harden"]);

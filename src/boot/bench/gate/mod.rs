@@ -20,7 +20,7 @@ use crate::{
 
 const REPOSITORIES: usize = 1_000;
 /// Sizes of batches; the first one is what a worker asks for unless it is configured otherwise.
-const BATCHES: [usize; 3] = [64, 32, 128];
+const BATCHES: [usize; 3] = [32, 64, 128];
 /// Of the bounded keys.
 const SLOTS: usize = 50;
 const WORK: Duration = Duration::from_millis(5);

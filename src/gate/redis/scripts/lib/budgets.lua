@@ -126,15 +126,14 @@ local function used_of(found)
   return math.min(found.used + found.pending, MAX)
 end
 
--- Takes over a figure of the ledger if it is newer; true if it was.
--- {key, used, limit or false, closure or false, version}
-local function hear(truth)
-  local found = budget(truth[1])
-  if found.told and found.told >= truth[5] then return false end
+-- Takes over a figure of the ledger if it is newer; true if it was. `limit` and `closed` may be false.
+local function hear(key, used, limit, closed, version)
+  local found = budget(key)
+  if found.told and found.told >= version then return false end
   if found.closed then totals.closed = totals.closed - 1 end
-  if truth[4] then totals.closed = totals.closed + 1 end
-  found.used, found.limit, found.told = truth[2], truth[3], truth[5]
-  if found.closed ~= truth[4] and (found.closed or truth[4]) then found.closed = truth[4] end
+  if closed then totals.closed = totals.closed + 1 end
+  found.used, found.limit, found.told = used, limit, version
+  if found.closed or closed then found.closed = closed end
   found.token = totals.token
   change(found)
   return true

@@ -91,12 +91,14 @@ local function withdraw(ids)
   end
 end
 
+-- Figures, one after another: key, used, limit or false, closure or false, version.
 local function observe(truths)
   local keys = {}
-  for at, truth in ipairs(truths) do keys[at] = truth[1] end
+  for at = 1, #truths, 5 do keys[#keys + 1] = truths[at] end
   load_budgets(keys)
-  for _, truth in ipairs(truths) do
-    if hear(truth) then mark(truth[1]) end
+  for at = 1, #truths, 5 do
+    local key, used, limit, closed, version = unpack(truths, at, at + 4)
+    if hear(key, used, limit, closed, version) then mark(key) end
   end
 end
 
