@@ -2,7 +2,7 @@
 //! before a pull request is moved on.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -211,10 +211,10 @@ impl Context {
         let mut waiting = Vec::new();
         let mut specs: BTreeMap<RequestId, Arc<SharedSpec>> = BTreeMap::new();
         for job in self.ledger.waiting().await? {
-            if !specs.contains_key(&job.request_id) {
-                specs.insert(job.request_id, self.spec(job.request_id).await?);
-            }
-            let Some(shared) = specs.get(&job.request_id) else { continue };
+            let shared = match specs.entry(job.request_id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(free) => free.insert(self.spec(job.request_id).await?),
+            };
             let class = self.policy.class(&job.repository).map(str::to_owned);
             let subject = Subject {
                 repository: &job.repository,
