@@ -69,19 +69,8 @@ pub async fn run(context: Arc<Context>, work: Work) {
         let why = format!("its start was not sent within {} of its intent", context.tuning.start_within);
         return hand_back(&context, &work, &why, None).await;
     }
-    let (head_ref, base_ref) = work.job.adopts().map(|pull| (pull.head_ref, pull.base_ref)).unzip();
-    let smaller = shared.spec.fallback.as_ref().filter(|_| work.job.fallen_back == 1);
-    let prompt = smaller.map(|fallback| fallback.prompt_after(&prompt)).unwrap_or(prompt);
-    let order = StartOrder {
-        repository: work.job.repository.clone(),
-        prompt: work.attempt.marker().stamp(&prompt),
-        model: work.job.model.clone(),
-        create_pull_request: shared.spec.pull_request,
-        base_ref: base_ref.or_else(|| shared.spec.base_ref.clone()),
-        head_ref,
-        custom_agent: shared.spec.custom_agent.clone(),
-        send_before: context.life.until().map_or(send_by, |until| until.min(send_by)),
-    };
+    let send_before = context.life.until().map_or(send_by, |until| until.min(send_by));
+    let order = order(&work, &shared, prompt, send_before);
     context.sent.add(work.attempt.id);
     failpoint::hit("start.before_post");
     failpoint::hit_after("start.posting", 60);
@@ -100,6 +89,23 @@ pub async fn run(context: Arc<Context>, work: Work) {
         context.sent.forget(attempt);
     }
     failpoint::hit("start.recorded");
+}
+
+/// What is sent.
+fn order(work: &Work, shared: &SharedSpec, prompt: String, send_before: Timestamp) -> StartOrder {
+    let (head_ref, base_ref) = work.job.adopts().map(|pull| (pull.head_ref, pull.base_ref)).unzip();
+    let smaller = shared.spec.fallback.as_ref().filter(|_| work.job.fallen_back == 1);
+    let prompt = smaller.map(|fallback| fallback.prompt_after(&prompt)).unwrap_or(prompt);
+    StartOrder {
+        repository: work.job.repository.clone(),
+        prompt: work.attempt.marker().stamp(&prompt),
+        model: work.job.model.clone(),
+        create_pull_request: shared.spec.pull_request,
+        base_ref: base_ref.or_else(|| shared.spec.base_ref.clone()),
+        head_ref,
+        custom_agent: shared.spec.custom_agent.clone(),
+        send_before,
+    }
 }
 
 /// Which closed gate keeps the start from being sent. It is looked at while this start is passing: whoever closes a gate waits

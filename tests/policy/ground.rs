@@ -71,7 +71,11 @@ pub fn rules(limit: u32) -> Rules {
         limit: Amount::from(limit),
         period: Period::Lifetime,
     };
-    Rules { budgets: vec![budget(Scope::Global), budget(Scope::Request)], pools: BTreeMap::new() }
+    Rules {
+        budgets: vec![budget(Scope::Global), budget(Scope::Request)],
+        pools: BTreeMap::new(),
+        ..Rules::default()
+    }
 }
 
 /// One regulated repository; the others are standard ones.

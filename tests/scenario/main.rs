@@ -24,9 +24,11 @@ mod letters;
 mod limits;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod repositories;
+#[cfg(test)]
 mod waves;
 #[cfg(test)]
 mod workers;
