@@ -163,7 +163,7 @@ fn rules() -> Rules {
         away: Vec::new(),
     });
     let pool = Pool { name: "people".to_owned(), members: members.to_vec() };
-    Rules { budgets, pools: BTreeMap::from([("people".to_owned(), pool)]) }
+    Rules { budgets, pools: BTreeMap::from([("people".to_owned(), pool)]), ..Rules::default() }
 }
 
 fn models() -> Models {

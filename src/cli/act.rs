@@ -92,7 +92,10 @@ pub async fn run(act: Act, args: &ActArgs, session: &mut Session) -> Result<Exit
 
 /// One person's word. It may complete what is asked for, or be one of several.
 pub async fn approve(args: &ApproveArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let body = json!({ "actor": args.by.actor, "reason": args.by.reason, "digest": args.digest });
+    let mut body = json!({ "actor": args.by.actor, "reason": args.by.reason });
+    if let (Some(body), Some(digest)) = (body.as_object_mut(), &args.digest) {
+        body.insert("digest".to_owned(), json!(digest));
+    }
     let (kind, id) = match (&args.job, &args.request) {
         (Some(job), _) => ("jobs", job),
         (None, Some(request)) => ("requests", request),

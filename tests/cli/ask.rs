@@ -304,13 +304,26 @@ fn the_kill_switch_is_turned_with_who_and_why_and_told_before_the_jobs() {
 fn closed_gates_are_listed_with_who_and_why() {
     let closure =
         |until: Value| json!({"reason": "x\u{1b}[2J", "actor": "ana", "since": 0, "opens_at": until});
+    let by = |source: &str, until: Value| {
+        let mut closed = closure(until);
+        closed["source"] = json!(source);
+        closed
+    };
+    let gate = |key: &str, source: &str, until: Value| json!({"key": key, "closure": closure(until.clone()), "closed_by": [by(source, until)]});
     let list = json!({"gates": [
-        {"key": "gate/kill-switch", "closure": closure(Value::Null)},
-        {"key": "gate/global", "closure": closure(Value::Null)},
-        {"key": "gate/team/core", "closure": closure(json!(1_795_168_800_000_i64))},
+        gate("gate/kill-switch", "operator", Value::Null),
+        gate("gate/global", "operator", Value::Null),
+        gate("gate/team/core", "freeze/year-end", json!(1_795_168_800_000_i64)),
     ]});
     let left = Daemon::start(vec![("GET /v1/gates", 200, list.to_string())]).run(&["gates"]);
-    for word in ["by `sluice kill-switch off`", "by `sluice resume`", "2026-11-20", "x\u{fffd}[2J", "ana"] {
+    for word in [
+        "by `sluice kill-switch off`",
+        "by `sluice resume`",
+        "2026-11-20",
+        "x\u{fffd}[2J",
+        "ana",
+        "freeze/year-end",
+    ] {
         assert!(left.out.contains(word), "{word}: {}", left.out);
     }
     let none = Daemon::start(vec![("GET /v1/gates", 200, r#"{"gates":[]}"#.to_owned())]).run(&["gates"]);

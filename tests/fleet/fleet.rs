@@ -248,6 +248,21 @@ impl Fleet {
         body.to_string()
     }
 
+    /// The body of a request that is widened in three steps, each of which goes well.
+    pub fn request_in_waves(&mut self) -> String {
+        let repositories: Vec<String> = (0..3)
+            .map(|_| {
+                self.submitted += 1;
+                format!("acme/{}-{}", Story::Plain.name(), self.submitted)
+            })
+            .collect();
+        let body = json!({
+            "template": "bump", "requester": "carla", "inputs": {"package": "serde"}, "repositories": repositories,
+            "idempotency_key": format!("request-{}", self.submitted), "waves": { "sizes": ["1", "1", "rest"] },
+        });
+        body.to_string()
+    }
+
     /// Puts a request on the stream, and repeats it, as a producer does that may lose Redis, until the ledger has it.
     pub fn submit_on_stream(&mut self, body: &str) {
         let url = self.ledger_url();

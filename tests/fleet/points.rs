@@ -28,6 +28,10 @@ fn killed_at(points: impl Iterator<Item = &'static str>) {
             intake_dies(&mut fleet, point);
             continue;
         }
+        if point.starts_with("widen.") {
+            widen_dies(&mut fleet, point);
+            continue;
+        }
         fleet.terminate(VICTIM);
         fleet.begin(VICTIM, &[("SLUICE_FAILPOINT", point)]);
         if fleet.member(VICTIM).is_ready() {
@@ -60,6 +64,26 @@ fn submit_dies(fleet: &mut Fleet, point: &str) {
     assert_died(fleet, DAEMON, point);
     fleet.open(DAEMON);
     fleet.submit_again(&body);
+}
+
+/// Whoever has the house-keeping dies while it opens the next wave of a request.
+fn widen_dies(fleet: &mut Fleet, point: &str) {
+    fleet.terminate(VICTIM);
+    fleet.begin(VICTIM, &[("SLUICE_FAILPOINT", point)]);
+    for other in [OTHER, DAEMON] {
+        fleet.terminate(other);
+    }
+    eventually(&format!("the victim's duties before {point}"), || {
+        fleet.member(VICTIM).process().log().contains("lease=upkeep").then_some(())
+    });
+    for other in [OTHER, DAEMON] {
+        fleet.open(other);
+    }
+    let body = fleet.request_in_waves();
+    fleet.submit_again(&body);
+    eventually(&format!("the victim at {point}"), || fleet.member(VICTIM).has_ended().then_some(()));
+    assert_died(fleet, VICTIM, point);
+    fleet.open(VICTIM);
 }
 
 /// The daemon dies over an entry of the stream, which others or its next life read again.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod ground;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod plans;

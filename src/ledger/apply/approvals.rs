@@ -38,8 +38,14 @@ fn take_word(set: &mut WorkingSet, word: &Word) -> Result<(), String> {
         ));
     }
     if row.requester.eq_ignore_ascii_case(&word.by.actor) {
+        let what = match word.about {
+            About::Job(job) => format!("job {job}"),
+            About::Request | About::Wave(_) => format!("request {}", row.id),
+        };
         let who = &row.requester;
-        return Err(format!("{who} asked for this and cannot let it pass as well: somebody else must"));
+        return Err(format!(
+            "{what}: {who} asked for this and cannot let it pass as well: somebody else must"
+        ));
     }
     let wanted = wanted(set, &shared, word)?;
     if !wanted.iter().any(|role| word.roles.contains(role)) {
