@@ -407,18 +407,6 @@ fn a_wrong_template_is_told_with_the_line_of_its_file() {
 }
 
 #[test]
-fn two_files_of_one_version_are_refused_and_the_newest_version_is_the_default() {
-    let file = |path: &str, version: u32| {
-        (path.to_owned(), SMALL.replace("version = 1", &format!("version = {version}")))
-    };
-    let problems = Catalog::load(vec![file("a/small/1.toml", 1), file("b/small/1.toml", 1)]).unwrap_err();
-    assert_eq!(problems[0].code, Code::DuplicateTemplate);
-    let catalog = Catalog::load(vec![file("small/2.toml", 2), file("small/10.toml", 10)]).unwrap();
-    assert_eq!(catalog.get("small", None).unwrap().version, 10);
-    assert_eq!(catalog.get("small", Some(2)).unwrap().version, 2);
-}
-
-#[test]
 fn an_undefined_value_inside_an_input_never_becomes_an_empty_place() {
     let base = SMALL.replace("[inputs.properties.notes]\ntype = \"string\"\ndefault = \"\"", "")
         .replace("required = [\"what\"]", "required = [\"what\", \"list\"]")

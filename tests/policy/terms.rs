@@ -179,3 +179,16 @@ proptest! {
         prop_assert!(lines.iter().all(|line| !outside.contains(line)), "{prompt}");
     }
 }
+
+#[test]
+fn two_files_of_one_version_are_refused_and_the_newest_version_is_the_default() {
+    let at = |folder: &str, version| {
+        let (path, text) = file("small", version, "", "");
+        (format!("{folder}{path}"), text)
+    };
+    let problems = Catalog::load(vec![at("a/", 1), at("b/", 1)]).unwrap_err();
+    assert_eq!(problems[0].code, Code::DuplicateTemplate);
+    let catalog = Catalog::load(vec![at("", 2), at("", 10)]).unwrap();
+    assert_eq!(catalog.get("small", None).unwrap().version, 10);
+    assert_eq!(catalog.get("small", Some(2)).unwrap().version, 2);
+}
