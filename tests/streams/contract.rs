@@ -44,6 +44,7 @@ fn full() -> Value {
         ("hold", json!(true)),
         ("model", json!("gpt-5.4")),
         ("model_reason", json!("it knows the language")),
+        ("waves", json!({ "sizes": ["1", "rest"] })),
     ] {
         full[name] = value;
     }
