@@ -1,6 +1,6 @@
 //! Templates against what the ledger says was first used: a released version never changes. The ledger is only read.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     boot::{commands::say, wire},
@@ -57,20 +57,16 @@ pub(super) async fn used(loaded: &Loaded) -> anyhow::Result<Vec<TemplateRow>> {
 
 /// The problem of a file that is not what its version was.
 pub(super) fn changed(template: &Template, used: &[TemplateRow]) -> Option<Problem> {
-    let used: BTreeMap<&str, &TemplateRow> = used.iter().map(|row| (row.id.as_str(), row)).collect();
-    let first = used.get(template.id().as_str()).filter(|row| row.digest != template.digest)?;
+    let id = template.id();
+    let first = used.iter().find(|row| row.id == id && row.digest != template.digest)?;
     let what = format!(
         "{} was changed after its first use on {}: its digest was {}, is now {}",
-        template.id(),
-        first.first_used_at,
-        first.digest,
-        template.digest
+        id, first.first_used_at, first.digest, template.digest
     );
     let next = template.version.saturating_add(1);
     let hint = format!(
         "put the old text back, and keep the new one as {}/{next}.toml with `replaces = \"{}\"`",
-        template.name,
-        template.id()
+        template.name, id
     );
     Some(Problem::new(Code::TemplateChanged, what).at(&template.path).hint(hint))
 }

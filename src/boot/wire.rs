@@ -169,8 +169,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let rules = Arc::new(settings.rules.clone());
     let github = github(loaded, env, Arc::clone(&clock))?;
     let catalog = load_catalog(loaded)?;
-    let names: Vec<String> = catalog.iter().map(|template| template.name.clone()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names: Vec<&str> = catalog.iter().map(|template| template.name.as_str()).collect();
     let pid = std::process::id();
     let name = format!("{}:{pid}", host(loaded, env));
     let entropy = Arc::new(Entropy::from_system());

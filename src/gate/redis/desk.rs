@@ -30,7 +30,7 @@ const TRIES_MAX: usize = 3;
 pub(super) struct Desk {
     pub link: RedisLink,
     pub keys: Keys,
-    pub scripts: Scripts,
+    pub scripts: Arc<Scripts>,
     /// Digest of the rules that this process works by.
     pub rules: String,
     belief: Mutex<Belief>,
@@ -56,7 +56,7 @@ impl From<Unreadable> for GateClosed {
 }
 
 impl Desk {
-    pub fn new(link: RedisLink, keys: Keys, scripts: Scripts, rules: String) -> Arc<Self> {
+    pub fn new(link: RedisLink, keys: Keys, scripts: Arc<Scripts>, rules: String) -> Arc<Self> {
         Arc::new(Self { link, keys, scripts, rules, belief: Mutex::default() })
     }
 

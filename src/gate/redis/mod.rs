@@ -66,16 +66,16 @@ impl RedisGate {
     /// `fleet` names the workers that share the line; every process of it must work by the same rules. Connects when it
     /// is first used. Must be called on a tokio runtime.
     pub fn new(link: RedisLink, fleet: &str, rules: Arc<Rules>) -> Self {
-        Self::with_scripts(link, fleet, rules, Scripts::new(|text| text))
+        Self::with_scripts(link, fleet, rules, Scripts::plain())
     }
 
     /// A gate with a known fault, to show that the comparison with the gate in memory catches it.
     #[cfg(feature = "failpoints")]
     pub fn with_mutant(link: RedisLink, fleet: &str, rules: Arc<Rules>, mutant: Mutant) -> Self {
-        Self::with_scripts(link, fleet, rules, Scripts::new(|text| mutant.apply(&text)))
+        Self::with_scripts(link, fleet, rules, Arc::new(Scripts::new(|text| mutant.apply(&text))))
     }
 
-    fn with_scripts(link: RedisLink, fleet: &str, rules: Arc<Rules>, scripts: Scripts) -> Self {
+    fn with_scripts(link: RedisLink, fleet: &str, rules: Arc<Rules>, scripts: Arc<Scripts>) -> Self {
         let entropy = Entropy::from_system();
         let keys = Keys::new(fleet);
         Self {

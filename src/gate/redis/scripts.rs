@@ -6,7 +6,10 @@
 //! Lua looks for each local of its surroundings that it uses among all of them, and finds at once what has come from
 //! further out.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
 use redis::Script;
 
@@ -111,6 +114,12 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
+    /// As they are, made once: which functions a script reaches takes a while to find out.
+    pub fn plain() -> Arc<Self> {
+        static PLAIN: LazyLock<Arc<Scripts>> = LazyLock::new(|| Arc::new(Scripts::new(|text| text)));
+        Arc::clone(&PLAIN)
+    }
+
     /// `change` may alter the text of every script before it is compiled.
     pub fn new(change: impl Fn(String) -> String) -> Self {
         let whole = |own: &str| {

@@ -135,9 +135,9 @@ impl Reader<'_> {
     /// Looks again at what waits for the provider, when its time has come.
     async fn take_due(&mut self, group: &mut Group) -> Result<(), RedisFault> {
         let now = self.intake.context.now();
-        let (due, rest) = std::mem::take(&mut self.later).into_iter().partition(|waiting| waiting.due <= now);
+        let (due, rest): (Vec<Waiting>, _) =
+            std::mem::take(&mut self.later).into_iter().partition(|waiting| waiting.due <= now);
         self.later = rest;
-        let due: Vec<Waiting> = due;
         self.take(group, due.into_iter().map(|waiting| waiting.entry).collect()).await.map(drop)
     }
 
