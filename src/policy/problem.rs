@@ -86,6 +86,8 @@ codes! {
     BadConfig = "bad-config",
     /// A secret that is missing, empty, or written down where only a reference may be.
     BadSecret = "bad-secret",
+    /// Roles, teams or templates of a token that let nobody do anything, or more than they say.
+    BadAccess = "bad-access",
     /// A freeze that means nothing, or not what was meant.
     BadFreeze = "bad-freeze",
     /// A calendar that is not understood.

@@ -254,6 +254,7 @@ impl World {
             breaker: order.breaker,
             required_checks: None,
             fallback: None,
+            through: None,
         };
         RequestRow {
             id,
@@ -423,7 +424,7 @@ async fn open_shared(
 }
 
 pub fn by() -> By {
-    By { actor: "otto".into(), reason: "because".into() }
+    By::new("otto", "because")
 }
 
 pub fn step(job: JobId, event: Event) -> Command {
