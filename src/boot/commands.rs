@@ -54,6 +54,7 @@ pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
     let summary =
         config::check(args.shared.config.as_deref(), &config::environment()).map_err(ConfigError)?;
     let loaded = load(&args.shared)?;
+    boot::endpoint::tls(&loaded).map_err(ConfigError::from)?;
     // Without a ledger nothing was used yet.
     if let Ok(used) = template_check::used(&loaded).await {
         let catalog = config::load_catalog(&loaded)?;

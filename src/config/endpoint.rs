@@ -10,7 +10,10 @@ use serde::Deserialize;
 
 use crate::{
     config::{limits::Faults, sections::Settings},
-    policy::{access::{Grant, Reach, Role}, text},
+    policy::{
+        access::{Grant, Reach, Role},
+        text,
+    },
 };
 
 /// The HTTP interface, which commands talk to.
@@ -125,7 +128,8 @@ impl Faults<'_> {
     fn oidc(&mut self, oidc: &Oidc) {
         let at = |key| ["http", "oidc", key];
         if !oidc.issuer.starts_with("https://") && !super::is_local_http(&oidc.issuer) {
-            let hint = "write the issuer as its tokens have it: \"https://...\"; plain http only for this machine";
+            let hint =
+                "write the issuer as its tokens have it: \"https://...\"; plain http only for this machine";
             self.add(&at("issuer"), "keys would come over an unprotected way", hint);
         }
         for (key, value) in [

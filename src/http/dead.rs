@@ -36,11 +36,7 @@ struct Query {
     all: bool,
 }
 
-async fn list(
-    State(context): State<Arc<Context>>,
-    caller: Caller,
-    Filter(query): Filter<Query>,
-) -> Answer {
+async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(query): Filter<Query>) -> Answer {
     let limit = limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let jobs = context.list_dead(query.after, limit, query.all).await?;
     Ok(ok(Page::new(jobs, limit).within(&caller, &context).await?))

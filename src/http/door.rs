@@ -81,7 +81,9 @@ impl TlsFiles {
                     tracing::info!(certificate = %self.certificate.display(), "the certificate was taken up anew");
                     held.pair = Arc::new(pair);
                 }
-                Err(error) => tracing::warn!(%error, "a changed certificate cannot be used; the old one goes on"),
+                Err(error) => {
+                    tracing::warn!(%error, "a changed certificate cannot be used; the old one goes on")
+                }
             }
             held.stamp = stamp;
         }

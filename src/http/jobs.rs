@@ -75,11 +75,7 @@ impl Page {
     }
 }
 
-async fn list(
-    State(context): State<Arc<Context>>,
-    caller: Caller,
-    Filter(query): Filter<Query>,
-) -> Answer {
+async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(query): Filter<Query>) -> Answer {
     let limit = limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let request = match &query.request {
         Some(text) => Some(caller.request(&context, text).await?),

@@ -22,13 +22,13 @@ mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
+pub use access::Access;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
-pub use access::Access;
 pub use door::{Door, TlsError, TlsFiles};
 pub use fault::{Code, Fault};
 use secrecy::SecretString;

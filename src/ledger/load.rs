@@ -20,7 +20,7 @@ use crate::{
         db::{Bind, Tx},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow, TokenRow,
+            PromptRow, RequestRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -154,7 +154,8 @@ impl Needs {
             Command::Token { change: TokenChange::Create { row, .. }, .. } => {
                 self.tokens.extend([row.id.clone(), row.name.clone()]);
             }
-            Command::Token { change: TokenChange::Revoke { which: id }, .. } | Command::TokenUsed { id, .. } => {
+            Command::Token { change: TokenChange::Revoke { which: id }, .. }
+            | Command::TokenUsed { id, .. } => {
                 self.tokens.insert(id.clone());
             }
             Command::RollOver => self.roll_over = true,

@@ -29,7 +29,9 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, TokenChange, Warrant};
+pub use command::{
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, TokenChange, Warrant,
+};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;

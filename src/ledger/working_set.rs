@@ -21,8 +21,8 @@ use crate::{
         command::Fence,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
-            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow, TokenRow,
-            WavesRow, WorkerRow,
+            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
+            TokenRow, WavesRow, WorkerRow,
         },
     },
 };

@@ -73,7 +73,8 @@ pub struct KnownToken {
 
 impl TokenOrder {
     fn problems(&self, now: Timestamp) -> Vec<Problem> {
-        let wrong = |at: &str, what: String, hint: &str| Problem::new(Code::BadAccess, what).at(at).hint(hint);
+        let wrong =
+            |at: &str, what: String, hint: &str| Problem::new(Code::BadAccess, what).at(at).hint(hint);
         let mut problems = Vec::new();
         let small = self.name == self.name.to_ascii_lowercase();
         if !text::is_login(&self.name) || !small || self.name.starts_with(bearer::PREFIX) {

@@ -13,6 +13,16 @@ mod house;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
+mod reach;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod roles;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tokens;

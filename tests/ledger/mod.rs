@@ -21,6 +21,7 @@ mod sighting;
 mod start;
 mod submit;
 mod tables;
+mod tokens;
 mod two_writers;
 mod waves;
 mod workers;

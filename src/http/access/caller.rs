@@ -78,7 +78,14 @@ impl Caller {
         let delegate = here.iter().any(|grant| grant.roles.contains(&Role::Delegate));
         let mut reaches: Vec<Reach> = here.into_iter().map(|grant| grant.reach.clone()).collect();
         reaches.extend(local.then(Reach::default));
-        Self(Arc::new(Inner { who, grants: grants.to_vec(), reaches, delegate, asked, book: Arc::clone(book) }))
+        Self(Arc::new(Inner {
+            who,
+            grants: grants.to_vec(),
+            reaches,
+            delegate,
+            asked,
+            book: Arc::clone(book),
+        }))
     }
 
     pub(super) fn is_granted(&self) -> bool {
@@ -199,11 +206,7 @@ impl Caller {
     }
 
     /// Whether a request may be handed in; the token that does it for the requester, if another one asks.
-    pub fn check_order(
-        &self,
-        context: &Context,
-        request: &policy::Request,
-    ) -> Result<Option<String>, Fault> {
+    pub fn check_order(&self, context: &Context, request: &policy::Request) -> Result<Option<String>, Fault> {
         self.check_reach(context, request)?;
         self.through(&request.requester)
     }

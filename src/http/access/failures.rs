@@ -75,7 +75,10 @@ mod tests {
         for _ in 0..=BURST {
             failures.add(peer("2001:db8::1"));
         }
-        assert!(failures.wait(peer("2001:db8::ffff:2")).is_some() && failures.wait(peer("2001:db8:1::1")).is_none());
+        assert!(
+            failures.wait(peer("2001:db8::ffff:2")).is_some()
+                && failures.wait(peer("2001:db8:1::1")).is_none()
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -175,7 +175,8 @@ impl Gatekeeper {
 
     async fn authenticate(&self, headers: &HeaderMap, asked: &Asked) -> Result<Known, Fault> {
         if let Some(wait) = asked.peer.and_then(|peer| self.failures.wait(peer)) {
-            let detail = "too many wrong tokens came from this address: nothing from it is looked at for a while";
+            let detail =
+                "too many wrong tokens came from this address: nothing from it is looked at for a while";
             let refusal = Refusal::new(Denial::TooManyFailures, Code::TooManyFailures, detail);
             return Err(asked.denied(Refusal { retry_after_s: Some(wait), ..refusal }));
         }
@@ -276,6 +277,11 @@ fn other_method(asked: &Asked, allow: &str) -> Box<Response> {
         answer.headers_mut().insert(header::ALLOW, allow);
     }
     Box::new(answer)
+}
+
+/// How many keys of the identity provider can be used; Err: why it cannot be asked.
+pub async fn issuer_keys(settings: &Oidc) -> Result<usize, String> {
+    oidc::keys_of(&settings.issuer).await
 }
 
 /// Lets nobody past who is not known and may not do what is asked.

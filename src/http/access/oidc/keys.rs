@@ -103,7 +103,11 @@ impl Keys {
             match self.ask().await {
                 Ok(keys) => (known.keys, known.read) = (keys, Some(Instant::now())),
                 Err(why) => {
-                    tracing::warn!(issuer = self.issuer, why, "the keys of the identity provider are not to be had");
+                    tracing::warn!(
+                        issuer = self.issuer,
+                        why,
+                        "the keys of the identity provider are not to be had"
+                    );
                 }
             }
         }
@@ -117,7 +121,7 @@ impl Keys {
         })
     }
 
-    async fn ask(&self) -> Result<Arc<[Key]>, String> {
+    pub async fn ask(&self) -> Result<Arc<[Key]>, String> {
         let place = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         let discovery: Discovery = self.get(&place).await?;
         if discovery.issuer != self.issuer {

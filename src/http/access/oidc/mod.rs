@@ -75,23 +75,24 @@ fn read<T: DeserializeOwned>(part: &str, what: &str) -> Result<T, Refusal> {
     value.ok_or_else(|| refused(Denial::ClaimsUnusable, format!("the {what} of the token cannot be read")))
 }
 
+pub async fn keys_of(issuer: &str) -> Result<usize, String> {
+    Keys::new(issuer).ask().await.map(|keys| keys.len())
+}
+
 impl Verifier {
     pub fn new(settings: Oidc) -> Self {
         Self { keys: Keys::new(&settings.issuer), settings }
     }
 
     /// Whom the token is about, and what they are granted.
-    pub(super) async fn verify(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<(String, Vec<Grant>), Refusal> {
+    pub(super) async fn verify(&self, token: &str, now: Timestamp) -> Result<(String, Vec<Grant>), Refusal> {
         let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
         let (header, claims) = signed.split_once('.').unwrap_or_default();
         let header: Header = read(header, "header")?;
         let algorithm = Algorithm::named(&header.alg).filter(|_| header.crit.is_none()).ok_or_else(|| {
             let shown = text::shorten(&header.alg, 20);
-            let detail = format!("signed with `{shown}`: only RS256, ES256 and EdDSA are taken, without `crit`");
+            let detail =
+                format!("signed with `{shown}`: only RS256, ES256 and EdDSA are taken, without `crit`");
             refused(Denial::AlgorithmRefused, detail)
         })?;
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
@@ -143,7 +144,10 @@ impl Verifier {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a float beyond the range becomes the last time there is")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float beyond the range becomes the last time there is"
+)]
 fn at(seconds: f64) -> Timestamp {
     Timestamp((seconds * 1_000.0) as i64)
 }

@@ -42,7 +42,10 @@ pub struct Jwk {
 
 #[derive(Clone, Debug)]
 enum Material {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// Uncompressed.
     P256(Vec<u8>),
     Ed25519(Vec<u8>),
