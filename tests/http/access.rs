@@ -1,8 +1,9 @@
 //! Who is let in, what is too large or not there, and how the endpoint ends.
 
 use std::{
+    cell::RefCell,
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use axum::{
@@ -72,16 +73,31 @@ impl Kept {
     }
 }
 
-/// Everything that is logged by this thread until the guard goes.
-pub fn listening() -> (Kept, tracing::subscriber::DefaultGuard) {
+thread_local! {
+    static HEARD: RefCell<Option<Kept>> = const { RefCell::new(None) };
+}
+
+/// Ends the listening of its thread.
+pub struct Listening;
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        HEARD.take();
+    }
+}
+
+/// Everything that is logged by this thread until the guard goes. One subscriber hears all threads: with one for each test, some
+/// would miss what is logged while others come and go.
+pub fn listening() -> (Kept, Listening) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let writer = || HEARD.with_borrow(|heard| heard.clone().unwrap_or_default());
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
     let kept = Kept::default();
-    let writer = kept.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    (kept, tracing::subscriber::set_default(subscriber))
+    HEARD.set(Some(kept.clone()));
+    (kept, Listening)
 }
 
 impl io::Write for Kept {

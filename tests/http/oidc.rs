@@ -279,6 +279,12 @@ async fn a_new_key_is_taken_up_and_an_old_one_dropped() {
     let unnamed = second.token(&json!({ "alg": "EdDSA" }), &claims(&issuer, &house));
     asks(&house, &unnamed).await.ok();
     issuer.keys.lock().unwrap().push(first.jwk("first"));
+    // It was asked three times by now, and is left alone for a while.
+    assert_eq!(asks(&house, &token(&first, "first")).await.error().0, 401);
+    assert_eq!(issuer.asked.load(Ordering::SeqCst), 3);
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(10)).await;
+    tokio::time::resume();
     asks(&house, &token(&first, "first")).await.ok();
     assert_eq!(asks(&house, &unnamed).await.error().0, 401, "which of the two is not said");
 }
