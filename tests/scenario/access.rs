@@ -122,8 +122,9 @@ fn the_daemon_speaks_tls_and_commands_trust_whom_they_are_told_to() {
     let server = format!("https://localhost:{port}");
     let ca = stage.path("certificate.pem").display().to_string();
     let run = |more: &[&str]| {
-        let line = ["--config", &config, "--server", &server].iter().chain(more).map(|&word| word.to_owned());
-        process::run(stage.folder.path(), &line.collect::<Vec<_>>(), &[])
+        let line = [&["--config", &config, "--server", &server], more].concat();
+        let line: Vec<String> = line.into_iter().map(str::to_owned).collect();
+        process::run(stage.folder.path(), &line, &[])
     };
     let trusted = run(&["--ca-file", &ca, "jobs"]);
     assert_eq!(trusted.code, 0, "{trusted:?}");
@@ -196,7 +197,7 @@ fn an_identity_provider_is_written_down_without_gaps() {
         ("http://127.0.0.1:9", "http://login.example", "unprotected way"),
         ("audience = \"sluicegate\"\n", "audience = \"\"\n", "empty"),
         ("roles = [\"viewer\"]", "roles = [\"delegate\"]", "no role that lets anybody"),
-        ("roles = [\"viewer\"]", "roles = [\"root\"]", "unknown variant `root`"),
+        ("roles = [\"viewer\"]", "roles = [\"root\"]", "unknown word `root`"),
         ("roles = [\"viewer\"]", "roles = [\"viewer\"]\nteam = [\"web\"]", "unknown key `team`"),
         ("roles = [\"viewer\"]", "roles = [\"admin\"]\nteams = [\"web\"]", "an admin is not limited"),
         ("group = \"all\"", "group = \"\"", "not the name of a group"),
