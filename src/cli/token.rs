@@ -120,7 +120,7 @@ async fn create(args: &CreateArgs, session: &mut Session) -> Result<Exit, CliErr
         Expiry::At(until) => Some(until.at(session).await?.to_string()),
     };
     // Before the token is made: one that cannot be kept would have to be revoked.
-    let out = args.out.as_ref().map(|file| new_file(file)).transpose()?;
+    let out = args.out.as_ref().map(new_file).transpose()?;
     let body = json!({
         "name": args.name, "roles": args.roles, "teams": args.teams, "templates": args.templates,
         "expires_at": expires_at, "beside": args.beside, "reason": args.reason, "actor": args.actor,
@@ -154,12 +154,11 @@ async fn create(args: &CreateArgs, session: &mut Session) -> Result<Exit, CliErr
         made.about.name,
         told(&made.about.grant)
     ))?;
-    match &args.out {
-        Some(file) => screen.line(format!("it is in {}, and is not shown again", file.display()))?,
-        None => {
-            screen.line("it is shown this once:")?;
-            screen.line(made.token)?;
-        }
+    if let Some(file) = &args.out {
+        screen.line(format!("it is in {}, and is not shown again", file.display()))?;
+    } else {
+        screen.line("it is shown this once:")?;
+        screen.line(made.token)?;
     }
     Ok(Exit::Ok)
 }
