@@ -209,6 +209,7 @@ impl Bench {
             breaker: None,
             required_checks: None,
             fallback: None,
+            asked: None,
         };
         Ok(RequestRow {
             id: RequestId::new(now, self.entropy.draw_wide()),

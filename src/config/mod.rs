@@ -6,6 +6,7 @@
 //! token file at the working directory.
 
 mod budgets;
+pub mod candidate;
 pub mod check;
 pub mod freezes;
 mod limits;
@@ -22,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use candidate::candidate;
 pub use check::{Summary, check};
 pub use freezes::load_freezes;
 pub use repositories::load_repositories;

@@ -6,6 +6,7 @@ mod batch;
 pub mod chain;
 pub mod command;
 mod db;
+pub mod decided;
 pub mod facts;
 #[cfg(feature = "failpoints")]
 mod fault;

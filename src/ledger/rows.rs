@@ -22,6 +22,7 @@ use crate::{
         breaker::Rule as BreakerRule,
         facts::OpenPull,
         freeze::Exemption,
+        replay::Asked,
         template::{Fallback, RequiredChecks},
         waves::Waves,
     },
@@ -89,6 +90,9 @@ pub struct RequestSpec {
     /// What a task that ran out of time is tried with instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+    /// None: accepted by a version that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -100,12 +100,12 @@ impl Context {
     /// What keeps a job still at this moment.
     pub fn frozen(&self, job: &JobRow, shared: &SharedSpec) -> Option<Frozen> {
         let known = self.freezes.known();
-        let class = self.policy.class(&job.repository).map(str::to_owned);
+        let class = self.policy.repositories.class_of(&job.repository);
         let subject = Subject {
             repository: &job.repository,
             template: &shared.request.template,
             team: &shared.request.team,
-            class: class.as_deref(),
+            class: Some(class.as_str()),
             request: Some(job.request_id),
             job: Some(job.id),
         };
@@ -215,12 +215,12 @@ impl Context {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(free) => free.insert(self.spec(job.request_id).await?),
             };
-            let class = self.policy.class(&job.repository).map(str::to_owned);
+            let class = self.policy.repositories.class_of(&job.repository);
             let subject = Subject {
                 repository: &job.repository,
                 template: &shared.request.template,
                 team: &shared.request.team,
-                class: class.as_deref(),
+                class: Some(class.as_str()),
                 request: Some(job.request_id),
                 job: Some(job.id),
             };

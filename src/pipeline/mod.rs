@@ -25,6 +25,7 @@ pub mod plan_view;
 pub mod preview;
 pub mod rebuild;
 pub mod recover;
+pub mod replay;
 pub mod resume;
 pub mod review;
 pub mod run;

@@ -254,6 +254,7 @@ impl World {
             breaker: order.breaker,
             required_checks: None,
             fallback: None,
+            asked: None,
         };
         RequestRow {
             id,
