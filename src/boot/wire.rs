@@ -6,7 +6,7 @@ use crate::{
     agent::github::{GitHub, GitHubOptions, Identity, Reread},
     boot::Parts,
     budget::Rules,
-    clock::{Clock, Entropy, SystemClock},
+    clock::{self, Clock, Entropy},
     config::{
         ConfigError, Loaded, SecretRef, load_catalog, load_freezes, load_repositories, sections::Synchronous,
     },
@@ -165,7 +165,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let settings = &loaded.settings;
     let no_identity = || -> Problem { crate::config::check::no_identity(loaded) };
     let identity = settings.identity().ok_or_else(no_identity).map_err(ConfigError::from)?.name.clone();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock = clock::of_process();
     let rules = Arc::new(settings.rules.clone());
     let github = github(loaded, env, Arc::clone(&clock))?;
     let catalog = load_catalog(loaded)?;

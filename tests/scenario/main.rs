@@ -30,6 +30,8 @@ mod plans;
 mod repositories;
 #[cfg(test)]
 mod waves;
+#[cfg(all(test, feature = "failpoints"))]
+mod week;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]
