@@ -90,6 +90,8 @@ codes! {
     BadPolicyTest = "bad-policy-test",
     /// A policy decides otherwise than its test expects.
     PolicyTestFailed = "policy-test-failed",
+    /// Roles, teams or templates of a token that let nobody do anything, or more than they say.
+    BadAccess = "bad-access",
     /// A freeze that means nothing, or not what was meant.
     BadFreeze = "bad-freeze",
     /// A calendar that is not understood.
