@@ -181,6 +181,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         news,
         policy: Policy {
             freezes: load_freezes(loaded, &names)?.into(),
+            schedules: settings.schedules.as_slice().into(),
             catalog,
             rules: Arc::clone(&rules),
             allowed: settings.policy.repositories.clone(),

@@ -15,6 +15,7 @@ mod read;
 mod reports;
 mod repositories;
 mod requests;
+mod schedules;
 mod templates;
 mod waves;
 
@@ -53,6 +54,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())
+        .merge(schedules::routes())
         .merge(repositories::routes())
         .with_state(context);
     routes

@@ -11,7 +11,7 @@ use crate::{
         routing::Failure,
         time::Timestamp,
     },
-    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
+    ledger::rows::{AttemptRow, Became, EvidenceRow, JobRow, RequestRow},
     policy::freeze::Exemption,
 };
 
@@ -119,6 +119,23 @@ pub enum FreezeChange {
     Add { name: String, body_json: String },
     Lift { name: String },
     Exempt(Exemption),
+}
+
+/// What becomes of a schedule. The scheduler's changes name the time that they are about: one that was considered before
+/// changes nothing.
+#[derive(Clone, Debug)]
+pub enum ScheduleChange {
+    /// It is new, was switched on or off, or comes at other times from now on: what lies before now is not looked at.
+    Begin { times: String },
+    /// Hand in the request of a nominal time. `replaces`: withdraw what of this request has not started.
+    Take { nominal: Timestamp, request: Box<RequestRow>, jobs: Vec<NewJob>, replaces: Option<RequestId> },
+    /// A nominal time, and every one before it, without a request.
+    Leave { nominal: Timestamp, became: Became, why: String, owner: String },
+    /// By a person, whatever the time is.
+    Run { request: Box<RequestRow>, jobs: Vec<NewJob> },
+    Pause,
+    /// What has passed meanwhile is not made good.
+    Resume,
 }
 
 #[derive(Clone, Debug)]
@@ -236,6 +253,11 @@ pub enum Command {
     },
     Freeze {
         change: FreezeChange,
+        by: By,
+    },
+    Schedule {
+        name: String,
+        change: ScheduleChange,
         by: By,
     },
     /// Give back what has expired.

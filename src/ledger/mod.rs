@@ -18,6 +18,8 @@ pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;
+mod schedule_rows;
+mod schedules;
 mod spans;
 mod standing;
 mod standing_rows;
@@ -28,7 +30,7 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, Warrant};
+pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, ScheduleChange, Seen, Warrant};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;

@@ -21,8 +21,8 @@ use crate::{
         command::Fence,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
-            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
-            WavesRow, WorkerRow,
+            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, ScheduleRow,
+            TemplateRow, WavesRow, WorkerRow,
         },
     },
 };
@@ -121,6 +121,9 @@ pub struct WorkingSet {
     /// Every job of the requests whose waves are looked at, as it was before this batch.
     pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub freezes: Rows<String, FreezeRow>,
+    pub schedules: Rows<String, ScheduleRow>,
+    /// Jobs that wait, of the requests that are replaced.
+    pub waiting_of: HashMap<RequestId, Vec<JobId>>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
@@ -171,6 +174,8 @@ impl WorkingSet {
             breakers_at: BTreeSet::new(),
             in_waves: HashMap::new(),
             freezes: Rows::new(),
+            schedules: Rows::new(),
+            waiting_of: HashMap::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
@@ -205,11 +210,13 @@ impl WorkingSet {
         self.leases.clear_changes();
         self.breakers.clear_changes();
         self.freezes.clear_changes();
+        self.schedules.clear_changes();
         Some(Self {
             notices: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
             in_waves: HashMap::new(),
+            waiting_of: HashMap::new(),
             by_idempotency_key: HashMap::new(),
             looked_at: BTreeSet::new(),
             dedups: BTreeSet::new(),

@@ -28,6 +28,8 @@ pub mod recover;
 pub mod resume;
 pub mod review;
 pub mod run;
+pub mod schedule_acts;
+pub mod schedules;
 pub mod settle;
 pub mod start;
 pub mod submit;

@@ -40,6 +40,9 @@ impl Draft {
     pub fn idempotency_key(&self) -> Option<&str> {
         self.row.idempotency_key.as_deref()
     }
+    pub(super) fn into_parts(self) -> (RequestRow, Vec<NewJob>) {
+        (self.row, self.jobs)
+    }
 }
 
 impl Context {

@@ -261,6 +261,7 @@ impl House {
             entropy,
             policy: Policy {
                 freezes: Arc::default(),
+                schedules: Arc::default(),
                 catalog: Catalog::load(vec![("bump/1.toml".into(), template.into())]).unwrap(),
                 rules,
                 allowed: vec!["acme/*".into()],

@@ -10,12 +10,14 @@ mod holds;
 mod notices;
 mod operator;
 mod retries;
+mod schedules;
 mod sighting;
 mod step;
 mod submit;
 mod waves;
 mod workers;
 
+pub use schedules::refusal;
 pub use sighting::model_dedup;
 
 use crate::ledger::{
@@ -69,6 +71,7 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Discard { job, by } => operator::discard(set, *job, by),
         Command::Budget { key, change, by } => operator::budget(set, key, change, by),
         Command::Freeze { change, by } => freezes::freeze(set, change, by),
+        Command::Schedule { name, change, by } => schedules::schedule(set, name, change, by),
         Command::RollOver => holds::roll_over(set),
         Command::Register { worker, name, roles, lease_until } => {
             workers::register(set, *worker, (name, roles), *lease_until)
