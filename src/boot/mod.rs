@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod doctor;
 pub mod endpoint;
 pub mod health;
+pub mod policy;
 mod redis_check;
 mod service;
 pub mod streams;

@@ -21,8 +21,10 @@ mod kill_switch;
 mod limit;
 pub mod local;
 mod plan;
+pub mod policy;
 mod repository;
 mod requests;
+mod schedule;
 mod screen;
 mod show;
 mod submit;
@@ -140,6 +142,9 @@ pub enum Command {
     /// Freezes: add, list, lift, exempt, check
     #[command(subcommand)]
     Freeze(freeze::FreezeCommand),
+    /// Schedules: list, next, run, pause, resume
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// Stop new starts of everything in a scope
     Pause(gates::PauseArgs),
     /// Allow starts again
@@ -173,6 +178,9 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Tell whether a worker of this machine is alive, for health checks
     Health(HealthArgs),
+    /// A policy: replay it over the history, run its tests
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The configuration: check
     #[command(subcommand)]
     Config(local::ConfigCommand),
@@ -205,6 +213,7 @@ impl Cli {
             Command::Health(args) => args.shared = shared,
             Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
             Command::Template(template::TemplateCommand::Check(args)) => args.shared = shared,
+            Command::Policy(command) => *command.shared_mut() = shared,
             Command::Bench(args) => args.shared = shared,
             Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
             _ => {}
@@ -254,6 +263,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Identity(command) => identity::run(command, session).await,
         Command::Token(command) => token::run(command, session).await,
         Command::Freeze(command) => freeze::run(command, session).await,
+        Command::Schedule(command) => schedule::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
         Command::Resume(args) => gates::resume(args, session).await,
         Command::Drain(args) => drain::run(args, session).await,
@@ -273,6 +283,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         | Command::Doctor(_)
         | Command::Health(_)
         | Command::Config(_)
+        | Command::Policy(_)
         | Command::Simulate(_)
         | Command::Demo(_)
         | Command::Bench(_)

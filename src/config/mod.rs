@@ -6,6 +6,7 @@
 //! token file at the working directory.
 
 mod budgets;
+pub mod candidate;
 pub mod check;
 pub mod endpoint;
 pub mod freezes;
@@ -13,6 +14,7 @@ mod limits;
 mod models;
 mod overlay;
 pub mod repositories;
+mod schedules;
 pub mod secret;
 pub mod sections;
 pub mod templates;
@@ -23,6 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use candidate::candidate;
 pub use check::{Summary, check};
 pub use freezes::load_freezes;
 pub use repositories::load_repositories;

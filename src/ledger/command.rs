@@ -11,8 +11,8 @@ use crate::{
         routing::Failure,
         time::Timestamp,
     },
-    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow, TokenRow},
-    policy::freeze::Exemption,
+    ledger::rows::{AttemptRow, Became, EvidenceRow, JobRow, RequestRow, TokenRow},
+    policy::{freeze::Exemption, template::PullRequestText},
 };
 
 /// Who writes, and with which fencing token. About an attempt: the token that the attempt had when the writer came to drive it; once it is
@@ -28,6 +28,8 @@ pub struct Fence {
 pub struct NewJob {
     pub row: JobRow,
     pub prompt: String,
+    /// As rendered.
+    pub pull_text: PullRequestText,
 }
 
 /// A person and what they gave as reason.
@@ -136,6 +138,38 @@ pub enum TokenChange {
     Create { row: Box<TokenRow>, beside: bool },
     /// By its id, or all of a name.
     Revoke { which: String },
+}
+
+/// What becomes of a schedule. The scheduler's changes name the time that they are about: one that was considered before
+/// changes nothing.
+#[derive(Clone, Debug)]
+pub enum ScheduleChange {
+    /// It is new, was switched on or off, or comes at other times from now on: what lies before now is not looked at.
+    Begin {
+        times: String,
+    },
+    /// Hand in the request of a nominal time. `replaces`: withdraw what of this request has not started.
+    Take {
+        nominal: Timestamp,
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+        replaces: Option<RequestId>,
+    },
+    /// A nominal time, and every one before it, without a request.
+    Leave {
+        nominal: Timestamp,
+        became: Became,
+        why: String,
+        owner: String,
+    },
+    /// By a person, whatever the time is.
+    Run {
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+    },
+    Pause,
+    /// What has passed meanwhile is not made good.
+    Resume,
 }
 
 #[derive(Clone, Debug)]
@@ -262,6 +296,11 @@ pub enum Command {
     TokenUsed {
         id: String,
         at: Timestamp,
+    },
+    Schedule {
+        name: String,
+        change: ScheduleChange,
+        by: By,
     },
     /// Give back what has expired.
     RollOver,

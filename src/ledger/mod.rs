@@ -6,6 +6,7 @@ mod batch;
 pub mod chain;
 pub mod command;
 mod db;
+pub mod decided;
 pub mod facts;
 #[cfg(feature = "failpoints")]
 mod fault;
@@ -18,6 +19,8 @@ pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;
+mod schedule_rows;
+mod schedules;
 mod spans;
 mod standing;
 mod standing_rows;
@@ -30,7 +33,7 @@ mod writer;
 use std::sync::Arc;
 
 pub use command::{
-    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, TokenChange, Warrant,
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, ScheduleChange, Seen, TokenChange, Warrant,
 };
 pub use db::Dialect;
 pub use handle::Ledger;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::ledger::schedule_rows::{Became, ScheduleRow, ScheduleTurn};
 pub use crate::ledger::standing_rows::{ApprovalRow, BreakerRow, Turn, WavesRow, WavesState};
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
         breaker::Rule as BreakerRule,
         facts::OpenPull,
         freeze::Exemption,
+        replay::Asked,
         template::{Fallback, RequiredChecks},
         waves::Waves,
     },
@@ -89,6 +91,9 @@ pub struct RequestSpec {
     /// What a task that ran out of time is tried with instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+    /// None: accepted by a version that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// The token that handed it in for the requester; None: the requester did it themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<String>,
@@ -194,6 +199,8 @@ pub struct PromptRow {
     pub job_id: JobId,
     /// As rendered, without the marker.
     pub prompt: String,
+    /// Title and description of the pull request; None: the agent's own.
+    pub pull_text_json: Option<String>,
 }
 
 /// How far an attempt is.

@@ -183,8 +183,7 @@ impl Context {
         at: Timestamp,
     ) -> FreezeCheck {
         let known = self.freezes.known();
-        let class = self.policy.class(repository).map(str::to_owned);
-        let class = class.as_deref();
+        let class = Some(self.policy.repositories.class_of(repository).as_str());
         let subject = Subject { repository, template, team, class, request: None, job: None };
         let next = known.freezes.iter().filter(|freeze| freeze.covers(&subject));
         let next = next.filter_map(|freeze| Some((freeze.begins(at, AHEAD)?, freeze.name.clone()))).min();

@@ -126,7 +126,7 @@ impl Context {
         shared: &'a SharedSpec,
     ) -> Subject<'a> {
         let (template, team) = (&shared.request.template, &shared.request.team);
-        let class = self.policy.class(repository);
+        let class = Some(self.policy.repositories.class_of(repository).as_str());
         Subject { repository, template, team, class, request: Some(request), job: Some(job) }
     }
 

@@ -158,7 +158,7 @@ impl Context {
     async fn estimate(&self, plan: &Plan, budgets: &[MetBudget]) -> Result<Estimate, LedgerError> {
         let mut groups: BTreeMap<Group, u64> = BTreeMap::new();
         for job in &plan.jobs {
-            let class = self.policy.class_of(&job.repository);
+            let class = self.policy.repositories.class_of(&job.repository);
             let count = groups.entry(Group { model: job.model.clone(), class }).or_default();
             *count = count.saturating_add(1);
         }
@@ -173,7 +173,7 @@ impl Context {
         Sample {
             whole: since(past.intent_at),
             review: past.review_at.and_then(since),
-            group: Group { class: self.policy.class_of(&past.repository), model: past.model },
+            group: Group { class: self.policy.repositories.class_of(&past.repository), model: past.model },
             nano_credits: past.nano_credits,
         }
     }

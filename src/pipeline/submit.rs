@@ -11,7 +11,7 @@ use crate::{
         rows::{JobRow, RequestRow, RequestSpec},
     },
     pipeline::{context::Context, view::Accepted},
-    policy::{self, Facts, Outcome, Plan, PlanContext, Problem, Request},
+    policy::{self, Facts, Outcome, Plan, PlanContext, Problem, Request, replay::Asked},
     telemetry::failpoint,
 };
 
@@ -51,6 +51,9 @@ impl Draft {
         }
         Ok(self)
     }
+    pub(super) fn into_parts(self) -> (RequestRow, Vec<NewJob>) {
+        (self.row, self.jobs)
+    }
 }
 
 impl Context {
@@ -62,19 +65,7 @@ impl Context {
     }
 
     pub(super) fn plan_context<'a>(&'a self, request_id: RequestId, facts: &'a Facts) -> PlanContext<'a> {
-        PlanContext {
-            catalog: &self.policy.catalog,
-            rules: &self.policy.rules,
-            allowed: &self.policy.allowed,
-            identities: &self.policy.identities,
-            identity: &self.policy.identity,
-            people: &self.policy.people,
-            models: &self.policy.models,
-            request_id,
-            repositories: &self.policy.repositories,
-            facts,
-            now: self.now(),
-        }
+        self.policy.plan_context(request_id, facts, self.now())
     }
 
     /// Accepts a request once: the same idempotency key with the same body gives the first answer again.
@@ -167,6 +158,7 @@ impl Context {
             breaker: self.policy.breaker,
             required_checks: template.required_checks.clone(),
             fallback: template.fallback.clone(),
+            asked: Some(Asked::of(&plan.request)),
             through: None,
         };
         Ok(RequestRow {
@@ -232,6 +224,7 @@ impl Context {
                 fallen_back: 0,
             },
             prompt: planned.prompt.clone(),
+            pull_text: planned.pull_text.clone(),
         };
         plan.jobs.iter().map(job).collect()
     }

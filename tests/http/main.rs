@@ -16,6 +16,7 @@ mod jobs;
 mod oidc;
 #[cfg(test)]
 mod reach;
+mod replay;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]

@@ -106,7 +106,11 @@ async fn what_is_about_everything_is_closed_to_limited_tokens() {
     let house = House::new().await;
     let token = house.token("ana", &EVERY_ROLE, json!({ "templates": ["bump"] })).await;
     for rule in TABLE {
-        let path = rule.path.replace("{owner}/{name}", "acme/api").replace("{id}", "bump@1");
+        let path = rule
+            .path
+            .replace("{owner}/{name}", "acme/api")
+            .replace("{id}", "bump@1")
+            .replace("{name}", "nightly");
         let json = [("content-type", "application/json")];
         let answer = house.send_as(&token, rule.method, &path, &json, "{}").await;
         match rule.extent {

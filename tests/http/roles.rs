@@ -18,7 +18,7 @@ fn page() -> String {
 
 /// Something that fits the path and is not there.
 fn named(path: &str) -> String {
-    path.replace("{owner}/{name}", "acme/api").replace("{id}", "abcd")
+    path.replace("{owner}/{name}", "acme/api").replace("{id}", "abcd").replace("{name}", "nightly")
 }
 
 /// The routes as the source registers them: `METHOD path`.

@@ -170,6 +170,7 @@ async fn a_dead_letter_is_replayed_once_and_stays_as_it_is(world: &World) {
     assert_eq!((second, world.job(job).await), (new, before));
     let fresh = world.job(new).await;
     assert_eq!((fresh.state, fresh.replay_of, fresh.attempts), (State::Queued, Some(job), 0));
+    assert_eq!(world.ledger.decided_jobs(&[fresh.request_id]).await.unwrap().len(), 1, "it was decided once");
     assert_eq!(world.ledger.prompt(new).await.unwrap(), world.ledger.prompt(job).await.unwrap());
     assert_eq!(world.admitted(new).await.number, 1);
     assert_eq!(world.history(new).await, ["job.queued", "job.admitted"]);

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::rules::matches,
+    budget::glob::matches,
     policy::{
         problem::{Code, Problem},
         text,
