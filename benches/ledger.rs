@@ -211,6 +211,7 @@ impl Bench {
             required_checks: None,
             fallback: None,
             asked: None,
+            through: None,
         };
         Ok(RequestRow {
             id: RequestId::new(now, self.entropy.draw_wide()),

@@ -6,7 +6,7 @@ use crate::{
     agent::github::{GitHub, GitHubOptions, Identity, Reread},
     boot::Parts,
     budget::Rules,
-    clock::{Clock, Entropy, SystemClock},
+    clock::{self, Clock, Entropy},
     config::{
         ConfigError, Loaded, SecretRef, load_catalog, load_freezes, load_repositories, sections::Synchronous,
     },
@@ -168,6 +168,7 @@ pub fn policy(loaded: &Loaded) -> Result<Policy, ConfigError> {
     let catalog = load_catalog(loaded)?;
     let names: Vec<&str> = catalog.iter().map(|template| template.name.as_str()).collect();
     Ok(Policy {
+        schedules: settings.schedules.as_slice().into(),
         freezes: load_freezes(loaded, &names)?.into(),
         catalog,
         rules: Arc::new(settings.rules.clone()),
@@ -186,7 +187,7 @@ pub fn policy(loaded: &Loaded) -> Result<Policy, ConfigError> {
 pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let settings = &loaded.settings;
     let policy = policy(loaded)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock = clock::of_process();
     let rules = Arc::clone(&policy.rules);
     let github = github(loaded, env, Arc::clone(&clock))?;
     let pid = std::process::id();

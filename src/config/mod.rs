@@ -8,11 +8,13 @@
 mod budgets;
 pub mod candidate;
 pub mod check;
+pub mod endpoint;
 pub mod freezes;
 mod limits;
 mod models;
 mod overlay;
 pub mod repositories;
+mod schedules;
 pub mod secret;
 pub mod sections;
 pub mod templates;
@@ -93,6 +95,11 @@ impl Settings {
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         Ok(Loaded { settings, file, folder, warnings })
     }
+}
+
+/// True for plain http to this very machine.
+pub fn is_local_http(url: &str) -> bool {
+    url.strip_prefix("http://").is_some_and(limits::is_local)
 }
 
 /// The environment of this process, as far as it is text.

@@ -19,17 +19,22 @@ pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;
+mod schedule_rows;
+mod schedules;
 mod spans;
 mod standing;
 mod standing_rows;
 pub mod table;
+pub mod tokens;
 pub mod waves;
 mod working_set;
 mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, Warrant};
+pub use command::{
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, ScheduleChange, Seen, TokenChange, Warrant,
+};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;

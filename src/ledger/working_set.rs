@@ -21,8 +21,8 @@ use crate::{
         command::Fence,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
-            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
-            WavesRow, WorkerRow,
+            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, ScheduleRow,
+            TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
     },
 };
@@ -32,6 +32,14 @@ use crate::{
 pub struct Shared {
     pub row: RequestRow,
     pub spec: RequestSpec,
+}
+
+impl Shared {
+    /// True for the requester, and for the token that handed it in for them: neither may let it pass.
+    pub fn was_asked_by(&self, actor: &str) -> bool {
+        let asked = [Some(&self.row.requester), self.spec.through.as_ref()];
+        asked.into_iter().flatten().any(|asker| asker.eq_ignore_ascii_case(actor))
+    }
 }
 
 /// Rows by key, with the keys of those that changed.
@@ -121,6 +129,10 @@ pub struct WorkingSet {
     /// Every job of the requests whose waves are looked at, as it was before this batch.
     pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub freezes: Rows<String, FreezeRow>,
+    pub tokens: Rows<String, TokenRow>,
+    pub schedules: Rows<String, ScheduleRow>,
+    /// Jobs that wait, of the requests that are replaced.
+    pub waiting_of: HashMap<RequestId, Vec<JobId>>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
@@ -128,6 +140,8 @@ pub struct WorkingSet {
     pub new_exemptions: Vec<ExemptionRow>,
     pub prompts: HashMap<JobId, PromptRow>,
     pub entries: Vec<EntryRow>,
+    /// The token that named the person of the present command.
+    pub through: Option<String>,
     pub last_token: i64,
     /// Drawn numbers for ids made here, used from the end.
     pub drawn: Vec<u128>,
@@ -171,6 +185,9 @@ impl WorkingSet {
             breakers_at: BTreeSet::new(),
             in_waves: HashMap::new(),
             freezes: Rows::new(),
+            tokens: Rows::new(),
+            schedules: Rows::new(),
+            waiting_of: HashMap::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
@@ -178,6 +195,7 @@ impl WorkingSet {
             new_exemptions: Vec::new(),
             prompts: HashMap::new(),
             entries: Vec::new(),
+            through: None,
             last_token: 0,
             drawn: Vec::new(),
             fenced: 0,
@@ -205,11 +223,14 @@ impl WorkingSet {
         self.leases.clear_changes();
         self.breakers.clear_changes();
         self.freezes.clear_changes();
+        self.schedules.clear_changes();
         Some(Self {
             notices: Rows::new(),
+            tokens: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
             in_waves: HashMap::new(),
+            waiting_of: HashMap::new(),
             by_idempotency_key: HashMap::new(),
             looked_at: BTreeSet::new(),
             dedups: BTreeSet::new(),
@@ -246,6 +267,14 @@ impl WorkingSet {
 
     /// Appends to the history.
     pub fn enter(&mut self, kind: &str, about: About, actor: &str, body: &Value) {
+        let body = match (&self.through, body.as_object()) {
+            (Some(token), Some(object)) => {
+                let mut both = object.clone();
+                both.insert("through".to_owned(), json!(token));
+                &Value::Object(both)
+            }
+            _ => body,
+        };
         let seq = self.head.seq.saturating_add(1);
         let mut entry = EntryRow {
             seq,
@@ -438,6 +467,8 @@ impl WorkingSet {
             || !self.waves.changed.is_empty()
             || !self.approvals.changed.is_empty()
             || !self.breakers.changed.is_empty()
+            || !self.tokens.changed.is_empty()
+            || !self.schedules.changed.is_empty()
             || !self.new_evidence.is_empty()
     }
 }

@@ -118,9 +118,8 @@ impl Context {
         let shared = self.ledger.request(request).await.map_err(OperateError::from)?;
         let shared =
             shared.ok_or_else(|| OperateError::Conflict(format!("request {request} is not known")))?;
-        let requester = &shared.row.requester;
-        if requester.eq_ignore_ascii_case(&by.actor) {
-            let why = format!("{requester} asked for this and cannot exempt it as well: somebody else must");
+        if shared.was_asked_by(&by.actor) {
+            let why = format!("{} asked for this and cannot exempt it as well: somebody else must", by.actor);
             return Err(OperateError::Conflict(why).into());
         }
         let exemption =

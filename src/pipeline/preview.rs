@@ -83,8 +83,8 @@ impl Context {
         })
     }
 
-    /// Accepts what was planned, if planning it again gives the same.
-    pub async fn apply(&self, planned: Applicable) -> Result<Accepted, ApplyError> {
+    /// Accepts what was planned, if planning it again gives the same. `through`: the token that hands it in for somebody else.
+    pub async fn apply(&self, planned: Applicable, through: Option<&str>) -> Result<Accepted, ApplyError> {
         let Applicable { digest, request, outline } = planned;
         if outline.digest() != digest {
             let what = "the plan's digest does not belong to what is in it";
@@ -103,6 +103,7 @@ impl Context {
             return Err(ApplyError::Changed(outline.differences(&now)));
         }
         let draft = self.draft_of(id, &plan, request.body_digest())?;
+        let draft = draft.noting(through).map_err(SubmitError::from)?;
         let answer = self.record_drafts(std::slice::from_ref(&draft)).await.pop();
         let lost = || LedgerError::Corrupt("a plan was not answered".into()).into();
         Ok(answer.unwrap_or_else(|| Err(lost()))?)

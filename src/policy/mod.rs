@@ -1,6 +1,7 @@
 //! What may run, and how: templates, requests, scopes, and the plan that a request becomes. Pure: texts are
 //! handed in, nothing is read, no clock is asked.
 
+pub mod access;
 pub mod approval;
 pub mod breaker;
 pub mod cases;
@@ -32,6 +33,7 @@ pub mod repositories_csv;
 pub mod request;
 mod request_schema;
 pub mod requires;
+pub mod schedule;
 pub mod scope;
 pub mod surroundings;
 pub mod template;

@@ -90,8 +90,12 @@ codes! {
     BadPolicyTest = "bad-policy-test",
     /// A policy decides otherwise than its test expects.
     PolicyTestFailed = "policy-test-failed",
+    /// Roles, teams or templates of a token that let nobody do anything, or more than they say.
+    BadAccess = "bad-access",
     /// A freeze that means nothing, or not what was meant.
     BadFreeze = "bad-freeze",
+    /// A schedule that means nothing, or never comes.
+    BadSchedule = "bad-schedule",
     /// A calendar that is not understood.
     BadCalendar = "bad-calendar",
     /// A file or folder that cannot be read.

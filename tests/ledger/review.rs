@@ -149,7 +149,7 @@ async fn each_quarantine_is_told(world: &World) {
 async fn nobody_lets_their_own_result_pass(world: &World) {
     let (job, _) = in_review(world, "a").await;
     world.step(job, Event::Quarantined).await;
-    let own = By { actor: "Olga".into(), reason: "fine by me".into() };
+    let own = By::new("Olga", "fine by me");
     let Reply::Conflict(why) = world.write(Command::Act { job, event: Event::Released, by: own }).await
     else {
         panic!()

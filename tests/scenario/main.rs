@@ -32,6 +32,8 @@ mod policies;
 mod repositories;
 #[cfg(test)]
 mod waves;
+#[cfg(all(test, feature = "failpoints"))]
+mod week;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]
