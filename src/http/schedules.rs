@@ -67,11 +67,7 @@ async fn next(
 }
 
 /// Gives the request.
-async fn run(
-    State(context): State<Arc<Context>>,
-    Path(name): Path<String>,
-    Body(act): Body<Act>,
-) -> Answer {
+async fn run(State(context): State<Arc<Context>>, Path(name): Path<String>, Body(act): Body<Act>) -> Answer {
     let by = act.by(Reason::Needed)?;
     match context.run_schedule(find(&context, &name)?, by).await {
         Ok(accepted) => Ok(requests::answered(accepted)),

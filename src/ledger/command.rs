@@ -126,13 +126,28 @@ pub enum FreezeChange {
 #[derive(Clone, Debug)]
 pub enum ScheduleChange {
     /// It is new, was switched on or off, or comes at other times from now on: what lies before now is not looked at.
-    Begin { times: String },
+    Begin {
+        times: String,
+    },
     /// Hand in the request of a nominal time. `replaces`: withdraw what of this request has not started.
-    Take { nominal: Timestamp, request: Box<RequestRow>, jobs: Vec<NewJob>, replaces: Option<RequestId> },
+    Take {
+        nominal: Timestamp,
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+        replaces: Option<RequestId>,
+    },
     /// A nominal time, and every one before it, without a request.
-    Leave { nominal: Timestamp, became: Became, why: String, owner: String },
+    Leave {
+        nominal: Timestamp,
+        became: Became,
+        why: String,
+        owner: String,
+    },
     /// By a person, whatever the time is.
-    Run { request: Box<RequestRow>, jobs: Vec<NewJob> },
+    Run {
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+    },
     Pause,
     /// What has passed meanwhile is not made good.
     Resume,

@@ -1,5 +1,7 @@
 //! Loads what a batch of commands needs, a table at a time.
 
+mod schedules;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -15,12 +17,12 @@ use crate::{
     },
     ledger::{
         LedgerError,
-        apply::{breakers, model_dedup, refusal},
-        command::{About, Command, Fence, FreezeChange, ScheduleChange, Seen, Warrant},
+        apply::{breakers, model_dedup},
+        command::{About, Command, Fence, FreezeChange, Seen, Warrant},
         db::{Bind, Tx},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, ScheduleRow, TemplateRow, WavesRow, WorkerRow,
+            PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -246,19 +248,6 @@ impl Needs {
 }
 
 impl Needs {
-    fn add_of_schedules(&mut self, name: &str, change: &ScheduleChange) {
-        self.schedules.insert(name.to_owned());
-        match change {
-            ScheduleChange::Take { request, replaces, .. } => {
-                self.add_submission(request);
-                self.replaced.extend(replaces);
-            }
-            ScheduleChange::Run { request, .. } => self.add_submission(request),
-            ScheduleChange::Leave { nominal, .. } => drop(self.dedups.insert(refusal(name, *nominal))),
-            ScheduleChange::Begin { .. } | ScheduleChange::Pause | ScheduleChange::Resume => {}
-        }
-    }
-
     fn add_of_freezes(&mut self, change: &FreezeChange) {
         match change {
             FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
@@ -304,7 +293,7 @@ pub async fn load(
     commands: &[Command],
 ) -> Result<(), LedgerError> {
     let mut needs = Needs::of(commands);
-    load_replaced(tx, set, &mut needs).await?;
+    schedules::load_replaced(tx, set, &mut needs).await?;
     load_waves(tx, set, &mut needs).await?;
     load_jobs(tx, set, cache, &needs).await?;
     let mut keys = needs.keys.clone();
@@ -347,16 +336,6 @@ async fn load_waves(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Res
             needs.jobs.insert(row.id);
         }
         set.in_waves.entry(row.request_id).or_default().push(row);
-    }
-    Ok(())
-}
-
-/// The jobs that wait, of requests that are replaced.
-async fn load_replaced(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Result<(), LedgerError> {
-    let waits = "AND t.state IN ('held', 'queued')";
-    for row in tx.rows_in::<JobRow>(&table::JOBS, "request_id", &texts(&needs.replaced), waits).await? {
-        needs.jobs.insert(row.id);
-        set.waiting_of.entry(row.request_id).or_default().push(row.id);
     }
     Ok(())
 }
@@ -478,10 +457,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<FreezeRow>(&table::FREEZES, "name", &texts(freezes), "").await? {
         set.freezes.load(row.name.clone(), row);
     }
-    let schedules = needs.schedules.iter().filter(|name| !set.schedules.has(name));
-    for row in tx.rows_in::<ScheduleRow>(&table::SCHEDULES, "name", &texts(schedules), "").await? {
-        set.schedules.load(row.name.clone(), row);
-    }
+    schedules::load_rows(tx, set, needs).await?;
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);
     let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));

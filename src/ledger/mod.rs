@@ -30,7 +30,9 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, ScheduleChange, Seen, Warrant};
+pub use command::{
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, ScheduleChange, Seen, Warrant,
+};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;

@@ -138,7 +138,8 @@ impl Context {
     /// neither approves nor reviews it.
     pub async fn run_schedule(&self, schedule: &Schedule, by: By) -> Result<Accepted, SubmitError> {
         if !text::is_login(&by.actor) {
-            let problem = Problem::new(Code::BadRequest, "not a login, and whoever runs a schedule asks for its work");
+            let problem =
+                Problem::new(Code::BadRequest, "not a login, and whoever runs a schedule asks for its work");
             return Err(SubmitError::Invalid(vec![problem.at("actor").hint("write your GitHub login")]));
         }
         let now = self.now();
@@ -154,7 +155,9 @@ impl Context {
         match self.ledger.write(Command::Schedule { name: schedule.name.clone(), change, by }).await? {
             Reply::Submitted { request, replayed } => Ok(Accepted::of(&request, replayed)),
             Reply::Conflict(why) => Err(SubmitError::Conflict(why)),
-            reply => Err(LedgerError::Corrupt(format!("a schedule was answered with {reply:?}").into()).into()),
+            reply => {
+                Err(LedgerError::Corrupt(format!("a schedule was answered with {reply:?}").into()).into())
+            }
         }
     }
 

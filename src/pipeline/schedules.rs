@@ -39,7 +39,9 @@ async fn look(context: &Context) -> Result<(), LedgerError> {
             Ok(Some(next)) => context.queues.schedules.beat_at(next),
             Ok(None) => {}
             // The others must not wait for this one.
-            Err(error) => tracing::warn!(schedule = schedule.name, %error, "a schedule will be looked at again"),
+            Err(error) => {
+                tracing::warn!(schedule = schedule.name, %error, "a schedule will be looked at again");
+            }
         }
     }
     Ok(())
@@ -58,7 +60,9 @@ enum Step {
 
 impl Context {
     fn may_schedule(&self) -> bool {
-        self.life.holds(&LeaseName::upkeep()) && self.life.may_act(self.now()) && !self.shutdown.is_cancelled()
+        self.life.holds(&LeaseName::upkeep())
+            && self.life.may_act(self.now())
+            && !self.shutdown.is_cancelled()
     }
 
     async fn schedule(&self, schedule: &Schedule, change: ScheduleChange) -> Result<Reply, LedgerError> {

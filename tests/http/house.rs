@@ -27,14 +27,17 @@ use sluicegate::{
         Context, Policy, Queues, Tuning,
         catch_up::History,
         context::{Closures, Sent, Specs, Work},
-        feed,
+        duties, feed,
         freezes::Freezes,
         rebuild::Barrier,
         resume::{self, Newcomer},
         tokens::Tokens,
         tracker::Tracker,
     },
-    policy::{Catalog, RepositoryFacts, RepositoryRules, Wanted},
+    policy::{
+        Catalog, RepositoryFacts, RepositoryRules, Wanted,
+        schedule::{Schedule, Written, written},
+    },
 };
 use tempfile::TempDir;
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -222,23 +225,40 @@ pub struct House {
 
 impl House {
     pub async fn new() -> Self {
-        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, RepositoryRules::default()).await
+        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, RepositoryRules::default(), "").await
+    }
+
+    /// An installation with schedules, as TOML, whose one worker does the house-keeping.
+    pub async fn with_schedules(schedules: &str) -> Self {
+        Self::with_rules_and_schedules("", schedules).await
+    }
+
+    pub async fn with_rules_and_schedules(rules: &str, schedules: &str) -> Self {
+        let rules = RepositoryRules::parse("repositories.toml", rules).unwrap();
+        let house = Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, rules, schedules).await;
+        duties::take(&house.context).await.unwrap();
+        house
     }
 
     /// An installation with rules of repositories, which make plans ask the provider.
     pub async fn with_rules(rules: &str) -> Self {
         let rules = RepositoryRules::parse("repositories.toml", rules).unwrap();
-        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, rules).await
+        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, rules, "").await
     }
 
     /// The same ledger, opened again by an installation whose template was edited in place.
     pub async fn with_edited_template(self) -> Self {
         self.context.ledger.close().await;
         let template = TEMPLATE.replace("Bump {{", "Raise {{");
-        Self::build(Arc::clone(&self.folder), &template, RepositoryRules::default()).await
+        Self::build(Arc::clone(&self.folder), &template, RepositoryRules::default(), "").await
     }
 
-    async fn build(folder: Arc<TempDir>, template: &str, repositories: RepositoryRules) -> Self {
+    async fn build(
+        folder: Arc<TempDir>,
+        template: &str,
+        repositories: RepositoryRules,
+        schedules: &str,
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-20T10:00:00Z").unwrap()));
         let entropy = Arc::new(Entropy::from_seed(7));
         let rules = Arc::new(rules());
@@ -261,7 +281,7 @@ impl House {
             entropy,
             policy: Policy {
                 freezes: Arc::default(),
-                schedules: Arc::default(),
+                schedules: read_schedules(schedules),
                 catalog: Catalog::load(vec![("bump/1.toml".into(), template.into())]).unwrap(),
                 rules,
                 allowed: vec!["acme/*".into()],
@@ -379,6 +399,12 @@ impl House {
         self.step(job, Event::Completed).await;
         self.step(job, Event::Quarantined).await;
     }
+}
+
+fn read_schedules(text: &str) -> Arc<[Schedule]> {
+    let mut file: BTreeMap<String, Vec<Written>> = toml::from_str(text).unwrap();
+    let written = file.remove("schedule").unwrap_or_default();
+    written.iter().map(|written| written::read(written, "here").unwrap()).collect()
 }
 
 async fn open(folder: &Path, rules: &Arc<Rules>, clock: &Arc<ManualClock>, entropy: &Arc<Entropy>) -> Ledger {

@@ -12,10 +12,7 @@ pub use self::{times::Times, written::Written};
 use crate::{
     budget::demand::digest,
     job::time::{Millis, Timestamp},
-    policy::{
-        Catalog, Problem, Request, inputs,
-        waves::Rule,
-    },
+    policy::{Catalog, Problem, Request, inputs, waves::Rule},
 };
 
 /// Later than this, a time has been missed.
@@ -117,7 +114,8 @@ impl Schedule {
         let has_come = |at: Timestamp| self.due_at(at) <= now;
         // What lies further back than the longest jitter has come in any case.
         let settled = now.minus(self.jitter);
-        let mut come: Vec<Timestamp> = self.times.after(considered.max(settled)).take_while(|at| has_come(*at)).collect();
+        let mut come: Vec<Timestamp> =
+            self.times.after(considered.max(settled)).take_while(|at| has_come(*at)).collect();
         let before = self.times.newest(considered, settled, wanted.saturating_add(1), |_| true);
         come.splice(0..0, before);
         let mut take = come.split_off(come.len().saturating_sub(wanted));
@@ -165,7 +163,8 @@ impl Schedule {
         let nominal = self.times.after(Timestamp(0)).next().unwrap_or_default();
         let told = |problem: Problem| {
             let field = problem.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-            let what = format!("the request of schedule {} would be refused: {field}{}", self.name, problem.what);
+            let what =
+                format!("the request of schedule {} would be refused: {field}{}", self.name, problem.what);
             Problem { what, ..problem }.at(&self.at)
         };
         let template = |request: &Request| {

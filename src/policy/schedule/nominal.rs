@@ -40,7 +40,10 @@ pub(super) fn fill(
     let local = times.local(nominal).ok_or_else(outside)?;
     let mut filled = Map::new();
     for (name, value) in inputs {
-        filled.insert(name.clone(), value_of(value, &format!("inputs.{name}"), (&local, times.zone(), nominal))?);
+        filled.insert(
+            name.clone(),
+            value_of(value, &format!("inputs.{name}"), (&local, times.zone(), nominal))?,
+        );
     }
     Ok(filled)
 }
