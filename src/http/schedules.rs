@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
         read::{Act, Answer, Body, Filter, Reason, limit, ok},
         requests,
@@ -67,8 +68,13 @@ async fn next(
 }
 
 /// Gives the request.
-async fn run(State(context): State<Arc<Context>>, Path(name): Path<String>, Body(act): Body<Act>) -> Answer {
-    let by = act.by(Reason::Needed)?;
+async fn run(
+    State(context): State<Arc<Context>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(act): Body<Act>,
+) -> Answer {
+    let by = act.by(&caller, Reason::Needed)?;
     match context.run_schedule(find(&context, &name)?, by).await {
         Ok(accepted) => Ok(requests::answered(accepted)),
         Err(error) => Err(requests::refused(&context, error, None, None).await?),
@@ -77,10 +83,11 @@ async fn run(State(context): State<Arc<Context>>, Path(name): Path<String>, Body
 
 async fn pause(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(name): Path<String>,
     Body(act): Body<Act>,
 ) -> Answer {
-    let by = act.by(Reason::Needed)?;
+    let by = act.by(&caller, Reason::Needed)?;
     let done = context.pause_schedule(find(&context, &name)?, by).await;
     done.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
     view(&context, &name).await
@@ -88,10 +95,11 @@ async fn pause(
 
 async fn resume(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(name): Path<String>,
     Body(act): Body<Act>,
 ) -> Answer {
-    let by = act.by(Reason::Needed)?;
+    let by = act.by(&caller, Reason::Needed)?;
     let done = context.resume_schedule(find(&context, &name)?, by).await;
     done.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
     view(&context, &name).await

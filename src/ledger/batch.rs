@@ -71,6 +71,8 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::ResetBreaker { .. }
         | Command::Budget { .. }
         | Command::Freeze { .. }
+        | Command::Token { .. }
+        | Command::TokenUsed { .. }
         | Command::Schedule { .. }
         | Command::RollOver
         | Command::Register { .. }

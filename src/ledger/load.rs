@@ -1,5 +1,6 @@
 //! Loads what a batch of commands needs, a table at a time.
 
+mod lives;
 mod schedules;
 
 use std::{
@@ -18,11 +19,11 @@ use crate::{
     ledger::{
         LedgerError,
         apply::{breakers, model_dedup},
-        command::{About, Command, Fence, FreezeChange, Seen, Warrant},
+        command::{About, Command, Fence, FreezeChange, Seen, TokenChange, Warrant},
         db::{Bind, Tx},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow,
+            PromptRow, RequestRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -87,6 +88,8 @@ struct Needs {
     idempotency_keys: BTreeSet<String>,
     templates: BTreeSet<String>,
     freezes: BTreeSet<String>,
+    /// Ids and names.
+    tokens: BTreeSet<String>,
     schedules: BTreeSet<String>,
     /// Requests whose jobs that wait are withdrawn.
     replaced: BTreeSet<RequestId>,
@@ -150,6 +153,13 @@ impl Needs {
                 self.keys.insert(key.clone());
             }
             Command::Freeze { change, .. } => self.add_of_freezes(change),
+            Command::Token { change: TokenChange::Create { row, .. }, .. } => {
+                self.tokens.extend([row.id.clone(), row.name.clone()]);
+            }
+            Command::Token { change: TokenChange::Revoke { which: id }, .. }
+            | Command::TokenUsed { id, .. } => {
+                self.tokens.insert(id.clone());
+            }
             Command::Schedule { name, change, .. } => self.add_of_schedules(name, change),
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
@@ -257,26 +267,6 @@ impl Needs {
                 self.jobs.insert(*job);
             }
             FreezeChange::Exempt(_) => {}
-        }
-    }
-}
-
-/// What the life of a worker needs.
-impl Needs {
-    fn add_of_workers(&mut self, command: &Command) {
-        match command {
-            Command::Register { worker, .. } => {
-                self.register = true;
-                self.workers.insert(*worker);
-            }
-            Command::Renew { worker, .. } | Command::Stop { worker } | Command::Expire { worker } => {
-                self.workers.insert(*worker);
-            }
-            Command::Claim { name, fence } => {
-                self.leases.insert(name.clone());
-                self.workers.insert(fence.worker);
-            }
-            _ => {}
         }
     }
 }
@@ -457,6 +447,12 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<FreezeRow>(&table::FREEZES, "name", &texts(freezes), "").await? {
         set.freezes.load(row.name.clone(), row);
     }
+    let tokens: Vec<String> = needs.tokens.iter().cloned().collect();
+    for column in ["id", "name"] {
+        for row in tx.rows_in::<TokenRow>(&table::TOKENS, column, &tokens, "").await? {
+            set.tokens.load(row.id.clone(), row);
+        }
+    }
     schedules::load_rows(tx, set, needs).await?;
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);
@@ -479,7 +475,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
         }
     }
     for row in tx.rows_in::<PromptRow>(&table::PROMPTS, "job_id", &texts(&needs.replays), "").await? {
-        set.prompts.insert(row.job_id, row.prompt);
+        set.prompts.insert(row.job_id, row);
     }
     if needs.register {
         let newest: Vec<WorkerRow> = tx.rows(&table::WORKERS, "ORDER BY t.token DESC LIMIT 1", &[]).await?;

@@ -48,7 +48,7 @@ async fn look(context: &Context) -> Result<(), LedgerError> {
 }
 
 pub(super) fn ourselves() -> By {
-    By { actor: "sluicegate".to_owned(), reason: String::new() }
+    By::new("sluicegate", "")
 }
 
 /// What became of one nominal time.

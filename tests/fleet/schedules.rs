@@ -24,7 +24,7 @@ const SCHEDULES: usize = 3;
 fn begin_long_ago(url: &str) {
     let clock = Arc::new(ManualClock::new(Timestamp::parse("2024-06-01T00:00:00Z").unwrap()));
     let location = Location { url: url.to_owned(), password: None, full_durability: true };
-    let by = By { actor: "test".to_owned(), reason: String::new() };
+    let by = By::new("test", "");
     let begin = |number: usize| Command::Schedule {
         name: format!("yearly-{number}"),
         change: ScheduleChange::Begin { times: format!("{YEARLY} UTC") },

@@ -1,6 +1,6 @@
 //! Schedules over HTTP, and the step that hands their requests in.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use sluicegate::{
@@ -8,10 +8,14 @@ use sluicegate::{
         JobId,
         time::{Millis, Timestamp},
     },
-    pipeline::schedules,
+    pipeline::{Policy, duties, schedules},
+    policy::{
+        RepositoryRules,
+        schedule::{Written, written},
+    },
 };
 
-use crate::house::{House, by};
+use crate::house::{House, TEMPLATE, by};
 
 /// The house's clock stands at 2026-11-20T10:00:00Z, a Friday.
 fn weekly(more: &str) -> String {
@@ -29,6 +33,24 @@ repositories = ["acme/api"]
 inputs = {{ package = "serde" }}
 "#
     )
+}
+
+async fn with_rules_and_schedules(rules: &str, schedules: &str) -> House {
+    let mut file: BTreeMap<String, Vec<Written>> = toml::from_str(schedules).unwrap();
+    let written = file.remove("schedule").unwrap_or_default();
+    let rules = RepositoryRules::parse("repositories.toml", rules).unwrap();
+    let change = |policy: &mut Policy| {
+        policy.repositories = rules;
+        policy.schedules = written.iter().map(|written| written::read(written, "here").unwrap()).collect();
+    };
+    let house = House::with(&[TEMPLATE], BTreeMap::new(), change).await;
+    // Its one worker does the house-keeping.
+    duties::take(&house.context).await.unwrap();
+    house
+}
+
+async fn with_schedules(schedules: &str) -> House {
+    with_rules_and_schedules("", schedules).await
 }
 
 /// Lets time pass and looks.
@@ -66,7 +88,7 @@ const DAY: Millis = Millis::hours(24);
 
 #[tokio::test]
 async fn a_request_comes_at_its_time_and_once() {
-    let house = House::with_schedules(&weekly("")).await;
+    let house = with_schedules(&weekly("")).await;
     look(&house).await;
     look_after(&house, Millis::hours(21)).await;
     assert!(requests(&house).await.is_empty(), "one hour too early");
@@ -94,7 +116,7 @@ async fn what_was_missed_is_made_good_as_the_schedule_says() {
             vec!["2026-11-29T08:00:00.000Z", "2026-11-30T08:00:00.000Z"],
         ),
     ] {
-        let house = House::with_schedules(&weekly(&format!("{more}\noverlap = \"queue\""))).await;
+        let house = with_schedules(&weekly(&format!("{more}\noverlap = \"queue\""))).await;
         look(&house).await;
         look_after(&house, Millis(10 * DAY.0)).await;
         let keys: Vec<String> = requests(&house)
@@ -118,7 +140,7 @@ async fn a_time_that_overlaps_is_skipped_queued_or_replaces_what_waits() {
         ("queue", ["queued", "queued"]),
         ("replace_waiting", ["cancelled", "queued"]),
     ] {
-        let house = House::with_schedules(&weekly(&format!("overlap = \"{overlap}\""))).await;
+        let house = with_schedules(&weekly(&format!("overlap = \"{overlap}\""))).await;
         look(&house).await;
         look_after(&house, DAY).await;
         look_after(&house, DAY).await;
@@ -143,7 +165,7 @@ async fn a_time_that_overlaps_is_skipped_queued_or_replaces_what_waits() {
 
 #[tokio::test]
 async fn a_request_that_is_refused_is_kept_with_its_reason_and_its_owner_is_told() {
-    let house = House::with_schedules(&weekly("").replace("acme/api", "other/api")).await;
+    let house = with_schedules(&weekly("").replace("acme/api", "other/api")).await;
     look(&house).await;
     look_after(&house, DAY).await;
     look(&house).await;
@@ -160,7 +182,7 @@ async fn a_request_that_is_refused_is_kept_with_its_reason_and_its_owner_is_told
 #[tokio::test]
 async fn a_time_waits_while_the_provider_cannot_be_asked() {
     let rules = "[[repository]]\nmatch = \"acme/*\"\nteam = \"platform\"\n";
-    let house = House::with_rules_and_schedules(rules, &weekly("")).await;
+    let house = with_rules_and_schedules(rules, &weekly("")).await;
     look(&house).await;
     look_after(&house, DAY).await;
     assert_eq!(
@@ -172,7 +194,7 @@ async fn a_time_waits_while_the_provider_cannot_be_asked() {
 
 #[tokio::test]
 async fn pausing_holds_it_and_resuming_makes_nothing_good() {
-    let house = House::with_schedules(&weekly("")).await;
+    let house = with_schedules(&weekly("")).await;
     look(&house).await;
     let paused = house.post("/v1/schedules/weekly/pause", &by("ana", "release freeze")).await.ok();
     assert_eq!((&paused["paused"]["by"], &paused["next"]), (&json!("ana"), &Value::Null));
@@ -190,7 +212,7 @@ async fn pausing_holds_it_and_resuming_makes_nothing_good() {
 
 #[tokio::test]
 async fn a_person_runs_it_now_and_asks_for_it() {
-    let house = House::with_schedules(&weekly("")).await;
+    let house = with_schedules(&weekly("")).await;
     let answer = house.post("/v1/schedules/weekly/run", &by("ben", "hot fix")).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     let requests = requests(&house).await;
@@ -205,7 +227,7 @@ async fn a_person_runs_it_now_and_asks_for_it() {
 
 #[tokio::test]
 async fn the_next_times_are_told_and_what_is_unknown_is_refused() {
-    let house = House::with_schedules(&weekly("jitter_seconds = 600")).await;
+    let house = with_schedules(&weekly("jitter_seconds = 600")).await;
     let next = house.get("/v1/schedules/weekly/next?count=3").await.ok();
     let times = next["times"].as_array().unwrap();
     assert_eq!((times.len(), &times[0]["local"]), (3, &json!("2026-11-21 09:00 +01:00")));
@@ -226,7 +248,7 @@ async fn the_next_times_are_told_and_what_is_unknown_is_refused() {
 
 #[tokio::test]
 async fn whoever_does_not_keep_house_hands_nothing_in() {
-    let house = House::with_schedules(&weekly("")).await;
+    let house = with_schedules(&weekly("")).await;
     look(&house).await;
     house.context.life.let_go(&sluicegate::job::role::LeaseName::upkeep());
     look_after(&house, DAY).await;
