@@ -23,6 +23,8 @@ mod points;
 #[cfg(test)]
 mod redis_faults;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod soak;

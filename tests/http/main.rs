@@ -27,3 +27,4 @@ mod roles;
 mod tls;
 #[cfg(test)]
 mod tokens;
+mod schedules;
