@@ -33,6 +33,8 @@ mod waves;
 #[cfg(all(test, feature = "failpoints"))]
 mod week;
 #[cfg(test)]
+mod widening;
+#[cfg(test)]
 mod workers;
 #[cfg(test)]
 mod world;
