@@ -27,6 +27,8 @@ mod oracle;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod repositories;
 #[cfg(test)]
 mod waves;

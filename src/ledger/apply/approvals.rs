@@ -39,12 +39,12 @@ fn take_word(set: &mut WorkingSet, word: &Word) -> Result<(), String> {
             short(&row.plan_digest)
         ));
     }
-    if row.requester.eq_ignore_ascii_case(&word.by.actor) {
+    if shared.was_asked_by(&word.by.actor) {
         let what = match word.about {
             About::Job(job) => format!("job {job}"),
             About::Request | About::Wave(_) => format!("request {}", row.id),
         };
-        let who = &row.requester;
+        let who = &word.by.actor;
         return Err(format!(
             "{what}: {who} asked for this and cannot let it pass as well: somebody else must"
         ));
