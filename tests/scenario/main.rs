@@ -32,7 +32,8 @@ mod policies;
 mod repositories;
 #[cfg(test)]
 mod waves;
-#[cfg(all(test, feature = "failpoints"))]
+#[cfg(feature = "failpoints")]
+#[cfg(test)]
 mod week;
 #[cfg(test)]
 mod widening;
