@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod judge;
 #[cfg(test)]
 mod killed;
