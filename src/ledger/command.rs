@@ -1,5 +1,7 @@
 //! Everything that can be written. A command is applied whole or not at all; several share one transaction.
 
+use std::sync::Arc;
+
 use crate::{
     budget::{Amount, Closure, Key, Refusal, Source},
     job::{
@@ -11,7 +13,12 @@ use crate::{
         routing::Failure,
         time::Timestamp,
     },
-    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
+    ledger::{
+        eraser::Eraser,
+        rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
+        signing::{Checkpoint, Signer},
+        table::Table,
+    },
     policy::freeze::Exemption,
 };
 
@@ -119,6 +126,16 @@ pub enum FreezeChange {
     Add { name: String, body_json: String },
     Lift { name: String },
     Exempt(Exemption),
+}
+
+/// A document that was moved to a file.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// `prompt/JOB` or `evidence/ID`.
+    pub id: String,
+    /// SHA-256 of the file.
+    pub digest: String,
 }
 
 #[derive(Clone, Debug)]
@@ -238,6 +255,30 @@ pub enum Command {
         change: FreezeChange,
         by: By,
     },
+    /// Signs the history as it ends.
+    Checkpoint {
+        signer: Arc<Signer>,
+        by: By,
+    },
+    /// Takes a person's name out of rows of one table, by their keys.
+    Redact {
+        table: &'static Table,
+        keys: Vec<String>,
+        eraser: Arc<Eraser>,
+        by: By,
+    },
+    /// Everything was redacted that a person asked for.
+    RedactionEnded {
+        reference: String,
+        rows: u64,
+        by: By,
+    },
+    /// Takes documents out of the ledger that were moved to files.
+    Archive {
+        documents: Vec<Moved>,
+        place: String,
+        by: By,
+    },
     /// Give back what has expired.
     RollOver,
     Register {
@@ -309,6 +350,10 @@ pub enum Reply {
     Registered {
         token: i64,
     },
+    Redacted {
+        rows: u64,
+    },
+    Checkpoint(Box<Checkpoint>),
     Replayed {
         job: JobId,
         already: bool,

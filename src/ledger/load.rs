@@ -18,6 +18,7 @@ use crate::{
         apply::{breakers, model_dedup},
         command::{About, Command, Fence, FreezeChange, Seen, Warrant},
         db::{Bind, Tx},
+        load_audit,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
             PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow,
@@ -40,6 +41,10 @@ const ROLL_OVER_MAX: i64 = 5_000;
 impl RequestCache {
     pub fn get(&self, id: RequestId) -> Option<Arc<Shared>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+    /// For requests that have lost a name.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
     pub fn put(&self, id: RequestId, shared: Arc<Shared>) {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +160,11 @@ impl Needs {
             | Command::Stop { .. }
             | Command::Expire { .. }
             | Command::Claim { .. } => self.add_of_workers(command),
-            Command::Evidence { .. } => {}
+            Command::Evidence { .. }
+            | Command::Checkpoint { .. }
+            | Command::Redact { .. }
+            | Command::RedactionEnded { .. }
+            | Command::Archive { .. } => {}
             Command::Notice { dedup, job, .. } => {
                 self.jobs.extend(job);
                 self.dedups.insert(dedup.clone());
@@ -284,6 +293,7 @@ pub async fn load(
     cache: &RequestCache,
     commands: &[Command],
 ) -> Result<(), LedgerError> {
+    load_audit::load(tx, set, commands).await?;
     let mut needs = Needs::of(commands);
     load_waves(tx, set, &mut needs).await?;
     load_jobs(tx, set, cache, &needs).await?;

@@ -2,10 +2,12 @@
 //! arrive together share one transaction; each appends to a hash-chained history.
 
 mod apply;
+pub mod audit;
 mod batch;
 pub mod chain;
 pub mod command;
 mod db;
+pub mod eraser;
 pub mod facts;
 #[cfg(feature = "failpoints")]
 mod fault;
@@ -13,15 +15,18 @@ pub mod freezes;
 mod handle;
 pub mod invariants;
 mod load;
+mod load_audit;
 mod open;
 pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;
+pub mod signing;
 mod spans;
 mod standing;
 mod standing_rows;
 pub mod table;
+pub mod verify;
 pub mod waves;
 mod working_set;
 mod writer;

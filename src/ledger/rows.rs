@@ -49,6 +49,28 @@ pub struct EntryRow {
     pub body_json: String,
     pub prev: String,
     pub hash: String,
+    /// With which the hash covers actor and body. None: of the first format, or redacted.
+    #[serde(default)]
+    pub salt: Option<String>,
+    /// Of a redacted entry of the second format: what the hash covers in place of actor and body.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// Position of the entry that tells of its redaction.
+    #[serde(default)]
+    pub redacted: Option<i64>,
+}
+
+/// A prompt or a piece of evidence that was moved to a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveRow {
+    /// `prompt/JOB` or `evidence/ID`.
+    pub id: String,
+    pub job_id: JobId,
+    /// SHA-256 of the file's content.
+    pub digest: String,
+    pub bytes: u64,
+    pub place: String,
+    pub at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,13 +17,14 @@ use crate::{
         time::Timestamp,
     },
     ledger::{
-        chain,
+        chain::{self, Salts},
         command::Fence,
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
+            ApprovalRow, ArchiveRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
             HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
             WavesRow, WorkerRow,
         },
+        table::Table,
     },
 };
 
@@ -133,6 +134,29 @@ pub struct WorkingSet {
     pub drawn: Vec<u128>,
     /// Writes refused because their token was an old one.
     pub fenced: u64,
+    pub salts: Salts,
+    pub bulk: Bulk,
+}
+
+/// What is changed in bulk, beside the rows that are kept here: no row is good for the next batch after it.
+#[derive(Debug, Default)]
+pub struct Bulk {
+    /// Rows that may hold a name, and entries that may.
+    pub found: Vec<serde_json::Map<String, Value>>,
+    pub found_entries: Vec<EntryRow>,
+    /// Their table, their keys as they were, and what they are now.
+    pub erased: Vec<(&'static Table, String, serde_json::Map<String, Value>)>,
+    pub erased_entries: Vec<EntryRow>,
+    /// By `prompt/JOB` and `evidence/ID`: the job and the text.
+    pub documents: HashMap<String, (JobRow, String)>,
+    pub archived: BTreeSet<String>,
+    pub new_archive: Vec<ArchiveRow>,
+}
+
+impl Bulk {
+    pub fn is_empty(&self) -> bool {
+        self.erased.is_empty() && self.erased_entries.is_empty() && self.new_archive.is_empty()
+    }
 }
 
 /// What an entry is about.
@@ -144,7 +168,7 @@ pub struct About {
 }
 
 impl WorkingSet {
-    pub fn new(now: Timestamp, rules: Arc<Rules>, head: HeadRow) -> Self {
+    pub fn new(now: Timestamp, rules: Arc<Rules>, head: HeadRow, salts: Salts) -> Self {
         Self {
             // History never goes back in time, even if the clock does.
             now: now.max(head.at),
@@ -181,6 +205,8 @@ impl WorkingSet {
             last_token: 0,
             drawn: Vec::new(),
             fenced: 0,
+            salts,
+            bulk: Bulk::default(),
         }
     }
 
@@ -221,6 +247,7 @@ impl WorkingSet {
             prompts: HashMap::new(),
             entries: Vec::new(),
             fenced: 0,
+            bulk: Bulk::default(),
             ..self
         })
     }
@@ -259,8 +286,11 @@ impl WorkingSet {
             body_json: body.to_string(),
             prev: self.head.hash.clone(),
             hash: String::new(),
+            salt: Some(self.salts.salt(seq, &self.head.hash)),
+            digest: None,
+            redacted: None,
         };
-        entry.hash = chain::hash(&entry);
+        entry.hash = chain::hash(&entry).unwrap_or_default();
         self.head = HeadRow { id: 1, seq, hash: entry.hash.clone(), at: self.now, writes: self.head.writes };
         self.entries.push(entry);
     }

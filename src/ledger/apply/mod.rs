@@ -4,6 +4,7 @@
 mod admission;
 mod approvals;
 mod attempt;
+mod audit;
 pub mod breakers;
 mod freezes;
 mod holds;
@@ -69,6 +70,10 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Discard { job, by } => operator::discard(set, *job, by),
         Command::Budget { key, change, by } => operator::budget(set, key, change, by),
         Command::Freeze { change, by } => freezes::freeze(set, change, by),
+        Command::Checkpoint { signer, by } => audit::checkpoint(set, signer, by),
+        Command::Redact { table, eraser, by, .. } => audit::redact(set, table, eraser, by),
+        Command::RedactionEnded { reference, rows, by } => audit::redaction_ended(set, reference, *rows, by),
+        Command::Archive { documents, place, by } => audit::archive(set, documents, place, by),
         Command::RollOver => holds::roll_over(set),
         Command::Register { worker, name, roles, lease_until } => {
             workers::register(set, *worker, (name, roles), *lease_until)
