@@ -2,6 +2,7 @@
 //! It must decide nothing itself. The routes are described in `docs/api.md`.
 
 mod access;
+mod audit;
 mod breakers;
 mod budgets;
 mod dead;
@@ -50,6 +51,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(freezes::routes())
         .merge(identities::routes())
         .merge(reports::routes())
+        .merge(audit::routes())
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())

@@ -1,6 +1,7 @@
 //! The way of a job, one file per step, over the ports of ledger, gate, agent and notify.
 
 pub mod admit;
+pub mod audit;
 pub mod breakers;
 pub mod browse;
 pub mod catch_up;
