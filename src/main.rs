@@ -28,7 +28,7 @@ async fn here(cli: &Cli) -> Option<anyhow::Result<u8>> {
         Command::Config(ConfigCommand::Check(args)) => boot::config_check(args).await,
         Command::Template(TemplateCommand::Check(args)) => boot::template_check::run(args).await,
         Command::Bench(args) => boot::bench(args).await,
-        Command::Audit(command) => boot::audit_verify_offline(command.offline()?).await,
+        Command::Audit(command) => boot::audit::run(command.local()?).await,
         _ => return None,
     })
 }

@@ -116,7 +116,8 @@ pub fn audit(loaded: &Loaded, env: &Env) -> Result<Audit, ConfigError> {
     let signer = settings.key.as_ref().map(|reference| {
         let hint = "make one with `sluice audit key new --out FILE`";
         let key = Signer::parse(secret(reference, env, loaded)?.expose_secret());
-        key.map(Arc::new).map_err(|_| refused("this is no signing key".to_owned(), reference.to_string(), hint))
+        key.map(Arc::new)
+            .map_err(|_| refused("this is no signing key".to_owned(), reference.to_string(), hint))
     });
     let signer = signer.transpose()?;
     if let Some(bad) = settings.trusted_keys.iter().find(|key| !is_public_key(key)) {
@@ -124,7 +125,8 @@ pub fn audit(loaded: &Loaded, env: &Env) -> Result<Audit, ConfigError> {
         return Err(refused(format!("`{bad}` is no public key"), "[audit] trusted_keys".to_owned(), hint));
     }
     let own = signer.iter().map(|signer| signer.public_key().to_owned());
-    let trust = Trust { keys: own.chain(settings.trusted_keys.iter().cloned()).collect(), ..Trust::default() };
+    let trust =
+        Trust { keys: own.chain(settings.trusted_keys.iter().cloned()).collect(), ..Trust::default() };
     Ok(Audit {
         signer,
         every_entries: settings.checkpoint_entries,

@@ -38,7 +38,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::{
-    audit::AuditVerifyArgs,
+    audit::{AuditVerifyArgs, KeyNewArgs, Local as AuditLocal},
     exit::{CliError, Exit},
     local::{
         BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs, WorkArgs,
@@ -159,7 +159,7 @@ pub enum Command {
     Release(act::ActArgs),
     /// Throw a quarantined result away
     DiscardResult(act::ActArgs),
-    /// The history: verify
+    /// The history: show, verify, export, checkpoint, key, archive, redact
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Check configuration, ledger, gate, token and clock
@@ -199,7 +199,7 @@ impl Cli {
             Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
             Command::Template(template::TemplateCommand::Check(args)) => args.shared = shared,
             Command::Bench(args) => args.shared = shared,
-            Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
+            Command::Audit(command) => command.hand_down(shared),
             _ => {}
         }
     }
@@ -258,7 +258,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
         Command::Release(args) => act::run(Act::Release, args, session).await,
         Command::DiscardResult(args) => act::run(Act::DiscardResult, args, session).await,
-        Command::Audit(audit::AuditCommand::Verify(_)) => audit::verify(session).await,
+        Command::Audit(command) => audit::run(command, session).await,
         Command::Workers(args) => workers::run(args, session).await,
         Command::Serve(_)
         | Command::Work(_)

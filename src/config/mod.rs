@@ -5,6 +5,7 @@
 //! Relative paths: templates and `file:` secrets start at the folder of the configuration file, the ledger and the
 //! token file at the working directory.
 
+pub mod audit;
 mod budgets;
 pub mod check;
 pub mod freezes;

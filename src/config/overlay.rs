@@ -15,9 +15,9 @@ use crate::{
 };
 
 const PREFIX: &str = "SLUICE_";
-const SECTIONS: [&str; 11] = [
-    "ledger", "gate", "streams", "http", "github", "policy", "tracking", "recovery", "notices", "worker",
-    "log",
+const SECTIONS: [&str; 12] = [
+    "ledger", "gate", "streams", "http", "github", "policy", "tracking", "recovery", "notices", "audit",
+    "worker", "log",
 ];
 
 /// `written` is what `text` says.

@@ -80,7 +80,10 @@ fn moment(name: &str, text: Option<&String>) -> Result<Option<Timestamp>, Fault>
     text.map(read).transpose()
 }
 
-async fn export(State(context): State<Arc<Context>>, Filter(asked): Filter<Asked>) -> Result<Response, Fault> {
+async fn export(
+    State(context): State<Arc<Context>>,
+    Filter(asked): Filter<Asked>,
+) -> Result<Response, Fault> {
     let request = match &asked.request {
         Some(id) => Some(context.find_request(id).await.map_err(Fault::request)?),
         None => None,
@@ -155,7 +158,10 @@ struct Named {
 
 async fn redact(State(context): State<Arc<Context>>, Body(named): Body<Named>) -> Answer {
     let by = by(named.actor, named.reason, Reason::Needed)?;
-    let redaction = context.redact(&named.person, by).await.map_err(|error| match error {
+    // Once begun it comes to its end, also if nobody waits for the answer any more.
+    let work = tokio::spawn(async move { context.redact(&named.person, by).await });
+    let done = work.await.map_err(|error| Fault::new(Code::Internal, error.to_string()))?;
+    let redaction = done.map_err(|error| match error {
         RedactError::Name => {
             let hint = "write the login or the name as the records have it";
             Fault::invalid(vec![wrong("person", RedactError::Name.to_string(), hint)])

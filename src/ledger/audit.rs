@@ -22,6 +22,8 @@ use crate::{
     },
 };
 
+/// The kind of an entry that tells that a redaction is complete.
+pub const REDACTION_ENDED: &str = crate::ledger::apply::REDACTION_ENDED;
 const PAGE: i64 = 5_000;
 /// Nothing follows for these jobs, nor for the requests that they are of.
 const OVER: &str = "t.state IN ('succeeded', 'rejected', 'dead', 'cancelled') AND t.updated_at < $2 \
@@ -87,12 +89,21 @@ impl Ledger {
     }
 
     /// Entries of a span after a position, in order.
-    pub async fn entries_in(&self, span: &Span, after: i64, limit: i64) -> Result<Vec<EntryRow>, LedgerError> {
-        let (since, until) = (span.since.unwrap_or(Timestamp(i64::MIN)), span.until.unwrap_or(Timestamp(i64::MAX)));
+    pub async fn entries_in(
+        &self,
+        span: &Span,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<EntryRow>, LedgerError> {
+        let (since, until) =
+            (span.since.unwrap_or(Timestamp(i64::MIN)), span.until.unwrap_or(Timestamp(i64::MAX)));
         let times = "t.seq > $1 AND t.at >= $2 AND t.at < $3";
         let binds = [Bind::Int(after), Bind::Int(since.0), Bind::Int(until.0), Bind::Int(limit)];
         let Some(request) = span.request.map(|id| id.to_string()) else {
-            return self.db.rows(&table::ENTRIES, &format!("WHERE {times} ORDER BY t.seq LIMIT $4"), &binds).await;
+            return self
+                .db
+                .rows(&table::ENTRIES, &format!("WHERE {times} ORDER BY t.seq LIMIT $4"), &binds)
+                .await;
         };
         let tail = format!(
             "WHERE {times} AND ((t.request_id = $5 AND t.job_id IS NULL) \
@@ -109,7 +120,8 @@ impl Ledger {
         after: &str,
         limit: i64,
     ) -> Result<Vec<AttemptRow>, LedgerError> {
-        let (since, until) = (span.since.unwrap_or(Timestamp(i64::MIN)), span.until.unwrap_or(Timestamp(i64::MAX)));
+        let (since, until) =
+            (span.since.unwrap_or(Timestamp(i64::MIN)), span.until.unwrap_or(Timestamp(i64::MAX)));
         let request = span.request.map(|id| id.to_string());
         let tail = "WHERE t.id > $1 AND t.intent_at >= $2 AND t.intent_at < $3 AND (CAST($4 AS TEXT) IS NULL \
             OR t.job_id IN (SELECT id FROM jobs WHERE request_id = $4)) ORDER BY t.id LIMIT $5";
@@ -156,10 +168,12 @@ impl Ledger {
         let of_jobs = "WHERE t.job_id IN {list}";
         let prompts: Vec<PromptRow> = self.db.rows(&table::PROMPTS, of_jobs, &[Bind::Text(&ids)]).await?;
         let evidence: Vec<EvidenceRow> = self.db.rows(&table::EVIDENCE, of_jobs, &[Bind::Text(&ids)]).await?;
-        let prompts =
-            prompts.into_iter().map(|row| Document::new(format!("{PROMPT}{}", row.job_id), row.job_id, row.prompt));
-        let evidence =
-            evidence.into_iter().map(|row| Document::new(format!("{EVIDENCE}{}", row.id), row.job_id, row.body_json));
+        let prompts = prompts
+            .into_iter()
+            .map(|row| Document::new(format!("{PROMPT}{}", row.job_id), row.job_id, row.prompt));
+        let evidence = evidence
+            .into_iter()
+            .map(|row| Document::new(format!("{EVIDENCE}{}", row.id), row.job_id, row.body_json));
         let full = i64::try_from(jobs.len()).is_ok_and(|found| found >= limit);
         let next = jobs.last().filter(|_| full).map(|job| job.position);
         Ok((prompts.chain(evidence).collect(), next))
@@ -179,7 +193,10 @@ impl Ledger {
 
     /// Jobs that have not ended and that, or whose requests, hold a name; 5 at most.
     pub async fn at_work_with(&self, eraser: &Eraser) -> Result<Vec<JobRow>, LedgerError> {
-        let (job, request) = (as_text(self.db.dialect(), &table::JOBS, "t"), as_text(self.db.dialect(), &table::REQUESTS, "r"));
+        let (job, request) = (
+            as_text(self.db.dialect(), &table::JOBS, "t"),
+            as_text(self.db.dialect(), &table::REQUESTS, "r"),
+        );
         let tail = format!(
             "JOIN requests r ON r.id = t.request_id WHERE t.state NOT IN ('succeeded', 'rejected', 'dead', 'cancelled') \
              AND (LOWER({job}) LIKE $1 ESCAPE '!' OR LOWER({request}) LIKE $1 ESCAPE '!') ORDER BY t.position"
@@ -188,7 +205,8 @@ impl Ledger {
         let rows: Vec<JobRow> = self.db.rows(&table::JOBS, &tail, &[Bind::Text(&pattern)]).await?;
         let mut named = Vec::new();
         for row in rows {
-            let request = self.request(row.request_id).await?.map(|shared| serde_json::to_string(&shared.row));
+            let request =
+                self.request(row.request_id).await?.map(|shared| serde_json::to_string(&shared.row));
             let texts = [serde_json::to_string(&row), request.unwrap_or_else(|| Ok(String::new()))];
             if texts.into_iter().flatten().any(|text| eraser.text(&text).is_some()) {
                 named.push(row);

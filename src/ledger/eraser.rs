@@ -5,15 +5,54 @@ use serde_json::{Map, Value};
 /// Fields of bodies that name something else than people, and that this program reads: a person who is called like a state or a
 /// repository must not change what happened.
 const KEPT: &[&str] = &[
-    "to", "from", "kind", "state", "event", "class", "template", "repository", "model", "identity", "freeze",
-    "entries", "documents",
+    "to",
+    "from",
+    "kind",
+    "state",
+    "event",
+    "class",
+    "template",
+    "repository",
+    "model",
+    "identity",
+    "freeze",
+    "entries",
+    "documents",
+    "hash",
+    "key",
+    "public_key",
+    "signature",
 ];
 /// Columns that hold the same, or that others refer to.
 const KEPT_COLUMNS: &[&str] = &[
-    "job_id", "request_id", "attempt_id", "worker_id", "state", "phase", "kind", "release",
-    "repository", "template", "template_digest", "identity", "model", "model_used", "team", "hash", "prev",
-    "salt", "digest", "nonce", "body_digest", "plan_digest", "prompt_digest", "task_id", "canary_job",
-    "canary_attempt", "replay_of", "roles",
+    "job_id",
+    "request_id",
+    "attempt_id",
+    "worker_id",
+    "state",
+    "phase",
+    "kind",
+    "release",
+    "repository",
+    "template",
+    "template_digest",
+    "identity",
+    "model",
+    "model_used",
+    "team",
+    "hash",
+    "prev",
+    "salt",
+    "digest",
+    "nonce",
+    "body_digest",
+    "plan_digest",
+    "prompt_digest",
+    "task_id",
+    "canary_job",
+    "canary_attempt",
+    "replay_of",
+    "roles",
 ];
 /// The fewest and most characters of a name.
 const NAME: std::ops::RangeInclusive<usize> = 2..=100;
@@ -31,7 +70,8 @@ impl Eraser {
     pub fn new(name: &str, reference: &str) -> Option<Self> {
         let name: Vec<char> = name.trim().chars().map(lower).collect();
         let fit = |c: &char| !c.is_control() && !matches!(c, '"' | '\\');
-        let good = NAME.contains(&name.len()) && name.iter().all(fit) && name.iter().any(|c| c.is_alphanumeric());
+        let good =
+            NAME.contains(&name.len()) && name.iter().all(fit) && name.iter().any(|c| c.is_alphanumeric());
         good.then(|| Self { name, reference: reference.to_owned() })
     }
 
@@ -70,7 +110,9 @@ impl Eraser {
 
     fn stands_at(&self, text: &[char], at: usize) -> bool {
         let end = at.saturating_add(self.name.len());
-        let here = text.get(at..end).is_some_and(|here| here.iter().map(|c| lower(*c)).eq(self.name.iter().copied()));
+        let here = text
+            .get(at..end)
+            .is_some_and(|here| here.iter().map(|c| lower(*c)).eq(self.name.iter().copied()));
         let before = at.checked_sub(1).and_then(|before| text.get(before));
         here && !before.is_some_and(|c| is_of_word(*c)) && !text.get(end).is_some_and(|c| is_of_word(*c))
     }

@@ -1,20 +1,43 @@
 //! Rows that are changed in bulk: what a redaction or an archiving needs is read, and what it leaves is written, in the writer's
 //! transaction.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde_json::{Map, Value};
 
 use crate::ledger::{
     Dialect, LedgerError,
     command::{Command, Moved},
     db::{Bind, Tx},
-    rows::{ArchiveRow, EvidenceRow, JobRow, PromptRow},
+    rows::{ArchiveRow, EntryRow, EvidenceRow, JobRow, PromptRow},
     table::{self, Table},
-    working_set::{Bulk, WorkingSet},
+    working_set::WorkingSet,
 };
 
 /// How the id of a moved prompt begins, and that of evidence.
 pub const PROMPT: &str = "prompt/";
 pub const EVIDENCE: &str = "evidence/";
+
+/// What is changed in bulk, beside the rows that are kept here: no row is good for the next batch after it.
+#[derive(Debug, Default)]
+pub struct Bulk {
+    /// Rows that may hold a name, and entries that may.
+    pub found: Vec<Map<String, Value>>,
+    pub found_entries: Vec<EntryRow>,
+    /// Their table, their keys as they were, and what they are now.
+    pub erased: Vec<(&'static Table, String, Map<String, Value>)>,
+    pub erased_entries: Vec<EntryRow>,
+    /// By `prompt/JOB` and `evidence/ID`: the job and the text.
+    pub documents: HashMap<String, (JobRow, String)>,
+    pub archived: BTreeSet<String>,
+    pub new_archive: Vec<ArchiveRow>,
+}
+
+impl Bulk {
+    pub fn is_empty(&self) -> bool {
+        self.erased.is_empty() && self.erased_entries.is_empty() && self.new_archive.is_empty()
+    }
+}
 
 pub async fn load(tx: &mut Tx, set: &mut WorkingSet, commands: &[Command]) -> Result<(), LedgerError> {
     for command in commands {
@@ -56,7 +79,8 @@ async fn load_documents(tx: &mut Tx, bulk: &mut Bulk, documents: &[Moved]) -> Re
     let prompts: Vec<PromptRow> = tx.rows_in(&table::PROMPTS, "job_id", &of(PROMPT), "").await?;
     let evidence: Vec<EvidenceRow> = tx.rows_in(&table::EVIDENCE, "id", &of(EVIDENCE), "").await?;
     let prompts = prompts.into_iter().map(|row| (format!("{PROMPT}{}", row.job_id), row.job_id, row.prompt));
-    let evidence = evidence.into_iter().map(|row| (format!("{EVIDENCE}{}", row.id), row.job_id, row.body_json));
+    let evidence =
+        evidence.into_iter().map(|row| (format!("{EVIDENCE}{}", row.id), row.job_id, row.body_json));
     let found: Vec<_> = prompts.chain(evidence).collect();
     let ids: Vec<String> = found.iter().map(|(_, job, _)| job.to_string()).collect();
     let jobs: Vec<JobRow> = tx.rows_in(&table::JOBS, "id", &ids, "").await?;

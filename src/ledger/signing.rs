@@ -86,7 +86,9 @@ pub fn key_id(public: &str) -> String {
 
 /// True if the message was signed by the owner of the public key.
 pub fn is_signed(public: &str, message: &[u8], signature: &str) -> bool {
-    let (Ok(public), Ok(signature)) = (STANDARD.decode(public), STANDARD.decode(signature)) else { return false };
+    let (Ok(public), Ok(signature)) = (STANDARD.decode(public), STANDARD.decode(signature)) else {
+        return false;
+    };
     UnparsedPublicKey::new(&ED25519, public).verify(message, &signature).is_ok()
 }
 

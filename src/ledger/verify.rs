@@ -25,8 +25,8 @@ impl Trust {
     /// Adds the checkpoints of a file of them, one in a line; Err: what is wrong with it.
     pub fn add_file(&mut self, text: &str) -> Result<(), String> {
         for (line, number) in text.lines().zip(1_u64..).filter(|(line, _)| !line.trim().is_empty()) {
-            let point: Checkpoint =
-                serde_json::from_str(line).map_err(|error| format!("line {number}: no checkpoint: {error}"))?;
+            let point: Checkpoint = serde_json::from_str(line)
+                .map_err(|error| format!("line {number}: no checkpoint: {error}"))?;
             self.check(&point).map_err(|why| format!("line {number}: {why}"))?;
             self.checkpoints.insert(point.seq, point);
         }
@@ -35,12 +35,18 @@ impl Trust {
 
     fn check(&self, point: &Checkpoint) -> Result<(), String> {
         if !point.is_signed() {
-            return Err(format!("the checkpoint of entry {} is not signed by the key that it names", point.seq));
+            return Err(format!(
+                "the checkpoint of entry {} is not signed by the key that it names",
+                point.seq
+            ));
         }
         if self.keys.is_empty() || self.keys.contains(&point.public_key) {
             return Ok(());
         }
-        Err(format!("the checkpoint of entry {} is signed with the key {}, which is not trusted", point.seq, point.key))
+        Err(format!(
+            "the checkpoint of entry {} is signed with the key {}, which is not trusted",
+            point.seq, point.key
+        ))
     }
 }
 
@@ -59,14 +65,22 @@ pub struct Verified {
     pub hash: String,
     pub broken: Option<String>,
     /// Entries that personal data has left.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_none")]
     pub redacted: u64,
     /// Checkpoints in the history.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_none")]
     pub checkpoints: u64,
+    /// Redacted entries whose redaction is told of only outside of the part that was checked.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub untold: u64,
     /// The ids of the keys that signed them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub keys: BTreeSet<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "called by serde")]
+const fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The bodies that are read: what was redacted as `[position, content]`.
@@ -90,6 +104,8 @@ pub struct Checker<'a> {
     entries: i64,
     /// Only some entries are there: they are checked each for itself, and against neighbours.
     gaps: bool,
+    /// The history goes on after what is there.
+    part: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -109,12 +125,19 @@ impl<'a> Checker<'a> {
             keys: BTreeSet::new(),
             entries: 0,
             gaps: false,
+            part: false,
         }
     }
 
     #[must_use]
     pub fn with_gaps(mut self) -> Self {
         self.gaps = true;
+        self
+    }
+
+    #[must_use]
+    pub fn of_a_part(mut self) -> Self {
+        self.part = true;
         self
     }
 
@@ -181,21 +204,24 @@ impl<'a> Checker<'a> {
             broken,
             redacted: self.redacted.len() as u64,
             checkpoints: self.checkpoints,
+            untold: 0,
             keys: self.keys.clone(),
         }
     }
 
     /// After the last entry: every redaction must be told of, and no checkpoint be of a later one.
     pub fn end(&self) -> Verified {
-        let untold = self.redacted.iter().find(|(seq, content)| {
-            // Of some entries the one that tells may be among those that are not there.
-            self.told.get(seq).map_or(!self.gaps, |told| told != *content)
+        let told = |seq: &i64, content: &String| self.told.get(seq).map(|told| told == content);
+        let wrong = self.redacted.iter().find(|(seq, content)| {
+            // Of a part, what tells of it may come later: also for the second time.
+            told(seq, content) != Some(true) && !self.part
         });
-        let broken = untold.map(|(seq, _)| {
+        let untold = self.redacted.iter().filter(|(seq, content)| told(seq, content) != Some(true)).count();
+        let broken = wrong.map(|(seq, _)| {
             format!("entry {seq} was redacted, and no entry of the history tells of what it is now")
         });
         let cut = || {
-            let (seq, point) = self.trust.checkpoints.iter().next_back().filter(|_| !self.gaps)?;
+            let (seq, point) = self.trust.checkpoints.iter().next_back().filter(|_| !self.part)?;
             (*seq > self.seq).then(|| {
                 format!(
                     "the history ends at entry {}, and a checkpoint of {} tells of entry {seq}: its end was cut off",
@@ -203,11 +229,110 @@ impl<'a> Checker<'a> {
                 )
             })
         };
-        self.verified(broken.or_else(cut))
+        Verified { untold: untold as u64, ..self.verified(broken.or_else(cut)) }
     }
 
     /// The last entry and its hash.
     pub fn position(&self) -> (i64, &str) {
         (self.seq, &self.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        job::time::Timestamp,
+        ledger::chain::{GENESIS, Salts, commitment, content},
+    };
+
+    /// A history of entries by ana: of the first format up to a position, salted after it.
+    fn history(length: i64, first_format: i64) -> Vec<EntryRow> {
+        let salts = Salts::new([7; 32]);
+        let mut entries: Vec<EntryRow> = Vec::new();
+        for seq in 1..=length {
+            let prev = entries.last().map_or_else(|| GENESIS.to_owned(), |entry| entry.hash.clone());
+            let salt = (seq > first_format).then(|| salts.salt(seq, &prev));
+            entries.push(entry(seq, prev, "{}".to_owned(), salt));
+        }
+        entries
+    }
+
+    fn entry(seq: i64, prev: String, body_json: String, salt: Option<String>) -> EntryRow {
+        let kind = if body_json == "{}" { "job.cancelled" } else { REDACTED };
+        let mut entry = EntryRow {
+            seq,
+            at: Timestamp(seq),
+            kind: kind.to_owned(),
+            request_id: None,
+            job_id: None,
+            attempt_id: None,
+            actor: "ana".to_owned(),
+            body_json,
+            prev,
+            hash: String::new(),
+            salt,
+            digest: None,
+            redacted: None,
+        };
+        entry.hash = chain::hash(&entry).unwrap();
+        entry
+    }
+
+    /// Takes ana out of the entry at a place, and tells of it at the end.
+    fn redact(history: &mut Vec<EntryRow>, at: usize) {
+        let told_at = history.len() as i64 + 1;
+        let entry = &mut history[at];
+        entry.digest = entry.salt.take().map(|salt| commitment(&salt, &entry.actor, &entry.body_json));
+        entry.actor = "person-0".to_owned();
+        entry.redacted = Some(told_at);
+        let body = format!(r#"{{"entries":[[{},"{}"]]}}"#, entry.seq, content(entry));
+        let prev = history.last().unwrap().hash.clone();
+        history.push(self::entry(told_at, prev, body, Some("s".to_owned())));
+    }
+
+    fn verify(history: &[EntryRow]) -> Verified {
+        let trust = Trust::default();
+        let mut checker = Checker::new(&trust);
+        for entry in history {
+            if let Err(found) = checker.take(entry) {
+                return checker.verified(Some(found.problem));
+            }
+        }
+        checker.end()
+    }
+
+    #[test]
+    fn entries_of_both_formats_follow_each_other_and_can_be_redacted() {
+        let mut history = history(6, 3);
+        assert_eq!(verify(&history).broken, None);
+        redact(&mut history, 1);
+        redact(&mut history, 4);
+        let verified = verify(&history);
+        assert_eq!((verified.broken, verified.redacted, verified.entries), (None, 2, 8));
+        for at in [1, 4] {
+            let mut changed = history.clone();
+            changed[at].actor = "mallory".to_owned();
+            assert!(verify(&changed).broken.unwrap().contains("no entry of the history tells"), "{at}");
+            let mut changed = history.clone();
+            changed[at].at = Timestamp(99);
+            assert!(verify(&changed).broken.is_some(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_checked_for_itself() {
+        let history = history(6, 0);
+        let trust = Trust::default();
+        let mut part = Checker::after(&trust, 2, &history[1].hash).of_a_part();
+        assert!(history[2..5].iter().all(|entry| part.take(entry).is_ok()));
+        assert_eq!((part.end().broken, part.end().entries), (None, 3));
+        let mut gaps = Checker::after(&trust, 0, GENESIS).of_a_part().with_gaps();
+        assert!([0, 2, 3, 5].iter().all(|at| gaps.take(&history[*at]).is_ok()));
+        let mut strict = Checker::after(&trust, 0, GENESIS).of_a_part();
+        assert!(strict.take(&history[2]).unwrap_err().problem.contains("entry 1 is missing"));
+        let mut changed = history[4].clone();
+        changed.body_json = "[]".to_owned();
+        assert!(gaps.take(&changed).is_err());
     }
 }

@@ -19,12 +19,12 @@ use crate::{
     ledger::{
         chain::{self, Salts},
         command::Fence,
+        load_audit::Bulk,
         rows::{
-            ApprovalRow, ArchiveRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
             HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
             WavesRow, WorkerRow,
         },
-        table::Table,
     },
 };
 
@@ -136,27 +136,6 @@ pub struct WorkingSet {
     pub fenced: u64,
     pub salts: Salts,
     pub bulk: Bulk,
-}
-
-/// What is changed in bulk, beside the rows that are kept here: no row is good for the next batch after it.
-#[derive(Debug, Default)]
-pub struct Bulk {
-    /// Rows that may hold a name, and entries that may.
-    pub found: Vec<serde_json::Map<String, Value>>,
-    pub found_entries: Vec<EntryRow>,
-    /// Their table, their keys as they were, and what they are now.
-    pub erased: Vec<(&'static Table, String, serde_json::Map<String, Value>)>,
-    pub erased_entries: Vec<EntryRow>,
-    /// By `prompt/JOB` and `evidence/ID`: the job and the text.
-    pub documents: HashMap<String, (JobRow, String)>,
-    pub archived: BTreeSet<String>,
-    pub new_archive: Vec<ArchiveRow>,
-}
-
-impl Bulk {
-    pub fn is_empty(&self) -> bool {
-        self.erased.is_empty() && self.erased_entries.is_empty() && self.new_archive.is_empty()
-    }
 }
 
 /// What an entry is about.

@@ -154,9 +154,8 @@ impl Writer {
         let now = self.clock.now();
         let kept = self.kept.take().and_then(|kept| kept.again(now, &head));
         let after = head.seq;
-        let mut set = kept.unwrap_or_else(|| {
-            WorkingSet::new(now, Arc::clone(&self.rules), head, self.salts.clone())
-        });
+        let mut set =
+            kept.unwrap_or_else(|| WorkingSet::new(now, Arc::clone(&self.rules), head, self.salts.clone()));
         load::load(&mut tx, &mut set, &self.cache, commands).await?;
         set.drawn = (0..commands.len().saturating_mul(2)).map(|_| self.entropy.draw_wide()).collect();
         let replies: Vec<Reply> = commands.iter().map(|command| apply(&mut set, command)).collect();

@@ -26,7 +26,8 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{
-        audit::Audit, catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
+        audit::Audit, catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tokens::Tokens,
+        tracker::Tracker,
     },
     policy::{
         Catalog, IdentityRule, Models, RepositoryRules, approval::People, breaker, freeze::Freeze,

@@ -1,6 +1,7 @@
 //! The ledger's conformance suite: what every store must do, whatever it is.
 
 mod admission;
+mod audit;
 mod breakers;
 mod broken;
 mod budgets;

@@ -11,6 +11,8 @@ mod support;
 #[cfg(test)]
 mod aftermath;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod every_trouble;
 #[cfg(test)]
 mod freezes;

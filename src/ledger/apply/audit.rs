@@ -47,9 +47,11 @@ pub fn redact(set: &mut WorkingSet, table: &'static Table, eraser: &Eraser, by: 
     }
     let rows = entries.len().saturating_add(set.bulk.erased.len());
     if rows > 0 {
-        let list: Vec<Value> = entries.iter().map(|entry| json!([entry.seq, chain::content(entry)])).collect();
+        let list: Vec<Value> =
+            entries.iter().map(|entry| json!([entry.seq, chain::content(entry)])).collect();
         let By { actor, reason } = clean(eraser, by);
-        let mut body = json!({ "person": eraser.reference(), "table": table.name, "rows": rows, "reason": reason });
+        let mut body =
+            json!({ "person": eraser.reference(), "table": table.name, "rows": rows, "reason": reason });
         if let (Value::Object(body), false) = (&mut body, list.is_empty()) {
             body.insert("entries".to_owned(), Value::Array(list));
         }
@@ -95,7 +97,10 @@ pub fn archive(set: &mut WorkingSet, documents: &[Moved], place: &str, by: &By) 
             return Reply::Conflict(format!("there is no document {} in the ledger", moved.id));
         };
         if !job.state.is_terminal() || (job.state == State::Dead && !is_done_with(set, job.id)) {
-            return Reply::Conflict(format!("job {} is {} and may still need {}", job.id, job.state, moved.id));
+            return Reply::Conflict(format!(
+                "job {} is {} and may still need {}",
+                job.id, job.state, moved.id
+            ));
         }
         if chain::sha256(text.as_bytes()) != moved.digest {
             return Reply::Conflict(format!(
@@ -123,6 +128,7 @@ pub fn archive(set: &mut WorkingSet, documents: &[Moved], place: &str, by: &By) 
 
 /// Somebody has retried or discarded the dead letter.
 fn is_done_with(set: &WorkingSet, job: crate::job::JobId) -> bool {
-    let discarded = |(row, _): &(crate::ledger::rows::JobRow, String)| row.id == job && row.discarded_at.is_some();
+    let discarded =
+        |(row, _): &(crate::ledger::rows::JobRow, String)| row.id == job && row.discarded_at.is_some();
     set.replays.contains_key(&job) || set.bulk.documents.values().any(discarded)
 }

@@ -17,6 +17,7 @@ mod submit;
 mod waves;
 mod workers;
 
+pub use audit::REDACTION_ENDED;
 pub use sighting::model_dedup;
 
 use crate::ledger::{

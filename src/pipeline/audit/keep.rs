@@ -36,7 +36,7 @@ impl Context {
     }
 
     /// Makes one if it is due. Without a key nothing is asked.
-    pub(in crate::pipeline) async fn keep_checkpoints(&self) -> Result<(), LedgerError> {
+    pub async fn keep_checkpoints(&self) -> Result<(), LedgerError> {
         let audit = &self.tuning.audit;
         if audit.signer.is_none() {
             return Ok(());

@@ -20,7 +20,9 @@ const PAGE: i64 = 200;
 /// Why nothing was redacted.
 #[derive(Debug, thiserror::Error)]
 pub enum RedactError {
-    #[error("a name has 2 to 100 characters, a letter or digit among them, and no quotes, backslashes or control characters")]
+    #[error(
+        "a name has 2 to 100 characters, a letter or digit among them, and no quotes, backslashes or control characters"
+    )]
     Name,
     /// The name would come back.
     #[error("{0}")]
@@ -83,9 +85,17 @@ impl Context {
         let places = pools
             .filter(|pool| pool.members.iter().any(|member| eraser.is(&member.login)))
             .map(|pool| format!("[[pool]] {}", pool.name))
-            .chain(policy.people.0.iter().filter(|person| eraser.is(&person.login)).map(|_| "[[person]]".to_owned()))
+            .chain(
+                policy
+                    .people
+                    .0
+                    .iter()
+                    .filter(|person| eraser.is(&person.login))
+                    .map(|_| "[[person]]".to_owned()),
+            )
             .chain(policy.identities.iter().filter_map(|identity| {
-                let known = [&identity.login, &identity.owner].into_iter().flatten().any(|known| eraser.is(known));
+                let known =
+                    [&identity.login, &identity.owner].into_iter().flatten().any(|known| eraser.is(known));
                 known.then(|| format!("[[identity]] {}", identity.name))
             }));
         let places: Vec<String> = places.collect();

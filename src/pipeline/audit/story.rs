@@ -56,8 +56,10 @@ fn of_request(request: &RequestRow, jobs: &[JobLine], skipped: usize) -> String 
     let good = count(|state| state == State::Succeeded);
     let open = count(|state| !state.is_terminal());
     let bad = jobs.len().saturating_sub(good).saturating_sub(open);
-    let reason =
-        request.reason.as_ref().map_or_else(|| "no reason was given".to_owned(), |why| format!("because: {why}"));
+    let reason = request
+        .reason
+        .as_ref()
+        .map_or_else(|| "no reason was given".to_owned(), |why| format!("because: {why}"));
     format!(
         "Request {} by {} of team {} at {} asked workflow {} for {}, under plan {} and template {} ({reason}); {good} \
          succeeded, {bad} ended otherwise, {open} not ended yet, {skipped} left out.",
