@@ -151,6 +151,7 @@ fn tuning(loaded: &Loaded, env: &Env) -> Result<Tuning, ConfigError> {
         notice_base: Millis(settings.notices.base_ms),
         facts_max_age: Millis::seconds(settings.policy.facts_max_age_seconds),
         audit: audit(loaded, env)?,
+        desk: settings.desk.rules(),
     })
 }
 

@@ -9,6 +9,7 @@ mod client;
 mod completions;
 mod dead;
 mod demo;
+mod desk;
 mod drain;
 mod endpoint;
 pub mod exit;
@@ -123,6 +124,8 @@ pub enum Command {
     /// Templates: list, show, check, diff
     #[command(subcommand)]
     Template(template::TemplateCommand),
+    /// What needs a person: list, acknowledge, snooze, reassign
+    Desk(desk::DeskArgs),
     /// List budgets, or who holds one
     Budgets(budgets::BudgetsArgs),
     /// Set the limit of a budget, or give it back to the configuration
@@ -242,6 +245,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Requests(args) => requests::run(args, session).await,
         Command::Repository(command) => repository::run(command, session).await,
         Command::Dead(command) => dead::run(command, session).await,
+        Command::Desk(args) => desk::run(args, session).await,
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
         Command::Identity(command) => identity::run(command, session).await,

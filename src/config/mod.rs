@@ -8,6 +8,7 @@
 pub mod audit;
 mod budgets;
 pub mod check;
+pub mod desk;
 pub mod freezes;
 mod limits;
 mod models;

@@ -15,9 +15,9 @@ use crate::{
 };
 
 const PREFIX: &str = "SLUICE_";
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "ledger", "gate", "streams", "http", "github", "policy", "tracking", "recovery", "notices", "audit",
-    "worker", "log",
+    "desk", "worker", "log",
 ];
 
 /// `written` is what `text` says.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     budget::{Kind, Rules, Scope},
-    config::{audit::Audit, secret::SecretRef},
+    config::{audit::Audit, desk::Desk, secret::SecretRef},
     job::{cadence::CadenceRule, role::Role},
     policy::{
         IdentityRule, Models, approval::Person, breaker, credits::Decimal, repositories::Class,
@@ -58,6 +58,7 @@ pub struct Settings {
     pub recovery: Recovery,
     pub notices: Notices,
     pub audit: Audit,
+    pub desk: Desk,
     pub worker: Worker,
     pub log: Log,
 }

@@ -54,6 +54,7 @@ codes! {
     TemplateChanged = "template-changed", CONFLICT, "the template is not what it was at its first use";
     /// The freeze is there already, or is not there, or whoever acts may not.
     FreezeConflict = "freeze-conflict", CONFLICT, "this cannot be done with the freeze";
+    UnknownItem = "unknown-item", NOT_FOUND, "there is nothing like this on the desk";
     /// The name would come back.
     PersonAtWork = "person-at-work", CONFLICT, "the person is still at work here";
     CheckpointConflict = "checkpoint-conflict", CONFLICT, "the checkpoint cannot be made";

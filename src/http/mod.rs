@@ -6,6 +6,7 @@ mod audit;
 mod breakers;
 mod budgets;
 mod dead;
+mod desk;
 mod fault;
 mod freezes;
 mod gates;
@@ -52,6 +53,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(identities::routes())
         .merge(reports::routes())
         .merge(audit::routes())
+        .merge(desk::routes())
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())

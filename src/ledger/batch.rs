@@ -73,6 +73,7 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::ResetBreaker { .. }
         | Command::Budget { .. }
         | Command::Freeze { .. }
+        | Command::Desk { .. }
         | Command::Checkpoint { .. }
         | Command::Redact { .. }
         | Command::RedactionEnded { .. }

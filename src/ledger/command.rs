@@ -128,6 +128,17 @@ pub enum FreezeChange {
     Exempt(Exemption),
 }
 
+/// What is said of something that needs a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeskAct {
+    /// Somebody has seen it and sees to it.
+    Acknowledge,
+    /// It can wait until then.
+    Snooze(Timestamp),
+    /// It is somebody else's.
+    Assign(String),
+}
+
 /// A document that was moved to a file.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -253,6 +264,14 @@ pub enum Command {
     },
     Freeze {
         change: FreezeChange,
+        by: By,
+    },
+    /// What a person says of something that needs one.
+    Desk {
+        item: String,
+        request: Option<RequestId>,
+        job: Option<JobId>,
+        act: DeskAct,
         by: By,
     },
     /// Signs the history as it ends.

@@ -161,6 +161,7 @@ impl Needs {
             | Command::Expire { .. }
             | Command::Claim { .. } => self.add_of_workers(command),
             Command::Evidence { .. }
+            | Command::Desk { .. }
             | Command::Checkpoint { .. }
             | Command::Redact { .. }
             | Command::RedactionEnded { .. }

@@ -9,7 +9,7 @@ use crate::ledger::{
     Dialect, LedgerError,
     command::{Command, Moved},
     db::{Bind, Tx},
-    rows::{ArchiveRow, EntryRow, EvidenceRow, JobRow, PromptRow},
+    rows::{ArchiveRow, DeskRow, EntryRow, EvidenceRow, JobRow, PromptRow},
     table::{self, Table},
     working_set::WorkingSet,
 };
@@ -56,6 +56,11 @@ pub async fn load(tx: &mut Tx, set: &mut WorkingSet, commands: &[Command]) -> Re
                 let replays: Vec<JobRow> =
                     tx.rows_in(&table::JOBS, "replay_of", &jobs.collect::<Vec<_>>(), "").await?;
                 set.replays.extend(replays.iter().filter_map(|row| Some((row.replay_of?, row.id))));
+            }
+            Command::Desk { item, .. } => {
+                for row in tx.rows_in::<DeskRow>(&table::DESK, "id", std::slice::from_ref(item), "").await? {
+                    set.desk.load(row.id.clone(), row);
+                }
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ mod batch;
 pub mod chain;
 pub mod command;
 mod db;
+pub mod desk;
 pub mod eraser;
 pub mod facts;
 #[cfg(feature = "failpoints")]

@@ -60,6 +60,20 @@ pub struct EntryRow {
     pub redacted: Option<i64>,
 }
 
+/// What people have said of something that needs one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskRow {
+    /// Kind, what it is about, and since when.
+    pub id: String,
+    pub acknowledged_by: Option<String>,
+    pub acknowledged_at: Option<Timestamp>,
+    pub snoozed_until: Option<Timestamp>,
+    pub assignee: Option<String>,
+    pub actor: String,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
 /// A prompt or a piece of evidence that was moved to a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveRow {

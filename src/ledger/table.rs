@@ -153,5 +153,6 @@ tables! {
         window_json history_json;
     FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
     ARCHIVE = "archive" by "id": id job_id digest bytes place at | ;
+    DESK = "desk" by "id": id | acknowledged_by acknowledged_at snoozed_until assignee actor reason at;
     EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;
 }

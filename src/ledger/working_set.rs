@@ -21,9 +21,9 @@ use crate::{
         command::Fence,
         load_audit::Bulk,
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
-            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
-            WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, DeskRow, EntryRow, EvidenceRow, ExemptionRow,
+            FreezeRow, HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec,
+            TemplateRow, WavesRow, WorkerRow,
         },
     },
 };
@@ -122,6 +122,7 @@ pub struct WorkingSet {
     /// Every job of the requests whose waves are looked at, as it was before this batch.
     pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub freezes: Rows<String, FreezeRow>,
+    pub desk: Rows<String, DeskRow>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
@@ -174,6 +175,7 @@ impl WorkingSet {
             breakers_at: BTreeSet::new(),
             in_waves: HashMap::new(),
             freezes: Rows::new(),
+            desk: Rows::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
@@ -212,6 +214,7 @@ impl WorkingSet {
         self.freezes.clear_changes();
         Some(Self {
             notices: Rows::new(),
+            desk: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
             in_waves: HashMap::new(),

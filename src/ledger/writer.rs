@@ -269,6 +269,7 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::APPROVALS, &set.approvals.changed_rows()).await?;
     tx.put(&table::BREAKERS, &set.breakers.changed_rows()).await?;
     tx.put(&table::FREEZES, &set.freezes.changed_rows()).await?;
+    tx.put(&table::DESK, &set.desk.changed_rows()).await?;
     tx.add(&table::EXEMPTIONS, &set.new_exemptions).await?;
     load_audit::flush(tx, &set.bulk).await
 }

@@ -59,6 +59,7 @@ pub struct Tuning {
     /// What was found out of a repository is believed for so long.
     pub facts_max_age: Millis,
     pub audit: Audit,
+    pub desk: crate::policy::desk::Rules,
 }
 
 impl Default for Tuning {
@@ -76,6 +77,7 @@ impl Default for Tuning {
             notice_base: Millis::seconds(10),
             facts_max_age: Millis::minutes(15),
             audit: Audit::default(),
+            desk: crate::policy::desk::Rules::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod browse;
 pub mod catch_up;
 pub mod context;
 pub mod deliver;
+pub mod desk;
 pub mod duties;
 pub mod estate;
 pub mod feed;

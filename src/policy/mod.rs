@@ -9,6 +9,7 @@ mod closing;
 pub mod codeowners;
 pub mod credits;
 pub mod decision;
+pub mod desk;
 pub mod document;
 pub mod eligibility;
 pub mod estimate;

@@ -77,7 +77,7 @@ async fn two_jobs(house: &House) -> (String, Vec<JobId>) {
     let task = Box::new(task("task-1"));
     house.write(Command::Started { job: jobs[0], attempt, fence, task, found: false }).await;
     house.step(jobs[0], Event::Completed).await;
-    step(house, jobs[0], Event::Accepted, pull(false)).await;
+    step(house, jobs[0], Event::ReviewRequested, pull(false)).await;
     (request, jobs)
 }
 
@@ -251,7 +251,7 @@ async fn old_documents_leave_the_ledger_and_the_story_tells_where_to() {
     assert_eq!(none, json!({ "documents": [], "next": null }));
     let found = house.get("/v1/audit/documents?before=2026-12-01T00:00:00Z").await.ok();
     let document = &found["documents"][0];
-    assert_eq!(document["text"], "Bump serde in acme/api.");
+    assert!(document["text"].as_str().unwrap().starts_with("Bump serde in acme/api."), "{document}");
     let archive = |digest: &Value| {
         json!({
             "documents": [{ "id": document["id"], "digest": digest }], "place": "/srv/archive",

@@ -7,6 +7,8 @@ mod audit;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
 mod freezes;
 #[cfg(test)]
 mod gates;

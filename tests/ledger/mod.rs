@@ -6,6 +6,7 @@ mod breakers;
 mod broken;
 mod budgets;
 mod cancel;
+mod desk;
 mod feed;
 mod freezes;
 mod history;

@@ -11,14 +11,19 @@ use crate::{
     world::scenario,
 };
 
-const AUDIT: &str = "[audit]\nkey = \"file:audit.key\"\ncheckpoint_hours = 1\ncheckpoint_file = \"elsewhere.jsonl\"\n";
+const AUDIT: &str =
+    "[audit]\nkey = \"file:audit.key\"\ncheckpoint_hours = 1\ncheckpoint_file = \"elsewhere.jsonl\"\n";
 
 /// Two jobs that were merged, on a stage that signs; the public half of the key.
 fn merged() -> (Stage, String) {
     let settings = Settings { more: AUDIT.to_owned(), ..Settings::default() };
     let mut stage = Stage::set(&scenario(""), &settings);
     let made = stage.json(&["audit", "key", "new", "--out", "audit.key"]);
-    assert_eq!(stage.sluice(&["audit", "key", "new", "--out", "audit.key"]).code, 3, "never over another key");
+    assert_eq!(
+        stage.sluice(&["audit", "key", "new", "--out", "audit.key"]).code,
+        3,
+        "never over another key"
+    );
     let key = fs::read_to_string(stage.path("audit.key")).unwrap();
     stage.open();
     stage.submit("bump", &["api", "web"], &json!({}));
@@ -43,7 +48,14 @@ fn a_story_is_told_exported_and_checked_elsewhere() {
     let shown = stage.sluice(&["audit", "show", id(&job)]);
     assert_eq!(shown.code, 0, "{shown:?}");
     let sentence = shown.out.lines().next().unwrap();
-    for part in ["Workflow bump started task ", "for repository acme/api, with identity bot", " by carla", "it changed 2 files", " credits, was given to ", "merged by "] {
+    for part in [
+        "Workflow bump started task ",
+        "for repository acme/api, with identity bot",
+        " by carla",
+        "it changed 2 files",
+        " credits, was given to ",
+        "merged by ",
+    ] {
         assert!(sentence.contains(part), "{part}: {sentence}");
     }
     assert!(shown.out.contains("job.merged") && shown.out.contains("digests"), "{}", shown.out);
@@ -85,7 +97,11 @@ fn old_documents_go_to_files_and_a_person_leaves_the_record() {
         }
     }
     let shown = stage.sluice(&["audit", "show", id(&job), "--documents"]);
-    assert!(shown.out.contains("is not what was moved") && !shown.out.contains("in acme/api."), "{}", shown.out);
+    assert!(
+        shown.out.contains("is not what was moved") && !shown.out.contains("in acme/api."),
+        "{}",
+        shown.out
+    );
     let elsewhere = stage.sluice(&["audit", "show", id(&job), "--archive", "nowhere"]);
     assert!(elsewhere.out.contains("the file is not there"), "{}", elsewhere.out);
     assert_eq!(stage.json(&["audit", "verify"])["broken"], json!(null));

@@ -6,6 +6,7 @@ mod approvals;
 mod attempt;
 mod audit;
 pub mod breakers;
+mod desk;
 mod freezes;
 mod holds;
 mod notices;
@@ -22,7 +23,7 @@ pub use sighting::model_dedup;
 
 use crate::ledger::{
     command::{Command, Reply},
-    working_set::WorkingSet,
+    working_set::{About, WorkingSet},
 };
 
 /// Applies one command.
@@ -71,6 +72,10 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Discard { job, by } => operator::discard(set, *job, by),
         Command::Budget { key, change, by } => operator::budget(set, key, change, by),
         Command::Freeze { change, by } => freezes::freeze(set, change, by),
+        Command::Desk { item, request, job, act, by } => {
+            let about = About { request: *request, job: *job, attempt: None };
+            desk::desk(set, item, about, act, by)
+        }
         Command::Checkpoint { signer, by } => audit::checkpoint(set, signer, by),
         Command::Redact { table, eraser, by, .. } => audit::redact(set, table, eraser, by),
         Command::RedactionEnded { reference, rows, by } => audit::redaction_ended(set, reference, *rows, by),
