@@ -7,8 +7,10 @@
 
 pub mod audit;
 mod budgets;
+pub mod candidate;
 pub mod check;
 pub mod desk;
+pub mod endpoint;
 pub mod freezes;
 mod limits;
 mod models;
@@ -24,6 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use candidate::candidate;
 pub use check::{Summary, check};
 pub use freezes::load_freezes;
 pub use repositories::load_repositories;
@@ -93,6 +96,11 @@ impl Settings {
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         Ok(Loaded { settings, file, folder, warnings })
     }
+}
+
+/// True for plain http to this very machine.
+pub fn is_local_http(url: &str) -> bool {
+    url.strip_prefix("http://").is_some_and(limits::is_local)
 }
 
 /// The environment of this process, as far as it is text.

@@ -15,8 +15,9 @@ use serde_json::json;
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Act, Answer, Body, Filter, Reason, by, limit, ok, wrong},
+        read::{Act, Answer, Body, Filter, Reason, limit, ok, wrong},
     },
     job::time::Timestamp,
     pipeline::{
@@ -48,13 +49,13 @@ async fn verify(State(context): State<Arc<Context>>) -> Answer {
     Ok(ok(context.verify().await?))
 }
 
-async fn job(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let job = context.find_job(&id).await.map_err(Fault::job)?;
+async fn job(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let job = caller.job(&context, &id).await?;
     Ok(ok(context.job_story(&job).await?))
 }
 
-async fn request(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let id = context.find_request(&id).await.map_err(Fault::request)?;
+async fn request(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let id = caller.request(&context, &id).await?;
     let story = context.request_story(id).await?;
     story.map(ok).ok_or_else(|| Fault::new(Code::UnknownRequest, format!("there is no request {id}")))
 }
@@ -98,8 +99,8 @@ async fn export(
     Ok((media, Bytes::from_stream(pieces)).into_response())
 }
 
-async fn checkpoint(State(context): State<Arc<Context>>, Body(act): Body<Act>) -> Answer {
-    let by = act.by(Reason::Optional)?;
+async fn checkpoint(State(context): State<Arc<Context>>, caller: Caller, Body(act): Body<Act>) -> Answer {
+    let by = act.by(&caller, Reason::Optional)?;
     let made = context.checkpoint(by).await;
     Ok(ok(made.map_err(|error| Fault::act(error, Code::CheckpointConflict))?))
 }
@@ -125,13 +126,13 @@ struct Archived {
     documents: Vec<MovedDocument>,
     /// The folder, for whoever looks for them.
     place: String,
-    actor: String,
+    actor: Option<String>,
     #[serde(default)]
     reason: String,
 }
 
-async fn archive(State(context): State<Arc<Context>>, Body(moved): Body<Archived>) -> Answer {
-    let by = by(moved.actor, moved.reason, Reason::Needed)?;
+async fn archive(State(context): State<Arc<Context>>, caller: Caller, Body(moved): Body<Archived>) -> Answer {
+    let by = caller.by(moved.actor, moved.reason, Reason::Needed)?;
     if moved.documents.len() > MOVED_MAX {
         let hint = "send them in several parts";
         return Err(Fault::invalid(vec![wrong("documents", format!("more than {MOVED_MAX}"), hint)]));
@@ -151,13 +152,13 @@ async fn archive(State(context): State<Arc<Context>>, Body(moved): Body<Archived
 #[serde(deny_unknown_fields)]
 struct Named {
     person: String,
-    actor: String,
+    actor: Option<String>,
     #[serde(default)]
     reason: String,
 }
 
-async fn redact(State(context): State<Arc<Context>>, Body(named): Body<Named>) -> Answer {
-    let by = by(named.actor, named.reason, Reason::Needed)?;
+async fn redact(State(context): State<Arc<Context>>, caller: Caller, Body(named): Body<Named>) -> Answer {
+    let by = caller.by(named.actor, named.reason, Reason::Needed)?;
     // Once begun it comes to its end, also if nobody waits for the answer any more.
     let work = tokio::spawn(async move { context.redact(&named.person, by).await });
     let done = work.await.map_err(|error| Fault::new(Code::Internal, error.to_string()))?;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
         read::{Answer, Body, Filter, Reason, by, ok, wrong},
     },
@@ -44,7 +45,7 @@ async fn list(State(context): State<Arc<Context>>, Filter(which): Filter<Which>)
 #[serde(deny_unknown_fields)]
 struct Said {
     item: String,
-    actor: String,
+    actor: Option<String>,
     #[serde(default)]
     reason: String,
 }
@@ -55,7 +56,7 @@ struct Later {
     item: String,
     /// RFC 3339.
     until: String,
-    actor: String,
+    actor: Option<String>,
     #[serde(default)]
     reason: String,
 }
@@ -66,7 +67,7 @@ struct Other {
     item: String,
     /// Login.
     to: String,
-    actor: String,
+    actor: Option<String>,
     #[serde(default)]
     reason: String,
 }
@@ -79,21 +80,21 @@ async fn act(context: &Context, item: &str, act: DeskAct, by: By) -> Answer {
     }
 }
 
-async fn acknowledge(State(context): State<Arc<Context>>, Body(said): Body<Said>) -> Answer {
-    let by = by(said.actor, said.reason, Reason::Optional)?;
+async fn acknowledge(State(context): State<Arc<Context>>, caller: Caller, Body(said): Body<Said>) -> Answer {
+    let by = caller.by(said.actor, said.reason, Reason::Optional)?;
     act(&context, &said.item, DeskAct::Acknowledge, by).await
 }
 
-async fn snooze(State(context): State<Arc<Context>>, Body(later): Body<Later>) -> Answer {
-    let who = by(later.actor, later.reason, Reason::Needed)?;
+async fn snooze(State(context): State<Arc<Context>>, caller: Caller, Body(later): Body<Later>) -> Answer {
+    let who = caller.by(later.actor, later.reason, Reason::Needed)?;
     let until = Timestamp::parse(&later.until).filter(|until| *until > context.now());
     let hint = "write a time to come, such as 2026-12-01T08:00:00Z";
     let until = until.ok_or_else(|| Fault::invalid(vec![wrong("until", "not a time to come", hint)]))?;
     act(&context, &later.item, DeskAct::Snooze(until), who).await
 }
 
-async fn reassign(State(context): State<Arc<Context>>, Body(other): Body<Other>) -> Answer {
-    let who = by(other.actor, other.reason, Reason::Needed)?;
+async fn reassign(State(context): State<Arc<Context>>, caller: Caller, Body(other): Body<Other>) -> Answer {
+    let who = caller.by(other.actor, other.reason, Reason::Needed)?;
     // What is fit to name an actor is fit to name whom it goes to.
     let to = by(other.to, String::new(), Reason::Optional).map_err(|_| {
         Fault::invalid(vec![wrong(

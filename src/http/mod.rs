@@ -1,12 +1,13 @@
 //! The daemon's local HTTP endpoint: handlers that read a question, ask the pipeline, and write the answer as JSON.
 //! It must decide nothing itself. The routes are described in `docs/api.md`.
 
-mod access;
+pub mod access;
 mod audit;
 mod breakers;
 mod budgets;
 mod dead;
 mod desk;
+mod door;
 mod fault;
 mod freezes;
 mod gates;
@@ -18,16 +19,19 @@ mod reports;
 mod repositories;
 mod requests;
 mod templates;
+mod tokens;
 mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
+pub use access::Access;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
+pub use door::{Door, TlsError, TlsFiles};
 pub use fault::{Code, Fault};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -41,8 +45,14 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long open connections may hold up the end of the process.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Every route. All but `/healthz` need the token.
+/// Every route, for the local operator alone.
 pub fn router(context: Arc<Context>, token: SecretString) -> Router {
+    guarded(context, Access::local(token))
+}
+
+/// Every route. All but `/healthz` need a token.
+pub fn guarded(context: Arc<Context>, access: Access) -> Router {
+    let keeper = Arc::new(access::Gatekeeper::new(Arc::clone(&context), access));
     let routes = Router::new()
         .merge(requests::routes())
         .merge(jobs::routes())
@@ -58,22 +68,24 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(breakers::routes())
         .merge(templates::routes())
         .merge(repositories::routes())
+        .merge(tokens::routes())
         .with_state(context);
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
-        .layer(from_fn_with_state(Arc::new(access::Gatekeeper::new(&token)), access::require))
+        .layer(from_fn_with_state(keeper, access::require))
         .route("/healthz", get(reports::health))
         .layer(from_fn(limits::explain))
 }
 
 /// Serves until shutdown; then answers what is under way and takes nothing new.
 pub async fn serve(
-    listener: tokio::net::TcpListener,
+    door: impl Into<Door>,
     router: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let router = router.into_make_service_with_connect_info::<access::Peer>();
+    let serving = axum::serve(door.into(), router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

@@ -73,6 +73,8 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::ResetBreaker { .. }
         | Command::Budget { .. }
         | Command::Freeze { .. }
+        | Command::Token { .. }
+        | Command::TokenUsed { .. }
         | Command::Desk { .. }
         | Command::Checkpoint { .. }
         | Command::Redact { .. }

@@ -15,11 +15,11 @@ use crate::{
     },
     ledger::{
         eraser::Eraser,
-        rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
+        rows::{AttemptRow, EvidenceRow, JobRow, RequestRow, TokenRow},
         signing::{Checkpoint, Signer},
         table::Table,
     },
-    policy::freeze::Exemption,
+    policy::{freeze::Exemption, template::PullRequestText},
 };
 
 /// Who writes, and with which fencing token. About an attempt: the token that the attempt had when the writer came to drive it; once it is
@@ -35,6 +35,8 @@ pub struct Fence {
 pub struct NewJob {
     pub row: JobRow,
     pub prompt: String,
+    /// As rendered.
+    pub pull_text: PullRequestText,
 }
 
 /// A person and what they gave as reason.
@@ -42,6 +44,14 @@ pub struct NewJob {
 pub struct By {
     pub actor: String,
     pub reason: String,
+    /// The token that named the person; None: they acted themselves.
+    pub through: Option<String>,
+}
+
+impl By {
+    pub fn new(actor: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { actor: actor.into(), reason: reason.into(), through: None }
+    }
 }
 
 /// How a task was seen and what that means for the job.
@@ -126,6 +136,15 @@ pub enum FreezeChange {
     Add { name: String, body_json: String },
     Lift { name: String },
     Exempt(Exemption),
+}
+
+/// What is done with tokens of the HTTP interface.
+#[derive(Clone, Debug)]
+pub enum TokenChange {
+    /// `beside`: though another one of the same name is valid.
+    Create { row: Box<TokenRow>, beside: bool },
+    /// By its id, or all of a name.
+    Revoke { which: String },
 }
 
 /// What is said of something that needs a person.
@@ -266,6 +285,14 @@ pub enum Command {
         change: FreezeChange,
         by: By,
     },
+    Token {
+        change: TokenChange,
+        by: By,
+    },
+    TokenUsed {
+        id: String,
+        at: Timestamp,
+    },
     /// What a person says of something that needs one.
     Desk {
         item: String,
@@ -349,6 +376,29 @@ pub enum Command {
         error: String,
         next_at: Option<Timestamp>,
     },
+}
+
+impl Command {
+    /// The person who gave it; None: a step of the process itself.
+    pub const fn by(&self) -> Option<&By> {
+        match self {
+            Self::Act { by, .. }
+            | Self::ResetBreaker { by, .. }
+            | Self::Waves { by, .. }
+            | Self::Replay { by, .. }
+            | Self::Discard { by, .. }
+            | Self::Budget { by, .. }
+            | Self::Freeze { by, .. }
+            | Self::Token { by, .. }
+            | Self::Desk { by, .. }
+            | Self::Checkpoint { by, .. }
+            | Self::Redact { by, .. }
+            | Self::RedactionEnded { by, .. }
+            | Self::Archive { by, .. } => Some(by),
+            Self::Approve(word) => Some(&word.by),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to a command.

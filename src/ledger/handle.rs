@@ -10,10 +10,10 @@ use crate::{
     job::time::Millis,
     ledger::{
         LedgerError,
+        cache::RequestCache,
         chain::Salts,
         command::{Command, Reply},
         db::Db,
-        load::RequestCache,
         open::{self, Location, Use},
         spans::Spans,
         writer::{Answer, Committed, Feed, Writer},

@@ -1,9 +1,6 @@
 //! Loads what a batch of commands needs, a table at a time.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     budget::Key,
@@ -16,12 +13,13 @@ use crate::{
     ledger::{
         LedgerError,
         apply::{breakers, model_dedup},
-        command::{About, Command, Fence, FreezeChange, Seen, Warrant},
+        cache::RequestCache,
+        command::{About, Command, Fence, FreezeChange, Seen, TokenChange, Warrant},
         db::{Bind, Tx},
         load_audit,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow,
+            PromptRow, RequestRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -29,31 +27,8 @@ use crate::{
     policy::freeze::{Exempt, Exemption},
 };
 
-/// Requests never change, so they are kept.
-#[derive(Debug, Default)]
-pub struct RequestCache(Mutex<HashMap<RequestId, Arc<Shared>>>);
-
-/// Requests kept at most; when it is full, it is emptied.
-const CACHE_MAX: usize = 4_096;
 /// Holds that one roll-over gives back at most.
 const ROLL_OVER_MAX: i64 = 5_000;
-
-impl RequestCache {
-    pub fn get(&self, id: RequestId) -> Option<Arc<Shared>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-    /// For requests that have lost a name.
-    pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-    pub fn put(&self, id: RequestId, shared: Arc<Shared>) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.len() >= CACHE_MAX {
-            map.clear();
-        }
-        map.insert(id, shared);
-    }
-}
 
 /// A request row with its spec read.
 pub fn share(row: RequestRow) -> Result<Shared, LedgerError> {
@@ -90,6 +65,8 @@ struct Needs {
     idempotency_keys: BTreeSet<String>,
     templates: BTreeSet<String>,
     freezes: BTreeSet<String>,
+    /// Ids and names.
+    tokens: BTreeSet<String>,
     roll_over: bool,
     register: bool,
 }
@@ -154,6 +131,13 @@ impl Needs {
                 self.keys.insert(key.clone());
             }
             Command::Freeze { change, .. } => self.add_of_freezes(change),
+            Command::Token { change: TokenChange::Create { row, .. }, .. } => {
+                self.tokens.extend([row.id.clone(), row.name.clone()]);
+            }
+            Command::Token { change: TokenChange::Revoke { which: id }, .. }
+            | Command::TokenUsed { id, .. } => {
+                self.tokens.insert(id.clone());
+            }
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -459,6 +443,12 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<FreezeRow>(&table::FREEZES, "name", &texts(freezes), "").await? {
         set.freezes.load(row.name.clone(), row);
     }
+    let tokens: Vec<String> = needs.tokens.iter().cloned().collect();
+    for column in ["id", "name"] {
+        for row in tx.rows_in::<TokenRow>(&table::TOKENS, column, &tokens, "").await? {
+            set.tokens.load(row.id.clone(), row);
+        }
+    }
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);
     let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));
@@ -480,7 +470,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
         }
     }
     for row in tx.rows_in::<PromptRow>(&table::PROMPTS, "job_id", &texts(&needs.replays), "").await? {
-        set.prompts.insert(row.job_id, row.prompt);
+        set.prompts.insert(row.job_id, row);
     }
     if needs.register {
         let newest: Vec<WorkerRow> = tx.rows(&table::WORKERS, "ORDER BY t.token DESC LIMIT 1", &[]).await?;

@@ -1,7 +1,7 @@
 //! Rows that are changed in bulk: what a redaction or an archiving needs is read, and what it leaves is written, in the writer's
 //! transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -31,6 +31,8 @@ pub struct Bulk {
     pub documents: HashMap<String, (JobRow, String)>,
     pub archived: BTreeSet<String>,
     pub new_archive: Vec<ArchiveRow>,
+    /// What was said of things on the desk, and is said anew.
+    pub desk: BTreeMap<String, DeskRow>,
 }
 
 impl Bulk {
@@ -59,7 +61,7 @@ pub async fn load(tx: &mut Tx, set: &mut WorkingSet, commands: &[Command]) -> Re
             }
             Command::Desk { item, .. } => {
                 for row in tx.rows_in::<DeskRow>(&table::DESK, "id", std::slice::from_ref(item), "").await? {
-                    set.desk.load(row.id.clone(), row);
+                    set.bulk.desk.insert(row.id.clone(), row);
                 }
             }
             _ => {}
@@ -102,6 +104,7 @@ async fn load_documents(tx: &mut Tx, bulk: &mut Bulk, documents: &[Moved]) -> Re
 
 /// After the entries that tell of it.
 pub async fn flush(tx: &mut Tx, bulk: &Bulk) -> Result<(), LedgerError> {
+    tx.put(&table::DESK, &bulk.desk.values().collect::<Vec<_>>()).await?;
     if bulk.is_empty() {
         return Ok(());
     }

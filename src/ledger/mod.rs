@@ -4,9 +4,12 @@
 mod apply;
 pub mod audit;
 mod batch;
+mod books;
+mod cache;
 pub mod chain;
 pub mod command;
 mod db;
+pub mod decided;
 pub mod desk;
 pub mod eraser;
 pub mod facts;
@@ -27,6 +30,7 @@ mod spans;
 mod standing;
 mod standing_rows;
 pub mod table;
+pub mod tokens;
 pub mod verify;
 pub mod waves;
 mod working_set;
@@ -34,7 +38,9 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, Warrant};
+pub use command::{
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, TokenChange, Warrant,
+};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;

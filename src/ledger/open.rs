@@ -84,6 +84,16 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0006_times.sql"),
     ),
     (
+        "access",
+        include_str!("../../migrations/sqlite/0007_access.sql"),
+        include_str!("../../migrations/postgres/0007_access.sql"),
+    ),
+    (
+        "pull_text",
+        include_str!("../../migrations/sqlite/0008_pull_text.sql"),
+        include_str!("../../migrations/postgres/0008_pull_text.sql"),
+    ),
+    (
         "audit",
         include_str!("../../migrations/sqlite/0010_audit.sql"),
         include_str!("../../migrations/postgres/0010_audit.sql"),

@@ -12,12 +12,12 @@ use crate::{
         Ledger, LedgerError,
         apply::apply,
         batch,
+        cache::RequestCache,
         chain::Salts,
         command::{Command, Reply},
         db::{Bind, Db, Tx},
         handle::Shared,
-        load::{self, RequestCache},
-        load_audit,
+        load, load_audit,
         rows::{AttemptRow, EntryRow, HeadRow, JobRow},
         table,
         working_set::{Rows, WorkingSet},
@@ -268,8 +268,8 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::WAVES, &set.waves.changed_rows()).await?;
     tx.put(&table::APPROVALS, &set.approvals.changed_rows()).await?;
     tx.put(&table::BREAKERS, &set.breakers.changed_rows()).await?;
+    tx.put(&table::TOKENS, &set.tokens.changed_rows()).await?;
     tx.put(&table::FREEZES, &set.freezes.changed_rows()).await?;
-    tx.put(&table::DESK, &set.desk.changed_rows()).await?;
     tx.add(&table::EXEMPTIONS, &set.new_exemptions).await?;
     load_audit::flush(tx, &set.bulk).await
 }

@@ -17,6 +17,8 @@ mod house;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod requests;

@@ -71,7 +71,7 @@ async fn told_of_wilhelmina(world: &World) -> Vec<JobId> {
             ..reviewed(&["a", "b"])
         })
         .await;
-    let by = sluicegate::ledger::By { actor: "Wilhelmina".into(), reason: "wilhelmina's mistake".into() };
+    let by = sluicegate::ledger::By::new("Wilhelmina", "wilhelmina's mistake");
     let attempt = world.running(jobs[0]).await;
     world.see(&attempt, RemoteState::Completed, Some(Event::Completed)).await;
     let key = sluicegate::budget::Key::gate(sluicegate::budget::Scope::Global, "");

@@ -6,6 +6,7 @@ mod breakers;
 mod broken;
 mod budgets;
 mod cancel;
+mod decided;
 mod desk;
 mod feed;
 mod freezes;

@@ -27,7 +27,7 @@ async fn streams_are_written_anew_without_a_name_that_was_redacted() {
     };
     let before = texts().await;
     assert!(before.contains("carla"), "{before}");
-    let by = By { actor: "ana".to_owned(), reason: "carla has left".to_owned() };
+    let by = By::new("ana", "carla has left");
     let person = worker.daemon.context.redact("carla", by).await.unwrap().person;
     eventually("streams without the name", async || {
         let now = texts().await;

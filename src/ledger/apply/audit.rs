@@ -49,7 +49,8 @@ pub fn redact(set: &mut WorkingSet, table: &'static Table, eraser: &Eraser, by: 
     if rows > 0 {
         let list: Vec<Value> =
             entries.iter().map(|entry| json!([entry.seq, chain::content(entry)])).collect();
-        let By { actor, reason } = clean(eraser, by);
+        let By { actor, reason, through } = clean(eraser, by);
+        set.through = through;
         let mut body =
             json!({ "person": eraser.reference(), "table": table.name, "rows": rows, "reason": reason });
         if let (Value::Object(body), false) = (&mut body, list.is_empty()) {
@@ -64,7 +65,8 @@ pub fn redact(set: &mut WorkingSet, table: &'static Table, eraser: &Eraser, by: 
 /// Whoever asks for a redaction may name the person in doing so.
 fn clean(eraser: &Eraser, by: &By) -> By {
     let clean = |text: &String| eraser.text(text).unwrap_or_else(|| text.clone());
-    By { actor: clean(&by.actor), reason: clean(&by.reason) }
+    let through = by.through.as_ref().map(clean);
+    By { actor: clean(&by.actor), reason: clean(&by.reason), through }
 }
 
 fn redacted(entry: &EntryRow, eraser: &Eraser, told_at: i64) -> Option<EntryRow> {

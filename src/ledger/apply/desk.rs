@@ -9,7 +9,7 @@ use crate::ledger::{
 };
 
 pub fn desk(set: &mut WorkingSet, item: &str, about: About, act: &DeskAct, by: &By) -> Reply {
-    let known = set.desk.get(&item.to_owned()).cloned();
+    let known = set.bulk.desk.remove(item);
     let mut row = known.unwrap_or_else(|| DeskRow {
         id: item.to_owned(),
         acknowledged_by: None,
@@ -39,7 +39,7 @@ pub fn desk(set: &mut WorkingSet, item: &str, about: About, act: &DeskAct, by: &
     row.actor.clone_from(&by.actor);
     row.reason.clone_from(&by.reason);
     row.at = set.now;
-    set.desk.put(row.id.clone(), row);
+    set.bulk.desk.insert(row.id.clone(), row);
     if let Value::Object(body) = &mut body {
         body.insert("item".to_owned(), json!(item));
         body.insert("reason".to_owned(), json!(by.reason));

@@ -52,7 +52,7 @@ impl Context {
         if !due {
             return Ok(());
         }
-        match self.checkpoint(By { actor: OURSELVES.to_owned(), reason: String::new() }).await {
+        match self.checkpoint(By::new(OURSELVES, "")).await {
             Err(OperateError::Ledger(error)) => return Err(error),
             Err(error) => tracing::error!(%error, "a checkpoint was not kept as it should be"),
             Ok(point) => tracing::info!(entry = point.seq, key = point.key, "checkpoint"),

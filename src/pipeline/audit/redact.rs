@@ -60,7 +60,8 @@ impl Context {
         }
         self.forget_requests();
         let clean = |text: &String| eraser.text(text).unwrap_or_else(|| text.clone());
-        let by = By { actor: clean(&by.actor), reason: clean(&by.reason) };
+        let through = by.through.as_ref().map(clean);
+        let by = By { actor: clean(&by.actor), reason: clean(&by.reason), through };
         done(self.ledger.write(Command::RedactionEnded { reference: person.clone(), rows, by }).await?)?;
         let mut left = Vec::new();
         for table in table::ALL {
@@ -104,6 +105,19 @@ impl Context {
                 "the configuration names the person in {}: take the name out there and restart first",
                 places.join(", ")
             )));
+        }
+        let now = self.now();
+        let valid = |row: &serde_json::Map<String, serde_json::Value>| {
+            let text = |name: &str| row.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+            let time = |name: &str| row.get(name).and_then(serde_json::Value::as_i64);
+            eraser.is(text("name"))
+                && time("revoked_at").is_none()
+                && time("expires_at").is_none_or(|at| at > now.0)
+        };
+        let tokens = self.ledger.holding(&table::TOKENS, eraser, "", PAGE).await?;
+        if tokens.iter().any(|(_, row)| valid(row)) {
+            let what = "a token of the person's name is valid: revoke it with `sluice token revoke` first";
+            return Err(RedactError::AtWork(what.to_owned()));
         }
         let jobs: Vec<JobId> = self.ledger.at_work_with(eraser).await?.iter().map(|job| job.id).collect();
         if jobs.is_empty() {
