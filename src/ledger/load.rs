@@ -91,10 +91,8 @@ impl Needs {
             | Command::Started { .. }
             | Command::StartLost { .. }
             | Command::NotStarted { .. }
-            | Command::StartRejected { .. } => self.add_of_starts(command),
-            Command::Discard { job, .. } => {
-                self.jobs.insert(*job);
-            }
+            | Command::StartRejected { .. }
+            | Command::Discard { .. } => self.add_of_starts(command),
             Command::Step { job, event, warrant, .. } => {
                 self.jobs.insert(*job);
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
@@ -113,10 +111,6 @@ impl Needs {
                 self.takers.extend((*event == Event::Resumed).then_some(*job));
             }
             Command::Seen { job, attempt, seen, .. } => self.add_sighting(*job, *attempt, seen),
-            Command::Doubles { job, attempt, .. } => {
-                self.jobs.insert(*job);
-                self.dedups.insert(format!("{attempt}/doubles"));
-            }
             Command::TakeOver { job, fence: Fence { worker, .. }, .. } => {
                 self.jobs.insert(*job);
                 self.orphans.insert(*job);
@@ -150,11 +144,10 @@ impl Needs {
             | Command::Redact { .. }
             | Command::RedactionEnded { .. }
             | Command::Archive { .. } => {}
-            Command::Notice { dedup, job, .. } => {
-                self.jobs.extend(job);
-                self.dedups.insert(dedup.clone());
-            }
-            Command::Delivered { .. } | Command::Undelivered { .. } => self.add_of_notices(command),
+            Command::Doubles { .. }
+            | Command::Notice { .. }
+            | Command::Delivered { .. }
+            | Command::Undelivered { .. } => self.add_of_notices(command),
         }
     }
 
@@ -183,7 +176,9 @@ impl Needs {
                 self.jobs.insert(*job);
                 self.followed.insert(*job);
             }
-            Command::StartLost { job, .. } | Command::StartRejected { job, .. } => {
+            Command::StartLost { job, .. }
+            | Command::StartRejected { job, .. }
+            | Command::Discard { job, .. } => {
                 self.jobs.insert(*job);
             }
             _ => {}
@@ -227,8 +222,19 @@ impl Needs {
     }
 
     fn add_of_notices(&mut self, command: &Command) {
-        if let Command::Delivered { notice } | Command::Undelivered { notice, .. } = command {
-            self.notices.insert(*notice);
+        match command {
+            Command::Doubles { job, attempt, .. } => {
+                self.jobs.insert(*job);
+                self.dedups.insert(format!("{attempt}/doubles"));
+            }
+            Command::Notice { dedup, job, .. } => {
+                self.jobs.extend(job);
+                self.dedups.insert(dedup.clone());
+            }
+            Command::Delivered { notice } | Command::Undelivered { notice, .. } => {
+                self.notices.insert(*notice);
+            }
+            _ => {}
         }
     }
 }

@@ -281,7 +281,7 @@ mod tests {
 
     /// Takes ana out of the entry at a place, and tells of it at the end.
     fn redact(history: &mut Vec<EntryRow>, at: usize) {
-        let told_at = history.len() as i64 + 1;
+        let told_at = i64::try_from(history.len()).unwrap() + 1;
         let entry = &mut history[at];
         entry.digest = entry.salt.take().map(|salt| commitment(&salt, &entry.actor, &entry.body_json));
         entry.actor = "person-0".to_owned();

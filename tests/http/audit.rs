@@ -141,7 +141,7 @@ async fn an_export_is_checked_without_the_ledger() {
     let whole = exported(&house, "format=jsonl").await;
     let head = house.context.ledger.head().await.unwrap();
     let lines: Vec<&str> = whole.lines().collect();
-    assert_eq!(lines.len() as i64, head.seq + 2);
+    assert_eq!(i64::try_from(lines.len()).unwrap(), head.seq + 2);
     assert_eq!(check(&house, &whole, &[]).await, 0);
     let with = |lines: &[&str]| format!("{}\n", lines.join("\n"));
     let cut = with(&lines[..lines.len() - 1]);
