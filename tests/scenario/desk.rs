@@ -16,7 +16,7 @@ fn what_is_held_for_an_approval_is_on_the_desk_until_it_is_given() {
     assert!(stage.sluice(&["desk"]).out.contains("nothing needs a person"));
     let request = stage.submit("bump", &["api"], &json!({ "hold": true }));
     let listed = stage.sluice(&["desk"]);
-    for part in ["approval", "dana", "1 job of request ", "in 1 h 59 min", "sluice approve --request "] {
+    for part in ["approval", "dana", "1 job of request ", "sluice approve --request "] {
         assert!(listed.out.contains(part), "{part}: {}", listed.out);
     }
     let item = stage.json(&["desk"])["items"][0]["id"].as_str().unwrap().to_owned();
