@@ -18,6 +18,7 @@ mod read;
 mod reports;
 mod repositories;
 mod requests;
+mod schedules;
 mod templates;
 mod tokens;
 mod waves;
@@ -67,6 +68,7 @@ pub fn guarded(context: Arc<Context>, access: Access) -> Router {
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())
+        .merge(schedules::routes())
         .merge(repositories::routes())
         .merge(tokens::routes())
         .with_state(context);

@@ -5,26 +5,25 @@ use std::{collections::BTreeSet, sync::Arc};
 use crate::{
     budget::Key,
     job::{
-        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
-        lifecycle::Event,
+        id::{RequestId, WorkerId},
         role::LeaseName,
         state::State,
     },
     ledger::{
         LedgerError,
-        apply::{breakers, model_dedup},
+        apply::breakers,
         cache::RequestCache,
-        command::{About, Command, Fence, FreezeChange, Seen, TokenChange, Warrant},
+        command::Command,
         db::{Bind, Tx},
         load_audit,
+        needs::Needs,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
+            PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
     },
-    policy::freeze::{Exempt, Exemption},
 };
 
 /// Holds that one roll-over gives back at most.
@@ -34,243 +33,6 @@ const ROLL_OVER_MAX: i64 = 5_000;
 pub fn share(row: RequestRow) -> Result<Shared, LedgerError> {
     let spec = serde_json::from_str(&row.spec_json).map_err(LedgerError::encoding)?;
     Ok(Shared { row, spec })
-}
-
-#[derive(Default)]
-struct Needs {
-    jobs: BTreeSet<JobId>,
-    requests: BTreeSet<RequestId>,
-    /// Requests of which every job that waits may be moved.
-    widened: BTreeSet<RequestId>,
-    /// Requests whose waves and approvals are looked at.
-    approved: BTreeSet<RequestId>,
-    /// Jobs that may take holds: at admission, or back when their agent works again.
-    takers: BTreeSet<JobId>,
-    /// Jobs that may be tried again.
-    retried: BTreeSet<JobId>,
-    /// Jobs whose agent works: those cancelled take their slots back.
-    awake: BTreeSet<JobId>,
-    /// Jobs of which another worker wants an attempt.
-    orphans: BTreeSet<JobId>,
-    /// Jobs of which a worker that holds the identity's lease may follow the task.
-    followed: BTreeSet<JobId>,
-    leases: BTreeSet<LeaseName>,
-    replays: BTreeSet<JobId>,
-    workers: BTreeSet<WorkerId>,
-    notices: BTreeSet<NoticeId>,
-    dedups: BTreeSet<String>,
-    keys: BTreeSet<Key>,
-    /// Gates whose breakers are looked at.
-    breakers: BTreeSet<Key>,
-    idempotency_keys: BTreeSet<String>,
-    templates: BTreeSet<String>,
-    freezes: BTreeSet<String>,
-    /// Ids and names.
-    tokens: BTreeSet<String>,
-    roll_over: bool,
-    register: bool,
-}
-
-impl Needs {
-    fn of(commands: &[Command]) -> Self {
-        let mut needs = Self::default();
-        for command in commands {
-            needs.add(command);
-        }
-        needs
-    }
-
-    fn add(&mut self, command: &Command) {
-        match command {
-            Command::Submit { request, .. } => {
-                self.idempotency_keys.extend(request.idempotency_key.clone());
-                self.requests.insert(request.id);
-                self.templates.insert(format!("{}@{}", request.template, request.template_version));
-            }
-            Command::Admit { .. }
-            | Command::Started { .. }
-            | Command::StartLost { .. }
-            | Command::NotStarted { .. }
-            | Command::StartRejected { .. }
-            | Command::Discard { .. } => self.add_of_starts(command),
-            Command::Step { job, event, warrant, .. } => {
-                self.jobs.insert(*job);
-                self.takers.extend((*event == Event::Resumed).then_some(*job));
-                self.retried.extend((*event == Event::Retried).then_some(*job));
-                if let Warrant::Holder(_, _, lease) = warrant {
-                    self.leases.insert(lease.clone());
-                }
-            }
-            Command::Checks { .. }
-            | Command::ResetBreaker { .. }
-            | Command::Approve(_)
-            | Command::Widen { .. }
-            | Command::Waves { .. } => self.add_of_waves(command),
-            Command::Act { job, event, .. } => {
-                self.jobs.insert(*job);
-                self.takers.extend((*event == Event::Resumed).then_some(*job));
-            }
-            Command::Seen { job, attempt, seen, .. } => self.add_sighting(*job, *attempt, seen),
-            Command::TakeOver { job, fence: Fence { worker, .. }, .. } => {
-                self.jobs.insert(*job);
-                self.orphans.insert(*job);
-                self.followed.insert(*job);
-                self.workers.insert(*worker);
-            }
-            Command::Replay { job, .. } => {
-                self.jobs.insert(*job);
-                self.replays.insert(*job);
-            }
-            Command::Budget { key, .. } => {
-                self.keys.insert(key.clone());
-            }
-            Command::Freeze { change, .. } => self.add_of_freezes(change),
-            Command::Token { change: TokenChange::Create { row, .. }, .. } => {
-                self.tokens.extend([row.id.clone(), row.name.clone()]);
-            }
-            Command::Token { change: TokenChange::Revoke { which: id }, .. }
-            | Command::TokenUsed { id, .. } => {
-                self.tokens.insert(id.clone());
-            }
-            Command::RollOver => self.roll_over = true,
-            Command::Register { .. }
-            | Command::Renew { .. }
-            | Command::Stop { .. }
-            | Command::Expire { .. }
-            | Command::Claim { .. } => self.add_of_workers(command),
-            Command::Evidence { .. }
-            | Command::Desk { .. }
-            | Command::Checkpoint { .. }
-            | Command::Redact { .. }
-            | Command::RedactionEnded { .. }
-            | Command::Archive { .. } => {}
-            Command::Doubles { .. }
-            | Command::Notice { .. }
-            | Command::Delivered { .. }
-            | Command::Undelivered { .. } => self.add_of_notices(command),
-        }
-    }
-
-    fn add_sighting(&mut self, job: JobId, attempt: AttemptId, seen: &Seen) {
-        self.jobs.insert(job);
-        // Only a look at the task itself tells its model; lists do not.
-        let tells = seen.task.sessions.iter().flatten().any(|session| session.model.is_some());
-        self.dedups.extend(tells.then(|| model_dedup(attempt)));
-        self.takers.extend((seen.event == Some(Event::Resumed)).then_some(job));
-        self.retried.extend((seen.event == Some(Event::Retried)).then_some(job));
-        self.awake.extend((!seen.task.state.is_terminal()).then_some(job));
-    }
-
-    fn add_of_starts(&mut self, command: &Command) {
-        match command {
-            Command::Admit { job, fence, .. } => {
-                self.jobs.insert(*job);
-                self.takers.insert(*job);
-                self.workers.insert(fence.worker);
-            }
-            Command::NotStarted { job, close, .. } => {
-                self.jobs.insert(*job);
-                self.keys.extend(close.iter().map(|(key, _)| key.clone()));
-            }
-            Command::Started { job, .. } => {
-                self.jobs.insert(*job);
-                self.followed.insert(*job);
-            }
-            Command::StartLost { job, .. }
-            | Command::StartRejected { job, .. }
-            | Command::Discard { job, .. } => {
-                self.jobs.insert(*job);
-            }
-            _ => {}
-        }
-    }
-
-    fn add_of_waves(&mut self, command: &Command) {
-        let request = match command {
-            Command::Checks { job, warrant, .. } => {
-                self.jobs.insert(*job);
-                if let Warrant::Holder(_, _, lease) = warrant {
-                    self.leases.insert(lease.clone());
-                }
-                return;
-            }
-            Command::ResetBreaker { gate, .. } => {
-                self.keys.insert(gate.clone());
-                self.breakers.insert(gate.clone());
-                return;
-            }
-            Command::Approve(word) => {
-                match word.about {
-                    About::Job(job) => drop(self.jobs.insert(job)),
-                    About::Request | About::Wave(_) => drop(self.widened.insert(word.request)),
-                }
-                word.request
-            }
-            Command::Widen { request, .. } => {
-                self.leases.insert(LeaseName::upkeep());
-                self.widened.insert(*request);
-                *request
-            }
-            Command::Waves { request, .. } => {
-                self.widened.insert(*request);
-                *request
-            }
-            _ => return,
-        };
-        self.requests.insert(request);
-        self.approved.insert(request);
-    }
-
-    fn add_of_notices(&mut self, command: &Command) {
-        match command {
-            Command::Doubles { job, attempt, .. } => {
-                self.jobs.insert(*job);
-                self.dedups.insert(format!("{attempt}/doubles"));
-            }
-            Command::Notice { dedup, job, .. } => {
-                self.jobs.extend(job);
-                self.dedups.insert(dedup.clone());
-            }
-            Command::Delivered { notice } | Command::Undelivered { notice, .. } => {
-                self.notices.insert(*notice);
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Needs {
-    fn add_of_freezes(&mut self, change: &FreezeChange) {
-        match change {
-            FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
-                self.freezes.insert(name.clone());
-            }
-            FreezeChange::Exempt(Exemption { exempt: Exempt::Job(job), .. }) => {
-                self.jobs.insert(*job);
-            }
-            FreezeChange::Exempt(_) => {}
-        }
-    }
-}
-
-/// What the life of a worker needs.
-impl Needs {
-    fn add_of_workers(&mut self, command: &Command) {
-        match command {
-            Command::Register { worker, .. } => {
-                self.register = true;
-                self.workers.insert(*worker);
-            }
-            Command::Renew { worker, .. } | Command::Stop { worker } | Command::Expire { worker } => {
-                self.workers.insert(*worker);
-            }
-            Command::Claim { name, fence } => {
-                self.leases.insert(name.clone());
-                self.workers.insert(fence.worker);
-            }
-            _ => {}
-        }
-    }
 }
 
 fn texts<T: ToString>(keys: impl IntoIterator<Item = T>) -> Vec<String> {
@@ -286,6 +48,7 @@ pub async fn load(
 ) -> Result<(), LedgerError> {
     load_audit::load(tx, set, commands).await?;
     let mut needs = Needs::of(commands);
+    load_replaced(tx, set, &mut needs).await?;
     load_waves(tx, set, &mut needs).await?;
     load_jobs(tx, set, cache, &needs).await?;
     let mut keys = needs.keys.clone();
@@ -328,6 +91,16 @@ async fn load_waves(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Res
             needs.jobs.insert(row.id);
         }
         set.in_waves.entry(row.request_id).or_default().push(row);
+    }
+    Ok(())
+}
+
+/// The jobs that wait, of requests that are replaced.
+async fn load_replaced(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Result<(), LedgerError> {
+    let waits = "AND t.state IN ('held', 'queued')";
+    for row in tx.rows_in::<JobRow>(&table::JOBS, "request_id", &texts(&needs.replaced), waits).await? {
+        needs.jobs.insert(row.id);
+        set.waiting_of.entry(row.request_id).or_default().push(row.id);
     }
     Ok(())
 }
@@ -454,6 +227,10 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
         for row in tx.rows_in::<TokenRow>(&table::TOKENS, column, &tokens, "").await? {
             set.tokens.load(row.id.clone(), row);
         }
+    }
+    let schedules = needs.schedules.iter().filter(|name| !set.schedules.has(name));
+    for row in tx.rows_in::<ScheduleRow>(&table::SCHEDULES, "name", &texts(schedules), "").await? {
+        set.schedules.load(row.name.clone(), row);
     }
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);

@@ -20,11 +20,14 @@ mod handle;
 pub mod invariants;
 mod load;
 mod load_audit;
+mod needs;
 mod open;
 pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;
+mod schedule_rows;
+mod schedules;
 pub mod signing;
 mod spans;
 mod standing;
@@ -39,7 +42,7 @@ mod writer;
 use std::sync::Arc;
 
 pub use command::{
-    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, TokenChange, Warrant,
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, ScheduleChange, Seen, TokenChange, Warrant,
 };
 pub use db::Dialect;
 pub use handle::Ledger;

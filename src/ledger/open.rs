@@ -94,6 +94,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0008_pull_text.sql"),
     ),
     (
+        "schedules",
+        include_str!("../../migrations/sqlite/0009_schedules.sql"),
+        include_str!("../../migrations/postgres/0009_schedules.sql"),
+    ),
+    (
         "audit",
         include_str!("../../migrations/sqlite/0010_audit.sql"),
         include_str!("../../migrations/postgres/0010_audit.sql"),

@@ -12,6 +12,7 @@ mod holds;
 mod notices;
 mod operator;
 mod retries;
+mod schedules;
 mod sighting;
 mod step;
 mod submit;
@@ -20,6 +21,7 @@ mod waves;
 mod workers;
 
 pub use audit::REDACTION_ENDED;
+pub use schedules::refusal;
 pub use sighting::model_dedup;
 
 use crate::ledger::{
@@ -76,6 +78,7 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Freeze { change, by } => freezes::freeze(set, change, by),
         Command::Token { change, by } => tokens::token(set, change, by),
         Command::TokenUsed { id, at } => tokens::used(set, id, *at),
+        Command::Schedule { name, change, by } => schedules::schedule(set, name, change, by),
         Command::Desk { item, request, job, act, by } => {
             let about = About { request: *request, job: *job, attempt: None };
             desk::desk(set, item, about, act, by)
