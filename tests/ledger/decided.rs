@@ -1,7 +1,6 @@
 //! Reading what was decided: oldest first, in pages, each request once, and a dead letter that was tried again only once.
 
 use sluicegate::{
-    clock::Clock as _,
     job::{RequestId, Timestamp},
     ledger::decided::Mark,
 };
