@@ -23,8 +23,8 @@ mod reports;
 mod requests;
 #[cfg(test)]
 mod roles;
+mod schedules;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tokens;
-mod schedules;
