@@ -28,7 +28,8 @@ mod requests;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tokens;
-mod schedules;
