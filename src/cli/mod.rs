@@ -30,6 +30,7 @@ mod show;
 mod submit;
 mod table;
 mod template;
+mod token;
 mod waves;
 mod why;
 mod words;
@@ -78,6 +79,9 @@ pub struct Shared {
     /// File with the daemon's token [default: `token_file` in the configuration]
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Certificates in PEM to trust besides the system's, for a daemon with one of your own issuer
+    #[arg(long, global = true, env = "SLUICE_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -132,6 +136,9 @@ pub enum Command {
     /// Identities: list, check, audit
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// Tokens of the HTTP interface: create, list, revoke, and what your own may do
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Freezes: add, list, lift, exempt, check
     #[command(subcommand)]
     Freeze(freeze::FreezeCommand),
@@ -254,6 +261,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
         Command::Identity(command) => identity::run(command, session).await,
+        Command::Token(command) => token::run(command, session).await,
         Command::Freeze(command) => freeze::run(command, session).await,
         Command::Schedule(command) => schedule::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,

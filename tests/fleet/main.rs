@@ -25,6 +25,8 @@ mod points;
 #[cfg(test)]
 mod redis_faults;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod soak;

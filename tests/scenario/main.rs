@@ -9,6 +9,8 @@ mod stage;
 mod support;
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod aftermath;
 #[cfg(test)]
 mod every_trouble;
