@@ -224,7 +224,7 @@ pub fn policy(loaded: &Loaded) -> Result<Policy, ConfigError> {
 pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let settings = &loaded.settings;
     let policy = policy(loaded)?;
-    let clock = clock::of_process();
+    let clock = clock::of_process(env);
     let rules = Arc::clone(&policy.rules);
     let github = github(loaded, env, Arc::clone(&clock))?;
     let pid = std::process::id();

@@ -88,6 +88,7 @@ fn another(policy: &Policy) -> anyhow::Result<Policy> {
         },
         repositories: RepositoryRules::default(),
         freezes: Arc::clone(&policy.freezes),
+        schedules: Arc::clone(&policy.schedules),
     })
 }
 
