@@ -149,6 +149,9 @@ pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
         let waiting = [10, 10_000, sizes.of(1_000_000, 20_000)];
         report.add(boot::bench::admission::run(&waiting).await?)?;
     }
+    if wants(BenchWhat::Replay) {
+        report.add(boot::bench::replay::run(sizes.of(100_000, 1_000)).await?)?;
+    }
     if wants(BenchWhat::Gate) {
         boot::bench::gate::run(sizes, &mut report).await?;
     }

@@ -114,7 +114,7 @@ pub enum Command {
     Apply(plan::ApplyArgs),
     /// List jobs with their states and what they wait for
     Jobs(jobs::JobsArgs),
-    /// Tell everything about one job
+    /// Tell everything about a job, or about a request and what it left out
     Show(show::ShowArgs),
     /// Tell why a job does not move, and who holds what it waits for
     Why(why::WhyArgs),

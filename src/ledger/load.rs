@@ -1,5 +1,8 @@
 //! Loads what a batch of commands needs, a table at a time.
 
+mod lives;
+mod schedules;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -15,12 +18,12 @@ use crate::{
     },
     ledger::{
         LedgerError,
-        apply::{breakers, model_dedup, refusal},
-        command::{About, Command, Fence, FreezeChange, ScheduleChange, Seen, TokenChange, Warrant},
+        apply::{breakers, model_dedup},
+        command::{About, Command, Fence, FreezeChange, Seen, TokenChange, Warrant},
         db::{Bind, Tx},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
+            PromptRow, RequestRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -255,19 +258,6 @@ impl Needs {
 }
 
 impl Needs {
-    fn add_of_schedules(&mut self, name: &str, change: &ScheduleChange) {
-        self.schedules.insert(name.to_owned());
-        match change {
-            ScheduleChange::Take { request, replaces, .. } => {
-                self.add_submission(request);
-                self.replaced.extend(replaces);
-            }
-            ScheduleChange::Run { request, .. } => self.add_submission(request),
-            ScheduleChange::Leave { nominal, .. } => drop(self.dedups.insert(refusal(name, *nominal))),
-            ScheduleChange::Begin { .. } | ScheduleChange::Pause | ScheduleChange::Resume => {}
-        }
-    }
-
     fn add_of_freezes(&mut self, change: &FreezeChange) {
         match change {
             FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
@@ -277,26 +267,6 @@ impl Needs {
                 self.jobs.insert(*job);
             }
             FreezeChange::Exempt(_) => {}
-        }
-    }
-}
-
-/// What the life of a worker needs.
-impl Needs {
-    fn add_of_workers(&mut self, command: &Command) {
-        match command {
-            Command::Register { worker, .. } => {
-                self.register = true;
-                self.workers.insert(*worker);
-            }
-            Command::Renew { worker, .. } | Command::Stop { worker } | Command::Expire { worker } => {
-                self.workers.insert(*worker);
-            }
-            Command::Claim { name, fence } => {
-                self.leases.insert(name.clone());
-                self.workers.insert(fence.worker);
-            }
-            _ => {}
         }
     }
 }
@@ -313,7 +283,7 @@ pub async fn load(
     commands: &[Command],
 ) -> Result<(), LedgerError> {
     let mut needs = Needs::of(commands);
-    load_replaced(tx, set, &mut needs).await?;
+    schedules::load_replaced(tx, set, &mut needs).await?;
     load_waves(tx, set, &mut needs).await?;
     load_jobs(tx, set, cache, &needs).await?;
     let mut keys = needs.keys.clone();
@@ -356,16 +326,6 @@ async fn load_waves(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Res
             needs.jobs.insert(row.id);
         }
         set.in_waves.entry(row.request_id).or_default().push(row);
-    }
-    Ok(())
-}
-
-/// The jobs that wait, of requests that are replaced.
-async fn load_replaced(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Result<(), LedgerError> {
-    let waits = "AND t.state IN ('held', 'queued')";
-    for row in tx.rows_in::<JobRow>(&table::JOBS, "request_id", &texts(&needs.replaced), waits).await? {
-        needs.jobs.insert(row.id);
-        set.waiting_of.entry(row.request_id).or_default().push(row.id);
     }
     Ok(())
 }
@@ -493,10 +453,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
             set.tokens.load(row.id.clone(), row);
         }
     }
-    let schedules = needs.schedules.iter().filter(|name| !set.schedules.has(name));
-    for row in tx.rows_in::<ScheduleRow>(&table::SCHEDULES, "name", &texts(schedules), "").await? {
-        set.schedules.load(row.name.clone(), row);
-    }
+    schedules::load_rows(tx, set, needs).await?;
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);
     let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));

@@ -44,7 +44,7 @@ use tower::ServiceExt as _;
 
 pub const TOKEN: &str = "correct-horse-battery-staple";
 
-const TEMPLATE: &str = r#"
+pub const TEMPLATE: &str = r#"
 name = "bump"
 version = 1
 summary = "Bump a dependency"

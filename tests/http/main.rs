@@ -23,6 +23,7 @@ mod reports;
 mod requests;
 #[cfg(test)]
 mod roles;
+mod schedules;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod past;
 mod random;
 mod retries;
 mod review;
+mod schedules;
 mod sighting;
 mod start;
 mod submit;

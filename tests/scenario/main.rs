@@ -34,8 +34,11 @@ mod policies;
 mod repositories;
 #[cfg(test)]
 mod waves;
-#[cfg(all(test, feature = "failpoints"))]
+#[cfg(feature = "failpoints")]
+#[cfg(test)]
 mod week;
+#[cfg(test)]
+mod widening;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]
