@@ -1,5 +1,6 @@
 //! Builds, wires, supervises, shuts down: the only place that knows every part.
 
+pub mod audit;
 pub mod bench;
 mod commands;
 pub mod daemon;
@@ -14,6 +15,6 @@ pub mod template_check;
 pub mod token;
 pub mod wire;
 
-pub use commands::{audit_verify_offline, bench, config_check, doctor, simulate};
+pub use commands::{bench, config_check, doctor, simulate};
 pub use daemon::{Daemon, Parts};
 pub use service::{serve, work};

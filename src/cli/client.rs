@@ -25,6 +25,8 @@ use crate::{
 
 /// Whoever does not answer by then does not answer. Checking a long history takes a while.
 const TIMEOUT: Duration = Duration::from_mins(2);
+/// A download may last as long as there is something to come.
+const LONG: Duration = Duration::from_hours(24);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Names the file of a body, for messages.
 const FILE_NAME: &str = "x-file-name";
@@ -130,6 +132,40 @@ impl Client {
         self.send(Method::POST, url, Some(body)).await
     }
 
+    /// Writes a long answer as it comes.
+    pub async fn download(
+        &self,
+        path: &[&str],
+        query: &[(&str, Option<String>)],
+        out: &mut (dyn std::io::Write + Send),
+    ) -> Result<(), CliError> {
+        let mut url = self.url(path)?;
+        let set = query.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        for (name, value) in set {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let request = self.http.request(Method::GET, url).header(AUTHORIZATION, self.bearer()?).timeout(LONG);
+        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if !answer.status().is_success() {
+            let status = answer.status();
+            return Err(refused(status, answer.text().await.unwrap_or_default()));
+        }
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+            out.write_all(&piece)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    fn bearer(&self) -> Result<HeaderValue, CliError> {
+        let bearer = format!("Bearer {}", self.endpoint.token.expose_secret());
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| {
+            CliError::new(Exit::Unauthorised, "the token holds characters that no header may hold")
+        })?;
+        bearer.set_sensitive(true);
+        Ok(bearer)
+    }
+
     fn url(&self, path: &[&str]) -> Result<Url, CliError> {
         let mut url = self.endpoint.server.clone();
         let Ok(mut segments) = url.path_segments_mut() else {
@@ -142,12 +178,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, url: Url, body: Option<Body<'_>>) -> Result<Answer, CliError> {
-        let bearer = format!("Bearer {}", self.endpoint.token.expose_secret());
-        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| {
-            CliError::new(Exit::Unauthorised, "the token holds characters that no header may hold")
-        })?;
-        bearer.set_sensitive(true);
-        let mut request = self.http.request(method, url).header(AUTHORIZATION, bearer);
+        let mut request = self.http.request(method, url).header(AUTHORIZATION, self.bearer()?);
         match body {
             Some(Body::Json(mut value)) => {
                 if let Some(actor) = value.get_mut("actor").filter(|actor| actor.is_null()) {

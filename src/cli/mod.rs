@@ -9,6 +9,7 @@ mod client;
 mod completions;
 mod dead;
 mod demo;
+mod desk;
 mod drain;
 mod endpoint;
 pub mod exit;
@@ -41,7 +42,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::{
-    audit::AuditVerifyArgs,
+    audit::{AuditVerifyArgs, KeyNewArgs, Local as AuditLocal},
     exit::{CliError, Exit},
     local::{
         BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs, WorkArgs,
@@ -129,6 +130,8 @@ pub enum Command {
     /// Templates: list, show, check, diff
     #[command(subcommand)]
     Template(template::TemplateCommand),
+    /// What needs a person: list, acknowledge, snooze, reassign
+    Desk(desk::DeskArgs),
     /// List budgets, or who holds one
     Budgets(budgets::BudgetsArgs),
     /// Set the limit of a budget, or give it back to the configuration
@@ -171,7 +174,7 @@ pub enum Command {
     Release(act::ActArgs),
     /// Throw a quarantined result away
     DiscardResult(act::ActArgs),
-    /// The history: verify
+    /// The history: show, verify, export, checkpoint, key, archive, redact
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Check configuration, ledger, gate, token and clock
@@ -215,7 +218,7 @@ impl Cli {
             Command::Template(template::TemplateCommand::Check(args)) => args.shared = shared,
             Command::Policy(command) => *command.shared_mut() = shared,
             Command::Bench(args) => args.shared = shared,
-            Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
+            Command::Audit(command) => command.hand_down(shared),
             _ => {}
         }
     }
@@ -258,6 +261,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Requests(args) => requests::run(args, session).await,
         Command::Repository(command) => repository::run(command, session).await,
         Command::Dead(command) => dead::run(command, session).await,
+        Command::Desk(args) => desk::run(args, session).await,
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
         Command::Identity(command) => identity::run(command, session).await,
@@ -276,7 +280,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
         Command::Release(args) => act::run(Act::Release, args, session).await,
         Command::DiscardResult(args) => act::run(Act::DiscardResult, args, session).await,
-        Command::Audit(audit::AuditCommand::Verify(_)) => audit::verify(session).await,
+        Command::Audit(command) => audit::run(command, session).await,
         Command::Workers(args) => workers::run(args, session).await,
         Command::Serve(_)
         | Command::Work(_)

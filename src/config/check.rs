@@ -115,5 +115,6 @@ fn secrets(settings: &Settings) -> Vec<&SecretRef> {
     let identities = settings.identities.iter().map(|identity| &identity.token);
     let webhook = settings.notices.webhook.iter().map(|webhook| &webhook.secret);
     let stores = [&settings.ledger.password, &settings.gate.password, &settings.streams.password];
-    stores.into_iter().flatten().chain(identities).chain(webhook).collect()
+    let audit = settings.audit.key.iter();
+    stores.into_iter().flatten().chain(identities).chain(webhook).chain(audit).collect()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     budget::{Kind, Rules, Scope},
-    config::{endpoint::Http, secret::SecretRef},
+    config::{audit::Audit, desk::Desk, endpoint::Http, secret::SecretRef},
     job::{cadence::CadenceRule, role::Role},
     policy::{
         IdentityRule, Models,
@@ -64,6 +64,8 @@ pub struct Settings {
     pub tracking: CadenceRule,
     pub recovery: Recovery,
     pub notices: Notices,
+    pub audit: Audit,
+    pub desk: Desk,
     pub worker: Worker,
     pub log: Log,
 }
@@ -463,7 +465,7 @@ impl Default for Log {
 }
 
 /// A whole number in a range; the error names the range.
-fn within<'de, D, N, const MIN: i64, const MAX: i64>(from: D) -> Result<N, D::Error>
+pub(super) fn within<'de, D, N, const MIN: i64, const MAX: i64>(from: D) -> Result<N, D::Error>
 where
     D: Deserializer<'de>,
     N: TryFrom<i64>,

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod budgets;
+#[cfg(test)]
+mod desk;
 #[cfg(test)]
 mod freezes;
 #[cfg(test)]

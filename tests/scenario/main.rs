@@ -13,6 +13,10 @@ mod access;
 #[cfg(test)]
 mod aftermath;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
 mod every_trouble;
 #[cfg(test)]
 mod freezes;

@@ -73,6 +73,7 @@ fn another(policy: &Policy) -> anyhow::Result<Policy> {
         model: name.to_owned(),
     };
     Ok(Policy {
+        schedules: Arc::default(),
         catalog: policy.catalog.clone(),
         rules: Arc::clone(&policy.rules),
         allowed: policy.allowed.clone(),
