@@ -27,6 +27,7 @@ mod reports;
 mod requests;
 #[cfg(test)]
 mod roles;
+mod schedules;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
