@@ -82,6 +82,7 @@ impl Default for Tuning {
 }
 
 /// The policy in force.
+#[derive(Clone)]
 pub struct Policy {
     pub catalog: Catalog,
     pub rules: Arc<Rules>,

@@ -1,7 +1,7 @@
 //! Decisions per second of a policy replay: a ledger filled by the real way in, read from disk, each request decided again under
 //! a policy with rules and routes, and told apart.
 
-use std::{fmt::Write as _, sync::Arc, time::Instant};
+use std::{fmt::Write as _, sync::Arc};
 
 use crate::{
     boot::{
@@ -12,7 +12,7 @@ use crate::{
             world,
         },
     },
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     job::{cadence::CadenceRule, time::Timestamp},
     ledger::Ledger,
     pipeline::{
@@ -35,7 +35,7 @@ pub async fn run(decisions: usize) -> anyhow::Result<Vec<Figure>> {
     let location = parts.location.clone();
     let daemon = Daemon::start(parts).await?;
     end_to_end::submit(&daemon, decisions).await?;
-    let mut policy = another(&daemon.context.policy)?;
+    let mut policy = another(&daemon.context.policy);
     let ledger = Ledger::open_read_only(&location, Arc::default()).await?;
     let same = replayed(&ledger, &policy).await?;
     anyhow::ensure!(u64::try_from(decisions)? == same.0.decisions, "not every decision was replayed");
@@ -54,17 +54,18 @@ pub async fn run(decisions: usize) -> anyhow::Result<Vec<Figure>> {
 }
 
 async fn replayed(ledger: &Ledger, policy: &Policy) -> anyhow::Result<(Tally, f64)> {
-    let begun = Instant::now();
+    let clock = SystemClock;
+    let begun = clock.now();
     let span = Span { since: Timestamp(0), until: Timestamp(i64::MAX), newest: false };
     let (mut replay, mut tally) = (Replay::new(ledger, policy, span), Tally::default());
     while let Some(rows) = replay.next().await? {
         tally.add(rows.iter().map(|row| &row.compared));
     }
-    Ok((tally, begun.elapsed().as_secs_f64()))
+    Ok((tally, clock.now().since(begun).duration().as_secs_f64()))
 }
 
 /// The policy of the daemon with another model.
-fn another(policy: &Policy) -> anyhow::Result<Policy> {
+fn another(policy: &Policy) -> Policy {
     let route = |name: &str, class| Route {
         name: name.to_owned(),
         template: None,
@@ -72,24 +73,8 @@ fn another(policy: &Policy) -> anyhow::Result<Policy> {
         class,
         model: name.to_owned(),
     };
-    Ok(Policy {
-        schedules: Arc::default(),
-        catalog: policy.catalog.clone(),
-        rules: Arc::clone(&policy.rules),
-        allowed: policy.allowed.clone(),
-        identity: policy.identity.clone(),
-        people: policy.people.clone(),
-        breaker: policy.breaker,
-        approval_counts: policy.approval_counts,
-        identities: policy.identities.clone(),
-        models: Models {
-            routes: vec![route("gpt-a", None), route("gpt-b", Some(Class::Sensitive))],
-            ..Models::default()
-        },
-        repositories: RepositoryRules::default(),
-        freezes: Arc::clone(&policy.freezes),
-        schedules: Arc::clone(&policy.schedules),
-    })
+    let routes = vec![route("gpt-a", None), route("gpt-b", Some(Class::Sensitive))];
+    Policy { models: Models { routes, ..Models::default() }, ..policy.clone() }
 }
 
 fn rules() -> anyhow::Result<RepositoryRules> {
