@@ -54,6 +54,7 @@ pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
     let summary =
         config::check(args.shared.config.as_deref(), &config::environment()).map_err(ConfigError)?;
     let loaded = load(&args.shared)?;
+    boot::endpoint::tls(&loaded).map_err(ConfigError::from)?;
     wire::audit(&loaded, &config::environment())?;
     // Without a ledger nothing was used yet.
     if let Ok(used) = template_check::used(&loaded).await {
@@ -119,6 +120,9 @@ pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     if wants(BenchWhat::Admission) {
         let waiting = [10, 10_000, sizes.of(1_000_000, 20_000)];
         report.add(boot::bench::admission::run(&waiting).await?)?;
+    }
+    if wants(BenchWhat::Replay) {
+        report.add(boot::bench::replay::run(sizes.of(100_000, 1_000)).await?)?;
     }
     if wants(BenchWhat::Gate) {
         boot::bench::gate::run(sizes, &mut report).await?;

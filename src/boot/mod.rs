@@ -5,6 +5,7 @@ pub mod bench;
 mod commands;
 pub mod daemon;
 pub mod doctor;
+pub mod endpoint;
 pub mod health;
 pub mod policy;
 mod redis_check;

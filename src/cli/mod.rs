@@ -31,6 +31,7 @@ mod show;
 mod submit;
 mod table;
 mod template;
+mod token;
 mod waves;
 mod why;
 mod words;
@@ -79,6 +80,9 @@ pub struct Shared {
     /// File with the daemon's token [default: `token_file` in the configuration]
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Certificates in PEM to trust besides the system's, for a daemon with one of your own issuer
+    #[arg(long, global = true, env = "SLUICE_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -111,7 +115,7 @@ pub enum Command {
     Apply(plan::ApplyArgs),
     /// List jobs with their states and what they wait for
     Jobs(jobs::JobsArgs),
-    /// Tell everything about one job
+    /// Tell everything about a job, or about a request and what it left out
     Show(show::ShowArgs),
     /// Tell why a job does not move, and who holds what it waits for
     Why(why::WhyArgs),
@@ -135,6 +139,9 @@ pub enum Command {
     /// Identities: list, check, audit
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// Tokens of the HTTP interface: create, list, revoke, and what your own may do
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Freezes: add, list, lift, exempt, check
     #[command(subcommand)]
     Freeze(freeze::FreezeCommand),
@@ -258,6 +265,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
         Command::Identity(command) => identity::run(command, session).await,
+        Command::Token(command) => token::run(command, session).await,
         Command::Freeze(command) => freeze::run(command, session).await,
         Command::Schedule(command) => schedule::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,

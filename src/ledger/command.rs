@@ -426,6 +426,7 @@ impl Command {
             | Self::Discard { by, .. }
             | Self::Budget { by, .. }
             | Self::Freeze { by, .. }
+            | Self::Schedule { by, .. }
             | Self::Token { by, .. }
             | Self::Desk { by, .. }
             | Self::Checkpoint { by, .. }
@@ -433,7 +434,30 @@ impl Command {
             | Self::RedactionEnded { by, .. }
             | Self::Archive { by, .. } => Some(by),
             Self::Approve(word) => Some(&word.by),
-            _ => None,
+            // None of these has a person: a new command must say so here.
+            Self::Submit { .. }
+            | Self::Admit { .. }
+            | Self::Started { .. }
+            | Self::StartLost { .. }
+            | Self::NotStarted { .. }
+            | Self::StartRejected { .. }
+            | Self::Doubles { .. }
+            | Self::Seen { .. }
+            | Self::Step { .. }
+            | Self::Widen { .. }
+            | Self::Checks { .. }
+            | Self::TokenUsed { .. }
+            | Self::RollOver
+            | Self::Register { .. }
+            | Self::Renew { .. }
+            | Self::Stop { .. }
+            | Self::Expire { .. }
+            | Self::Claim { .. }
+            | Self::TakeOver { .. }
+            | Self::Evidence { .. }
+            | Self::Notice { .. }
+            | Self::Delivered { .. }
+            | Self::Undelivered { .. } => None,
         }
     }
 }

@@ -17,8 +17,18 @@ mod house;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
+mod reach;
 mod replay;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod roles;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tokens;
+mod schedules;
