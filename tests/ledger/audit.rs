@@ -233,17 +233,17 @@ async fn told_of_wilhelmina_again(world: &World) {
 async fn write_anew(world: &World, ledger: &Ledger, from: i64) {
     let entries = ledger.entries_after(from - 1, 1_000).await.unwrap();
     let mut prev = entries[0].prev.clone();
-    let mut sql = String::new();
+    let mut sql = Vec::new();
     for entry in entries {
         let mut entry = EntryRow { prev: prev.clone(), ..entry };
         entry.hash = chain::hash(&entry).unwrap();
         let EntryRow { seq, hash, .. } = &entry;
-        sql += &format!(
+        sql.push(format!(
             "UPDATE entries SET prev = '{prev}', hash = '{hash}' WHERE seq = {seq}; UPDATE head SET hash = '{hash}';"
-        );
+        ));
         prev = entry.hash;
     }
-    world.sql(&sql).await.unwrap();
+    world.sql(&sql.concat()).await.unwrap();
 }
 
 async fn a_tail_cut_off_or_a_history_written_anew_shows_by_a_checkpoint(world: &World) {

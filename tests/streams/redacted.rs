@@ -16,14 +16,14 @@ async fn streams_are_written_anew_without_a_name_that_was_redacted() {
     letters::letters_are(&place, &jobs).await;
     events::is_complete(&place, &worker).await;
     let texts = async || {
-        let mut all = String::new();
+        let mut all = Vec::new();
         for stream in ["events", "dead", "notices"] {
             for (id, fields) in place.entries(stream).await {
-                all += &format!("{stream} {id}");
-                fields.values().for_each(|value| all += &String::from_utf8_lossy(value));
+                all.push(format!("{stream} {id}"));
+                all.extend(fields.values().map(|value| String::from_utf8_lossy(value).into_owned()));
             }
         }
-        all
+        all.join("\n")
     };
     let before = texts().await;
     assert!(before.contains("carla"), "{before}");
