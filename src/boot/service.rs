@@ -1,7 +1,7 @@
 //! The commands that run until they are told to stop: serve and work. A worker whose life was ended by others, because it was silent for
 //! longer than its lease, begins a new one in the same process, with everything built anew.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -12,14 +12,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    boot::{Daemon, commands::load, streams::Streams, token, wire},
+    boot::{Daemon, Parts, commands::load, streams::Streams, token, wire},
     cli::{
         CliError, Exit,
         local::{ServeArgs, WorkArgs},
     },
     clock::Entropy,
     config::{self, Loaded, sections},
-    http, ledger, telemetry,
+    http, ledger,
+    telemetry::{self, traces::Exporter},
 };
 
 /// Resolves at SIGTERM or SIGINT, also when one came before it was waited for.
@@ -38,13 +39,12 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let stop = told_to_stop()?;
     let loaded = prepare(load(&args.shared)?)?;
     let listen = loaded.settings.http.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
-            .hint("another daemon may be running there: stop it, or change [http] listen")
-    })?;
+    let listener = bind(listen, "[http] listen").await?;
     let address = listener.local_addr()?;
     let token_file = loaded.settings.http.token_file.clone();
-    let endpoint = Endpoint { token: token::load_or_make(&token_file, &Entropy::from_system())?, listener };
+    let open = loaded.settings.metrics.open.unwrap_or_else(|| listen.ip().is_loopback());
+    let token = token::load_or_make(&token_file, &Entropy::from_system())?;
+    let endpoint = Endpoint { listener, token, open };
     let ready = || {
         std::fs::write(token_file.with_extension("url"), format!("http://{address}\n"))
             .with_context(|| format!("writing the address beside {}", token_file.display()))?;
@@ -91,22 +91,53 @@ const RETRY: Duration = Duration::from_secs(1);
 struct Endpoint {
     listener: TcpListener,
     token: secrecy::SecretString,
+    /// Metrics are shown without the token.
+    open: bool,
 }
 
 impl Endpoint {
     /// For one life. The listener stays for the next.
-    fn open(&self, daemon: &Daemon) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
-        let router = http::router(Arc::clone(&daemon.context), self.token.clone());
-        let listener = std::os::fd::AsFd::as_fd(&self.listener).try_clone_to_owned()?;
-        let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
-        Ok(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())))
+    fn open(&self, daemon: &Daemon) -> anyhow::Result<Serving> {
+        let router = http::router(Arc::clone(&daemon.context), self.token.clone(), self.open);
+        serve_on(&self.listener, router, daemon)
     }
 }
 
+type Serving = JoinHandle<std::io::Result<()>>;
+
+fn serve_on(listener: &TcpListener, router: axum::Router, daemon: &Daemon) -> anyhow::Result<Serving> {
+    let listener = std::os::fd::AsFd::as_fd(listener).try_clone_to_owned()?;
+    let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
+    Ok(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())))
+}
+
+/// A listener, or why there is none. `key` names the address in the configuration.
+async fn bind(listen: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let refused = |error| {
+        CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
+            .hint(format!("another daemon may be running there: stop it, or change {key}"))
+    };
+    Ok(TcpListener::bind(listen).await.map_err(refused)?)
+}
+
+/// The listener for metrics and probes alone, if there is to be one.
+async fn watcher(loaded: &Loaded) -> anyhow::Result<Option<TcpListener>> {
+    let Some(listen) = loaded.settings.metrics.listen else { return Ok(None) };
+    let listener = bind(listen, "[metrics] listen").await?;
+    tracing::info!(address = %listener.local_addr()?, "metrics and probes");
+    Ok(Some(listener))
+}
+
 /// A life. A later one needs what the first one had, and may find it out of reach for a while: the same fault that ended the life before.
-async fn begin(loaded: &Loaded, env: &Env, again: bool) -> anyhow::Result<Daemon> {
+async fn begin(
+    loaded: &Loaded,
+    env: &Env,
+    exporter: Option<&Exporter>,
+    again: bool,
+) -> anyhow::Result<Daemon> {
     loop {
-        let error = match Daemon::start(wire::parts(loaded, env)?).await {
+        let tracer = exporter.map(|exporter| exporter.tracer.clone());
+        let error = match Daemon::start(Parts { tracer, ..wire::parts(loaded, env)? }).await {
             Ok(daemon) => return Ok(daemon),
             Err(error) => readable(error),
         };
@@ -118,7 +149,27 @@ async fn begin(loaded: &Loaded, env: &Env, again: bool) -> anyhow::Result<Daemon
     }
 }
 
-/// One life after the other, until it is told to stop or a life ends for another reason than being succeeded.
+/// What a process opens to the outside, for all of its lives.
+struct Doors {
+    endpoint: Option<Endpoint>,
+    /// For metrics and probes alone.
+    watcher: Option<TcpListener>,
+}
+
+impl Doors {
+    fn open(&self, daemon: &Daemon) -> anyhow::Result<Vec<Serving>> {
+        let mut serving = Vec::new();
+        if let Some(endpoint) = &self.endpoint {
+            serving.push(endpoint.open(daemon)?);
+        }
+        if let Some(watcher) = &self.watcher {
+            serving.push(serve_on(watcher, http::watch::router(Arc::clone(&daemon.context)), daemon)?);
+        }
+        Ok(serving)
+    }
+}
+
+/// Runs until it is told to stop, with everything that outlives a life.
 async fn live(
     loaded: &Loaded,
     endpoint: Option<Endpoint>,
@@ -126,6 +177,23 @@ async fn live(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<u8> {
     let env = config::environment();
+    let doors = Doors { endpoint, watcher: watcher(loaded).await? };
+    let exporter = wire::exporter(loaded, &env)?;
+    let lived = lives(loaded, &env, exporter.as_ref(), &doors, (ready, stop)).await;
+    if let Some(exporter) = exporter {
+        exporter.finish().await;
+    }
+    lived
+}
+
+/// One life after the other, until it is told to stop or a life ends for another reason than being succeeded.
+async fn lives(
+    loaded: &Loaded,
+    env: &Env,
+    exporter: Option<&Exporter>,
+    doors: &Doors,
+    (ready, stop): (impl Fn() -> anyhow::Result<()>, impl Future<Output = ()>),
+) -> anyhow::Result<u8> {
     let stopping = CancellationToken::new();
     let told = stopping.clone();
     let mut stop = std::pin::pin!(async move {
@@ -135,13 +203,13 @@ async fn live(
     let mut lives = 0_u32;
     loop {
         let begun = tokio::select! {
-            begun = begin(loaded, &env, lives > 0) => Some(begun?),
+            begun = begin(loaded, env, exporter, lives > 0) => Some(begun?),
             () = &mut stop, if lives > 0 => None,
         };
         let Some(mut daemon) = begun else { return Ok(Exit::Ok.code()) };
         lives = lives.saturating_add(1);
-        let streams = Streams::open(loaded, &env, &daemon.context)?;
-        let http = endpoint.as_ref().map(|endpoint| endpoint.open(&daemon)).transpose()?;
+        let streams = Streams::open(loaded, env, &daemon.context)?;
+        let serving = doors.open(&daemon)?;
         ready()?;
         let ended = tokio::select! {
             () = &mut stop => {
@@ -152,10 +220,10 @@ async fn live(
         };
         // Requests that are being answered still need the ledger.
         daemon.context.shutdown.cancel();
-        let answered = match http {
-            Some(http) => http.await?.context("the local endpoint"),
-            None => Ok(()),
-        };
+        let mut answered = Ok(());
+        for door in serving {
+            answered = answered.and(door.await?.context("a local endpoint"));
+        }
         streams.ended().await;
         let succeeded = daemon.was_succeeded();
         let stopped = daemon.stop().await;

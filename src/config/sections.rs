@@ -26,6 +26,8 @@ pub struct Settings {
     pub gate: Gate,
     pub streams: Streams,
     pub http: Http,
+    pub metrics: Metrics,
+    pub otlp: Otlp,
     pub github: Github,
     /// Named credentials.
     #[serde(rename = "identity")]
@@ -146,6 +148,28 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Holds the token that commands show; written with mode 0600 when it is missing.
     pub token_file: PathBuf,
+}
+
+/// Figures for Prometheus, and probes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// A listener for them alone, without a token, also of `sluice work`; left out: only the endpoint has them.
+    pub listen: Option<SocketAddr>,
+    /// The endpoint shows them without a token; left out: only if it listens on a loopback address.
+    pub open: Option<bool>,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Otlp {
+    /// Of a collector that takes OTLP over HTTP, without `/v1/traces`; left out: no traces.
+    pub endpoint: Option<String>,
+    /// Sent as `Authorization: Bearer`.
+    pub token: Option<SecretRef>,
+    /// What this program is called in traces.
+    pub service: String,
 }
 
 /// How GitHub is reached, and how hard it is leaned on.
@@ -416,6 +440,11 @@ impl Default for Http {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4280)),
             token_file: PathBuf::from(".sluice/token"),
         }
+    }
+}
+impl Default for Otlp {
+    fn default() -> Self {
+        Self { endpoint: None, token: None, service: "sluicegate".to_owned() }
     }
 }
 impl Default for Github {

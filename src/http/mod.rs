@@ -16,6 +16,7 @@ mod reports;
 mod repositories;
 mod requests;
 mod templates;
+pub mod watch;
 mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
@@ -24,7 +25,6 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::get,
 };
 pub use fault::{Code, Fault};
 use secrecy::SecretString;
@@ -39,8 +39,8 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long open connections may hold up the end of the process.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Every route. All but `/healthz` need the token.
-pub fn router(context: Arc<Context>, token: SecretString) -> Router {
+/// Every route. All but the probes need the token; the metrics only if they are not `open`.
+pub fn router(context: Arc<Context>, token: SecretString, open: bool) -> Router {
     let routes = Router::new()
         .merge(requests::routes())
         .merge(jobs::routes())
@@ -53,14 +53,16 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())
-        .merge(repositories::routes())
-        .with_state(context);
-    routes
+        .merge(repositories::routes());
+    let routes = routes.with_state(Arc::clone(&context));
+    let guarded = if open { routes } else { watch::with_figures(routes, &context) };
+    let guarded = guarded
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
-        .layer(from_fn_with_state(Arc::new(access::Gatekeeper::new(&token)), access::require))
-        .route("/healthz", get(reports::health))
-        .layer(from_fn(limits::explain))
+        .layer(from_fn_with_state(Arc::new(access::Gatekeeper::new(&token)), access::require));
+    let all = watch::with_probes(guarded, &context);
+    let all = if open { watch::with_figures(all, &context) } else { all };
+    all.layer(from_fn(limits::explain)).layer(from_fn_with_state(context, limits::count))
 }
 
 /// Serves until shutdown; then answers what is under way and takes nothing new.

@@ -13,6 +13,7 @@ use crate::{
         command::{Command, Reply},
         db::Db,
         load::RequestCache,
+        meters::Meters,
         open::{self, Location, Use},
         spans::Spans,
         writer::{Answer, Committed, Feed, Writer},
@@ -39,6 +40,7 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub feed: Feed,
+    pub meters: Meters,
     pub fenced: std::sync::atomic::AtomicU64,
     own: Mutex<Spans>,
     /// Of the newest commit.
@@ -111,6 +113,10 @@ impl Ledger {
 
     fn of(db: Db, rules: Arc<Rules>) -> Self {
         Self { db, rules, cache: Arc::default(), commands: None, shared: Arc::default() }
+    }
+
+    pub(super) fn own_meters(&self) -> &Meters {
+        &self.shared.meters
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {

@@ -9,10 +9,12 @@ mod db;
 pub mod facts;
 #[cfg(feature = "failpoints")]
 mod fault;
+pub mod figures;
 pub mod freezes;
 mod handle;
 pub mod invariants;
 mod load;
+pub mod meters;
 mod open;
 pub mod past;
 mod projection;

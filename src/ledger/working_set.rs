@@ -14,11 +14,13 @@ use crate::{
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         role::LeaseName,
+        state::State,
         time::Timestamp,
     },
     ledger::{
         chain,
         command::Fence,
+        meters::{Happened, Moved},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
             HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
@@ -133,6 +135,8 @@ pub struct WorkingSet {
     pub drawn: Vec<u128>,
     /// Writes refused because their token was an old one.
     pub fenced: u64,
+    /// What is counted once this stands.
+    pub happened: Happened,
 }
 
 /// What an entry is about.
@@ -181,6 +185,7 @@ impl WorkingSet {
             last_token: 0,
             drawn: Vec::new(),
             fenced: 0,
+            happened: Happened::default(),
         }
     }
 
@@ -221,6 +226,7 @@ impl WorkingSet {
             prompts: HashMap::new(),
             entries: Vec::new(),
             fenced: 0,
+            happened: Happened::default(),
             ..self
         })
     }
@@ -263,6 +269,19 @@ impl WorkingSet {
         entry.hash = chain::hash(&entry);
         self.head = HeadRow { id: 1, seq, hash: entry.hash.clone(), at: self.now, writes: self.head.writes };
         self.entries.push(entry);
+    }
+
+    /// Notes that a job goes from the state of `row` to another.
+    pub fn moves(&mut self, row: &JobRow, attempt: Option<AttemptId>, to: State) {
+        self.happened.moved.push(Moved {
+            job: row.id,
+            request: row.request_id,
+            attempt,
+            from: row.state,
+            to,
+            since: row.state_since,
+            at: self.now,
+        });
     }
 
     pub fn about(&self, job: JobId) -> About {

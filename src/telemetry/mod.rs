@@ -1,7 +1,10 @@
-//! What the process says about itself: log set-up, and the named crash points of the fault suite. Must not be
+//! What the process says about itself: log set-up, metrics, traces, and the named crash points of the fault suite. Must not be
 //! imported by the pure folders.
 
 pub mod failpoint;
+mod json;
 pub mod log;
+pub mod metrics;
+pub mod traces;
 
 pub use log::{LogFormat, TelemetryError, init};

@@ -29,6 +29,7 @@ use sluicegate::{
         context::{Closures, Sent, Specs, Work},
         feed,
         freezes::Freezes,
+        meters::Meters,
         rebuild::Barrier,
         resume::{self, Newcomer},
         tokens::Tokens,
@@ -287,8 +288,9 @@ impl House {
             tokens: Tokens::default(),
             sent: Sent::default(),
             apart: false.into(),
+            meters: Meters::default(),
         });
-        let router = router(Arc::clone(&context), TOKEN.into());
+        let router = router(Arc::clone(&context), TOKEN.into(), true);
         Self { context, clock, actor, router, commits, folder }
     }
 

@@ -16,3 +16,5 @@ mod jobs;
 mod reports;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod watch;

@@ -6,6 +6,7 @@ mod broken;
 mod budgets;
 mod cancel;
 mod feed;
+mod figures;
 mod freezes;
 mod history;
 mod leases;
