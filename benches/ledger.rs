@@ -26,6 +26,7 @@ use sluicegate::{
         Command, Fence, Ledger, Location, NewJob, Reply, Seen,
         rows::{AttemptRow, JobRow, RequestRow, RequestSpec},
     },
+    policy::template::PullRequestText,
 };
 
 #[tokio::main]
@@ -209,6 +210,8 @@ impl Bench {
             breaker: None,
             required_checks: None,
             fallback: None,
+            asked: None,
+            through: None,
         };
         Ok(RequestRow {
             id: RequestId::new(now, self.entropy.draw_wide()),
@@ -266,6 +269,7 @@ impl Bench {
         Ok(NewJob {
             row,
             prompt: "Upgrade serde to 1.0.228. Change Cargo.toml and Cargo.lock only. ".repeat(10),
+            pull_text: PullRequestText::default(),
         })
     }
 

@@ -17,6 +17,7 @@ use crate::job::{
     repository::Repository,
     time::Timestamp,
 };
+use crate::policy::template::PullRequestText;
 use crate::telemetry::metrics::Page;
 
 /// What a provider can do; the pipeline asks instead of assuming.
@@ -175,6 +176,14 @@ pub trait Forge: Send + Sync + 'static {
         repository: &Repository,
         sha: &str,
     ) -> Result<BTreeMap<String, Checks>, AgentError>;
+    /// Gives the pull request this title, and has its description begin so; what is there already is left as it is.
+    async fn describe(
+        &self,
+        identity: &str,
+        repository: &Repository,
+        number: u64,
+        text: &PullRequestText,
+    ) -> Result<(), AgentError>;
     async fn add_labels(
         &self,
         identity: &str,

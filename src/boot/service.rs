@@ -98,7 +98,8 @@ struct Endpoint {
 impl Endpoint {
     /// For one life. The listener stays for the next.
     fn open(&self, daemon: &Daemon) -> anyhow::Result<Serving> {
-        let router = http::router(Arc::clone(&daemon.context), self.token.clone(), self.open);
+        let access = http::Access { metrics_open: self.open, ..http::Access::local(self.token.clone()) };
+        let router = http::guarded(Arc::clone(&daemon.context), access);
         serve_on(&self.listener, router, daemon)
     }
 }

@@ -1,16 +1,13 @@
 //! The sections of the configuration file: every key with its unit, range and default. Adding a key here adds its
 //! environment variable as well.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-};
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     budget::{Kind, Rules, Scope},
-    config::secret::SecretRef,
+    config::{endpoint::Http, secret::SecretRef},
     job::{cadence::CadenceRule, role::Role},
     policy::{
         IdentityRule, Models, approval::Person, breaker, credits::Decimal, repositories::Class,
@@ -139,15 +136,6 @@ pub struct Streams {
     /// Rejected requests kept, about; 100 to 1,000,000.
     #[serde(deserialize_with = "within::<_, usize, 100, 1_000_000>")]
     pub rejected_max: usize,
-}
-
-/// The local endpoint that commands talk to.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Http {
-    pub listen: SocketAddr,
-    /// Holds the token that commands show; written with mode 0600 when it is missing.
-    pub token_file: PathBuf,
 }
 
 /// Figures for Prometheus, and probes.
@@ -431,14 +419,6 @@ impl Default for Streams {
             deliveries_max: 5,
             events_max: 100_000,
             rejected_max: 10_000,
-        }
-    }
-}
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4280)),
-            token_file: PathBuf::from(".sluice/token"),
         }
     }
 }

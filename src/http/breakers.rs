@@ -12,8 +12,9 @@ use serde_json::json;
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Reason, by, ok},
+        read::{Answer, Body, Reason, ok},
     },
     pipeline::Context,
 };
@@ -30,12 +31,12 @@ async fn list(State(context): State<Arc<Context>>) -> Answer {
 #[serde(deny_unknown_fields)]
 struct Reset {
     id: String,
-    actor: String,
+    actor: Option<String>,
     reason: String,
 }
 
-async fn reset(State(context): State<Arc<Context>>, Body(body): Body<Reset>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn reset(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Reset>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let known = context.list_breakers().await?;
     if known.iter().all(|view| view.id != body.id) {
         let shown = crate::policy::text::shorten(&body.id, 60);

@@ -13,8 +13,9 @@ use serde_json::json;
 use crate::{
     budget::{Amount, Key, Scope},
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Filter, Reason, by, ok, wrong},
+        read::{Answer, Body, Filter, Reason, ok, wrong},
     },
     pipeline::{Context, LedgerError, view::BudgetView},
     policy::Problem,
@@ -52,12 +53,12 @@ struct Limit {
     /// Must be written: a limit left out by mistake must not take one away. `null`: as configured.
     #[serde(deserialize_with = "Option::deserialize")]
     limit: Option<Amount>,
-    actor: String,
+    actor: Option<String>,
     reason: String,
 }
 
-async fn set_limit(State(context): State<Arc<Context>>, Body(body): Body<Limit>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn set_limit(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Limit>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let key = budget_key(&body.key).map_err(|problem| Fault::invalid(vec![problem]))?;
     let set = context.set_limit(&key, body.limit, by).await;
     set.map_err(|error| Fault::act(error, Code::UnknownBudget))?;

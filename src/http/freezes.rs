@@ -12,8 +12,9 @@ use serde_json::json;
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Filter, Reason, by, ok, wrong},
+        read::{Answer, Body, Filter, Reason, ok, wrong},
     },
     job::{repository::Repository, time::Timestamp},
     pipeline::{Context, FreezeError, Whom},
@@ -39,12 +40,12 @@ struct Add {
     /// It begins now and lasts until it is lifted, or until `until`.
     #[serde(default)]
     now: bool,
-    actor: String,
+    actor: Option<String>,
 }
 
 /// Answers when nothing that it reaches is on its way any more.
-async fn add(State(context): State<Arc<Context>>, Body(body): Body<Add>) -> Answer {
-    let by = by(body.actor, body.freeze.reason.clone(), Reason::Needed)?;
+async fn add(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Add>) -> Answer {
+    let by = caller.by(body.actor, body.freeze.reason.clone(), Reason::Needed)?;
     let mut freeze = body.freeze;
     if body.now {
         freeze.begin(context.now()).map_err(|problem| Fault::invalid(vec![problem]))?;
@@ -56,12 +57,12 @@ async fn add(State(context): State<Arc<Context>>, Body(body): Body<Add>) -> Answ
 #[serde(deny_unknown_fields)]
 struct Lift {
     name: String,
-    actor: String,
+    actor: Option<String>,
     reason: String,
 }
 
-async fn lift(State(context): State<Arc<Context>>, Body(body): Body<Lift>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn lift(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Lift>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     context.lift_freeze(&body.name, by).await.map_err(fault)?;
     list(State(context)).await
 }
@@ -75,12 +76,12 @@ struct ExemptBody {
     freeze: Option<String>,
     /// RFC 3339.
     until: String,
-    actor: String,
+    actor: Option<String>,
     reason: String,
 }
 
-async fn exempt(State(context): State<Arc<Context>>, Body(body): Body<ExemptBody>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn exempt(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<ExemptBody>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let until = moment(&body.until, "until").map_err(|problem| Fault::invalid(vec![problem]))?;
     if until <= context.now() {
         let problem = wrong("until", format!("{until} has passed"), "write a time to come");

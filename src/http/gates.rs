@@ -13,8 +13,9 @@ use serde_json::json;
 use crate::{
     budget::{Key, Scope},
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Act, Answer, Body, Filter, Reason, by, ok, wrong},
+        read::{Act, Answer, Body, Filter, Reason, ok, wrong},
     },
     job::{id::RequestId, repository::Repository, time::Timestamp},
     pipeline::{By, Context},
@@ -60,14 +61,14 @@ struct Close {
     #[serde(default)]
     value: String,
     reason: String,
-    actor: String,
+    actor: Option<String>,
     /// RFC 3339. Left out: until someone opens it.
     until: Option<String>,
 }
 
 /// Answers when no start behind the gate is on its way any more.
-async fn close(State(context): State<Arc<Context>>, Body(body): Body<Close>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn close(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Close>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let invalid = |problem| Fault::invalid(vec![problem]);
     let key = gate_key(body.scope, &body.value).map_err(invalid)?;
     let until = body.until.map(|text| opening(&text, context.now())).transpose().map_err(invalid)?;
@@ -75,8 +76,8 @@ async fn close(State(context): State<Arc<Context>>, Body(body): Body<Close>) -> 
 }
 
 /// Answers when no start and no other write at the provider is on its way any more.
-async fn kill(State(context): State<Arc<Context>>, Body(act): Body<Act>) -> Answer {
-    shut(&context, Key::kill_switch(), act.by(Reason::Needed)?, None).await
+async fn kill(State(context): State<Arc<Context>>, caller: Caller, Body(act): Body<Act>) -> Answer {
+    shut(&context, Key::kill_switch(), act.by(&caller, Reason::Needed)?, None).await
 }
 
 async fn shut(context: &Context, key: Key, by: By, until: Option<Timestamp>) -> Answer {
@@ -90,19 +91,19 @@ struct Open {
     scope: Scope,
     #[serde(default)]
     value: String,
-    actor: String,
+    actor: Option<String>,
     #[serde(default)]
     reason: String,
 }
 
-async fn open(State(context): State<Arc<Context>>, Body(body): Body<Open>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Optional)?;
+async fn open(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Open>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Optional)?;
     let key = gate_key(body.scope, &body.value).map_err(|problem| Fault::invalid(vec![problem]))?;
     unshut(&context, key, by).await
 }
 
-async fn revive(State(context): State<Arc<Context>>, Body(act): Body<Act>) -> Answer {
-    unshut(&context, Key::kill_switch(), act.by(Reason::Needed)?).await
+async fn revive(State(context): State<Arc<Context>>, caller: Caller, Body(act): Body<Act>) -> Answer {
+    unshut(&context, Key::kill_switch(), act.by(&caller, Reason::Needed)?).await
 }
 
 async fn unshut(context: &Context, key: Key, by: By) -> Answer {

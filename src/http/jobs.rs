@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     budget::Closure,
     http::{
+        access::Caller,
         fault::{Code, Fault},
         read::{Act, Answer, Body, Filter, Reason, limit, ok},
     },
@@ -60,12 +61,24 @@ impl Page {
         let next = if full { jobs.last().map(|job| job.position) } else { None };
         Self { jobs, next, kill_switch: None }
     }
+
+    /// What is out of reach is left out; the next page begins where it would anyway.
+    pub async fn within(mut self, caller: &Caller, context: &Context) -> Result<Self, Fault> {
+        let mut seen = Vec::with_capacity(self.jobs.len());
+        for job in self.jobs {
+            if caller.sees(context, job.request).await? {
+                seen.push(job);
+            }
+        }
+        self.jobs = seen;
+        Ok(self)
+    }
 }
 
-async fn list(State(context): State<Arc<Context>>, Filter(query): Filter<Query>) -> Answer {
+async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(query): Filter<Query>) -> Answer {
     let limit = limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let request = match &query.request {
-        Some(text) => Some(context.find_request(text).await.map_err(Fault::request)?),
+        Some(text) => Some(caller.request(&context, text).await?),
         None => None,
     };
     let filter = JobFilter {
@@ -75,28 +88,29 @@ async fn list(State(context): State<Arc<Context>>, Filter(query): Filter<Query>)
         after: query.after,
         limit: Some(limit),
     };
-    let page = Page::new(context.list_jobs(&filter).await?, limit);
+    let page = Page::new(context.list_jobs(&filter).await?, limit).within(&caller, &context).await?;
     Ok(ok(Page { kill_switch: context.closures.kill_switch(), ..page }))
 }
 
-async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let job = context.find_job(&id).await.map_err(Fault::job)?;
+async fn show(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let job = caller.job(&context, &id).await?;
     Ok(ok(context.detail(&job).await?))
 }
 
-async fn why(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let job = context.find_job(&id).await.map_err(Fault::job)?;
+async fn why(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let job = caller.job(&context, &id).await?;
     Ok(ok(context.why(&job).await?))
 }
 
 /// A route for one event that a person brings about; answers with the job as it is then.
 fn act(event: Event, need: Reason) -> MethodRouter<Arc<Context>> {
     let handler = async move |State(context): State<Arc<Context>>,
+                              caller: Caller,
                               Path(id): Path<String>,
                               Body(act): Body<Act>|
                 -> Answer {
-        let by = act.by(need)?;
-        let job = context.find_job(&id).await.map_err(Fault::job)?.id;
+        let by = act.by(&caller, need)?;
+        let job = caller.job(&context, &id).await?.id;
         context.act(job, event, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
         let job = context.find_job(&job.to_string()).await.map_err(Fault::job)?;
         Ok(ok(context.view(&job, None).await?))

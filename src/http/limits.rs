@@ -44,11 +44,7 @@ pub async fn count(State(context): State<Arc<Context>>, request: Request, next: 
         _ => "other",
     };
     let response = next.run(request).await;
-    let status = response.status();
-    context.meters.http.add((route, method.to_owned(), status.as_u16()), 1);
-    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
-        context.meters.denials.add(status.as_u16(), 1);
-    }
+    context.meters.http.add((route, method.to_owned(), response.status().as_u16()), 1);
     response
 }
 

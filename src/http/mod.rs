@@ -1,10 +1,11 @@
 //! The daemon's local HTTP endpoint: handlers that read a question, ask the pipeline, and write the answer as JSON.
 //! It must decide nothing itself. The routes are described in `docs/api.md`.
 
-mod access;
+pub mod access;
 mod breakers;
 mod budgets;
 mod dead;
+mod door;
 mod fault;
 mod freezes;
 mod gates;
@@ -16,16 +17,19 @@ mod reports;
 mod repositories;
 mod requests;
 mod templates;
+mod tokens;
 pub mod watch;
 mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
+pub use access::Access;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
 };
+pub use door::{Door, TlsError, TlsFiles};
 pub use fault::{Code, Fault};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -39,8 +43,15 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long open connections may hold up the end of the process.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Every route. All but the probes need the token; the metrics only if they are not `open`.
-pub fn router(context: Arc<Context>, token: SecretString, open: bool) -> Router {
+/// Every route, for the local operator alone.
+pub fn router(context: Arc<Context>, token: SecretString) -> Router {
+    guarded(context, Access::local(token))
+}
+
+/// Every route. All but the probes need a token, and so do the metrics where they are not open.
+pub fn guarded(context: Arc<Context>, access: Access) -> Router {
+    let open = access.metrics_open;
+    let keeper = Arc::new(access::Gatekeeper::new(Arc::clone(&context), access));
     let routes = Router::new()
         .merge(requests::routes())
         .merge(jobs::routes())
@@ -53,25 +64,27 @@ pub fn router(context: Arc<Context>, token: SecretString, open: bool) -> Router 
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())
-        .merge(repositories::routes());
-    let routes = routes.with_state(Arc::clone(&context));
-    let guarded = if open { routes } else { watch::with_figures(routes, &context) };
-    let guarded = guarded
+        .merge(repositories::routes())
+        .merge(tokens::routes())
+        .with_state(Arc::clone(&context));
+    let routes = if open { routes } else { watch::with_figures(routes, &context) };
+    let routes = routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
-        .layer(from_fn_with_state(Arc::new(access::Gatekeeper::new(&token)), access::require));
-    let all = watch::with_probes(guarded, &context);
-    let all = if open { watch::with_figures(all, &context) } else { all };
-    all.layer(from_fn(limits::explain)).layer(from_fn_with_state(context, limits::count))
+        .layer(from_fn_with_state(keeper, access::require));
+    let routes = watch::with_probes(routes, &context);
+    let routes = if open { watch::with_figures(routes, &context) } else { routes };
+    routes.layer(from_fn(limits::explain)).layer(from_fn_with_state(context, limits::count))
 }
 
 /// Serves until shutdown; then answers what is under way and takes nothing new.
 pub async fn serve(
-    listener: tokio::net::TcpListener,
+    door: impl Into<Door>,
     router: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let router = router.into_make_service_with_connect_info::<access::Peer>();
+    let serving = axum::serve(door.into(), router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

@@ -9,7 +9,10 @@ use axum::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    http::fault::{Code, Fault},
+    http::{
+        access::Caller,
+        fault::{Code, Fault},
+    },
     pipeline::By,
     policy::{self, Problem, document, text},
 };
@@ -103,14 +106,16 @@ pub enum Reason {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Act {
-    pub actor: String,
+    /// Left out: the name of the token.
+    #[serde(default)]
+    pub actor: Option<String>,
     #[serde(default)]
     pub reason: String,
 }
 
 impl Act {
-    pub fn by(self, need: Reason) -> Result<By, Fault> {
-        by(self.actor, self.reason, need)
+    pub fn by(self, caller: &Caller, need: Reason) -> Result<By, Fault> {
+        caller.by(self.actor, self.reason, need)
     }
 }
 
@@ -118,7 +123,7 @@ impl Act {
 pub fn by(actor: String, reason: String, need: Reason) -> Result<By, Fault> {
     let problems: Vec<Problem> =
         [actor_problem(&actor), reason_problem(&reason, need)].into_iter().flatten().collect();
-    if problems.is_empty() { Ok(By { actor, reason }) } else { Err(Fault::invalid(problems)) }
+    if problems.is_empty() { Ok(By::new(actor, reason)) } else { Err(Fault::invalid(problems)) }
 }
 
 /// One wrong field of a body.

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
         read::{Answer, Body, Filter, bytes, limit, media_type, ok, unsupported},
     },
@@ -99,10 +100,11 @@ fn with_key(mut request: policy::Request, headers: &HeaderMap) -> Result<policy:
     request.checked().map_err(|problem| Fault::invalid(vec![problem]))
 }
 
-async fn submit(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
+async fn submit(State(context): State<Arc<Context>>, caller: Caller, submitted: Submitted) -> Answer {
     let Submitted { request, written } = submitted;
+    let through = caller.check_order(&context, &request)?;
     let key = request.idempotency_key.clone();
-    match context.submit(request).await {
+    match context.submit_through(request, through.as_deref()).await {
         Ok(accepted) => Ok(answered(accepted)),
         Err(error) => Err(refused(&context, error, written.as_ref(), key.as_deref()).await?),
     }
@@ -150,10 +152,12 @@ struct PlanQuery {
 
 async fn plan(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Filter(query): Filter<PlanQuery>,
     submitted: Submitted,
 ) -> Answer {
     let Submitted { request, written } = submitted;
+    caller.check_reach(&context, &request)?;
     let wanted = Wanted { prompt: query.prompt, outline: query.applicable };
     match context.preview(&request, &wanted).await {
         Ok(view) => Ok(ok(view)),
@@ -161,9 +165,14 @@ async fn plan(
     }
 }
 
-async fn apply(State(context): State<Arc<Context>>, Body(planned): Body<Applicable>) -> Answer {
+async fn apply(
+    State(context): State<Arc<Context>>,
+    caller: Caller,
+    Body(planned): Body<Applicable>,
+) -> Answer {
+    let through = caller.check_order(&context, &planned.request)?;
     let key = planned.request.idempotency_key.clone();
-    match context.apply(planned).await {
+    match context.apply(planned, through.as_deref()).await {
         Ok(accepted) => Ok(answered(accepted)),
         Err(ApplyError::Changed(problems)) => {
             let fault = Fault::invalid(problems);
@@ -179,13 +188,18 @@ struct Page {
     limit: Option<u32>,
 }
 
-async fn list(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -> Answer {
-    let requests = context.list_requests(limit(page.limit, 100, 1_000)?).await?;
+async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(page): Filter<Page>) -> Answer {
+    let mut requests = Vec::new();
+    for view in context.list_requests(limit(page.limit, 100, 1_000)?).await? {
+        if caller.sees(&context, view.request.id).await? {
+            requests.push(view);
+        }
+    }
     Ok(ok(json!({ "requests": requests })))
 }
 
-async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let id = context.find_request(&id).await.map_err(Fault::request)?;
+async fn show(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let id = caller.request(&context, &id).await?;
     let view = context.request_view(id).await?;
     view.map(ok).ok_or_else(|| Fault::new(Code::UnknownRequest, format!("there is no request {id}")))
 }

@@ -11,8 +11,8 @@ use crate::{
         routing::Failure,
         time::Timestamp,
     },
-    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
-    policy::freeze::Exemption,
+    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow, TokenRow},
+    policy::{freeze::Exemption, template::PullRequestText},
 };
 
 /// Who writes, and with which fencing token. About an attempt: the token that the attempt had when the writer came to drive it; once it is
@@ -28,6 +28,8 @@ pub struct Fence {
 pub struct NewJob {
     pub row: JobRow,
     pub prompt: String,
+    /// As rendered.
+    pub pull_text: PullRequestText,
 }
 
 /// A person and what they gave as reason.
@@ -35,6 +37,14 @@ pub struct NewJob {
 pub struct By {
     pub actor: String,
     pub reason: String,
+    /// The token that named the person; None: they acted themselves.
+    pub through: Option<String>,
+}
+
+impl By {
+    pub fn new(actor: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { actor: actor.into(), reason: reason.into(), through: None }
+    }
 }
 
 /// How a task was seen and what that means for the job.
@@ -119,6 +129,15 @@ pub enum FreezeChange {
     Add { name: String, body_json: String },
     Lift { name: String },
     Exempt(Exemption),
+}
+
+/// What is done with tokens of the HTTP interface.
+#[derive(Clone, Debug)]
+pub enum TokenChange {
+    /// `beside`: though another one of the same name is valid.
+    Create { row: Box<TokenRow>, beside: bool },
+    /// By its id, or all of a name.
+    Revoke { which: String },
 }
 
 #[derive(Clone, Debug)]
@@ -238,6 +257,14 @@ pub enum Command {
         change: FreezeChange,
         by: By,
     },
+    Token {
+        change: TokenChange,
+        by: By,
+    },
+    TokenUsed {
+        id: String,
+        at: Timestamp,
+    },
     /// Give back what has expired.
     RollOver,
     Register {
@@ -289,6 +316,24 @@ pub enum Command {
         error: String,
         next_at: Option<Timestamp>,
     },
+}
+
+impl Command {
+    /// The person who gave it; None: a step of the process itself.
+    pub const fn by(&self) -> Option<&By> {
+        match self {
+            Self::Act { by, .. }
+            | Self::ResetBreaker { by, .. }
+            | Self::Waves { by, .. }
+            | Self::Replay { by, .. }
+            | Self::Discard { by, .. }
+            | Self::Budget { by, .. }
+            | Self::Freeze { by, .. }
+            | Self::Token { by, .. } => Some(by),
+            Self::Approve(word) => Some(&word.by),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to a command.

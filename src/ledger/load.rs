@@ -16,11 +16,11 @@ use crate::{
     ledger::{
         LedgerError,
         apply::{breakers, model_dedup},
-        command::{About, Command, Fence, FreezeChange, Seen, Warrant},
+        command::{About, Command, Fence, FreezeChange, Seen, TokenChange, Warrant},
         db::{Bind, Tx},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow,
+            PromptRow, RequestRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -85,6 +85,8 @@ struct Needs {
     idempotency_keys: BTreeSet<String>,
     templates: BTreeSet<String>,
     freezes: BTreeSet<String>,
+    /// Ids and names.
+    tokens: BTreeSet<String>,
     roll_over: bool,
     register: bool,
 }
@@ -149,6 +151,13 @@ impl Needs {
                 self.keys.insert(key.clone());
             }
             Command::Freeze { change, .. } => self.add_of_freezes(change),
+            Command::Token { change: TokenChange::Create { row, .. }, .. } => {
+                self.tokens.extend([row.id.clone(), row.name.clone()]);
+            }
+            Command::Token { change: TokenChange::Revoke { which: id }, .. }
+            | Command::TokenUsed { id, .. } => {
+                self.tokens.insert(id.clone());
+            }
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -448,6 +457,12 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<FreezeRow>(&table::FREEZES, "name", &texts(freezes), "").await? {
         set.freezes.load(row.name.clone(), row);
     }
+    let tokens: Vec<String> = needs.tokens.iter().cloned().collect();
+    for column in ["id", "name"] {
+        for row in tx.rows_in::<TokenRow>(&table::TOKENS, column, &tokens, "").await? {
+            set.tokens.load(row.id.clone(), row);
+        }
+    }
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);
     let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));
@@ -469,7 +484,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
         }
     }
     for row in tx.rows_in::<PromptRow>(&table::PROMPTS, "job_id", &texts(&needs.replays), "").await? {
-        set.prompts.insert(row.job_id, row.prompt);
+        set.prompts.insert(row.job_id, row);
     }
     if needs.register {
         let newest: Vec<WorkerRow> = tx.rows(&table::WORKERS, "ORDER BY t.token DESC LIMIT 1", &[]).await?;

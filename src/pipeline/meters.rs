@@ -20,6 +20,7 @@ use crate::{
     ledger::figures::Figures,
     pipeline::context::Context,
     telemetry::{
+        denials,
         metrics::{self, Page, Tally, catalogue},
         traces::Tracer,
     },
@@ -44,8 +45,6 @@ pub struct Meters {
     /// Gates built anew.
     pub rebuilds: AtomicU64,
     pub http: Tally<Answered>,
-    /// Refused for who asked, by status.
-    pub denials: Tally<u16>,
     tracer: Option<Tracer>,
     steps: OnceLock<Statistics>,
     kept: tokio::sync::Mutex<Option<(Timestamp, Page)>>,
@@ -182,8 +181,8 @@ impl Context {
         for ((route, method, status), count) in self.meters.http.read() {
             page.count(&catalogue::HTTP, &[&route, &method, &status.to_string()], count);
         }
-        for (status, count) in self.meters.denials.read() {
-            page.count(&catalogue::DENIALS, &[&status.to_string()], count);
+        for (reason, count) in denials::counts() {
+            page.count(&catalogue::DENIALS, &[reason], count);
         }
     }
 

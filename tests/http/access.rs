@@ -55,7 +55,7 @@ async fn only_the_health_check_answers_without_the_token() {
 #[tokio::test]
 async fn an_empty_token_lets_nobody_in() {
     let house = House::new().await;
-    let router = sluicegate::http::router(Arc::clone(&house.context), "".into(), true);
+    let router = sluicegate::http::router(Arc::clone(&house.context), "".into());
     let house = House { router, ..house };
     for authorization in [None, Some("Bearer "), Some("Bearer")] {
         assert_eq!(house.raw(asking("/v1/overview", authorization)).await.error(), (401, "unauthorised"));

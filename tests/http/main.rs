@@ -13,6 +13,8 @@ mod house;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod requests;

@@ -6,9 +6,20 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
-use sluicegate::job::Millis;
+use sluicegate::{
+    http::{Access, guarded},
+    job::Millis,
+};
 
-use crate::house::{Answer, House};
+use crate::house::{Answer, House, TOKEN};
+
+/// Whose metrics need no token.
+async fn open_house() -> House {
+    let house = House::new().await;
+    let access = Access { metrics_open: true, ..Access::local(TOKEN.into()) };
+    let router = guarded(Arc::clone(&house.context), access);
+    House { router, ..house }
+}
 
 async fn ask(house: &House, path: &str, accept: &str) -> Answer {
     let request = Request::builder().uri(path).header(header::ACCEPT, accept);
@@ -24,7 +35,7 @@ async fn figures(house: &House, begin: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_scrape_counts_jobs_waits_and_budgets() {
-    let house = House::new().await;
+    let house = open_house().await;
     let (_, jobs) = house.submit(&["acme/api", "acme/web", "acme/docs"], false).await;
     house.admit(jobs[0]).await;
     // The gate is asked by nobody but its worker: it has not been told to propose, so all are ready.
@@ -48,7 +59,7 @@ async fn a_scrape_counts_jobs_waits_and_budgets() {
 
 #[tokio::test]
 async fn a_wait_has_the_reason_of_why() {
-    let house = House::new().await;
+    let house = open_house().await;
     house.submit(&["acme/held"], true).await;
     house.submit(&["acme/api", "acme/web", "acme/docs"], false).await;
     // What fits is proposed, and what does not is parked.
@@ -69,7 +80,7 @@ async fn a_wait_has_the_reason_of_why() {
 
 #[tokio::test]
 async fn the_fleets_figures_are_asked_once_in_ten_seconds() {
-    let house = House::new().await;
+    let house = open_house().await;
     assert!(figures(&house, "sluice_jobs{state=\"queued\"}").await[0].ends_with(" 0.0"));
     house.submit(&["acme/api"], false).await;
     assert!(figures(&house, "sluice_jobs{state=\"queued\"}").await[0].ends_with(" 0.0"));
@@ -79,7 +90,7 @@ async fn the_fleets_figures_are_asked_once_in_ten_seconds() {
 
 #[tokio::test]
 async fn a_scrape_without_a_ledger_says_so_and_has_the_rest() {
-    let house = House::new().await;
+    let house = open_house().await;
     house.context.ledger.close().await;
     assert_eq!(figures(&house, "sluice_ledger_up").await, ["sluice_ledger_up 0.0"]);
     assert_eq!(figures(&house, "sluice_jobs{").await, [""; 0]);
@@ -88,7 +99,7 @@ async fn a_scrape_without_a_ledger_says_so_and_has_the_rest() {
 
 #[tokio::test]
 async fn whoever_wants_openmetrics_gets_it() {
-    let house = House::new().await;
+    let house = open_house().await;
     let answer = ask(&house, "/metrics", "application/openmetrics-text;version=1.0.0,*/*;q=0.1").await;
     assert!(
         answer.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("application/openmetrics-text")
@@ -101,13 +112,13 @@ async fn whoever_wants_openmetrics_gets_it() {
 #[tokio::test]
 async fn metrics_that_are_not_open_need_the_token_and_a_refusal_is_counted() {
     let house = House::new().await;
-    let router = sluicegate::http::router(Arc::clone(&house.context), crate::house::TOKEN.into(), false);
-    let house = House { router, ..house };
     assert_eq!(ask(&house, "/metrics", "*/*").await.error(), (401, "unauthorised"));
     ask(&house, "/readyz", "*/*").await.ok();
     let page = house.get("/metrics").await.ok();
     let page = page.as_str().unwrap();
-    assert!(page.contains("sluice_denials_total{status=\"401\"} 1.0\n"), "{page}");
+    // The other tests of this program are denied too.
+    assert!(page.contains("sluice_denials_total{reason=\"token-missing\"} "), "{page}");
+    assert!(!page.contains("sluice_denials_total{reason=\"token-missing\"} 0.0"), "{page}");
     let counted = "sluice_http_requests_total{route=\"/metrics\",method=\"GET\",status=\"401\"} 1.0\n";
     assert!(page.contains(counted), "{page}");
     ask(&house, "/nothing/like/this/8271", "*/*").await;

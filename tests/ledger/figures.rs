@@ -11,7 +11,10 @@ use crate::ledger::{
     world::{World, on_both_stores},
 };
 
-on_both_stores!(the_figures_of_the_fleet_are_those_of_its_rows, what_is_counted_for_this_process_is_what_it_wrote);
+on_both_stores!(
+    the_figures_of_the_fleet_are_those_of_its_rows,
+    what_is_counted_for_this_process_is_what_it_wrote
+);
 
 async fn the_figures_of_the_fleet_are_those_of_its_rows(world: &World) {
     let jobs = world.submit(reviewed(&["a", "b", "c", "d"])).await;
@@ -29,7 +32,10 @@ async fn the_figures_of_the_fleet_are_those_of_its_rows(world: &World) {
     assert_eq!((figures.outbox, waits), (2, Some(Millis::seconds(7))), "a notice for each dead letter");
     let used: Vec<(&str, u64)> =
         figures.budgets.iter().map(|truth| (truth.key.as_str(), truth.used.get())).collect();
-    assert!(used.contains(&("slots/global", 1)) && !used.iter().any(|(key, _)| key.contains("unused")), "{used:?}");
+    assert!(
+        used.contains(&("slots/global", 1)) && !used.iter().any(|(key, _)| key.contains("unused")),
+        "{used:?}"
+    );
     assert_eq!(figures.breakers, []);
 }
 

@@ -5,6 +5,7 @@ mod breakers;
 mod broken;
 mod budgets;
 mod cancel;
+mod decided;
 mod feed;
 mod figures;
 mod freezes;

@@ -17,6 +17,7 @@ use sluicegate::{
         By, Command, Fence, Ledger, LedgerError, Location, NewJob, Reply, Seen, Warrant,
         rows::{AttemptRow, JobRow, RequestRow, RequestSpec},
     },
+    policy::template::PullRequestText,
 };
 use sqlx::Connection as _;
 use tempfile::TempDir;
@@ -254,6 +255,8 @@ impl World {
             breaker: order.breaker,
             required_checks: None,
             fallback: None,
+            asked: None,
+            through: None,
         };
         RequestRow {
             id,
@@ -308,7 +311,7 @@ impl World {
             checks_json: None,
             fallen_back: 0,
         };
-        NewJob { row, prompt: format!("Upgrade {repository}.") }
+        NewJob { row, prompt: format!("Upgrade {repository}."), pull_text: PullRequestText::default() }
     }
 
     pub async fn submit(&self, order: Order) -> Vec<JobId> {
@@ -423,7 +426,7 @@ async fn open_shared(
 }
 
 pub fn by() -> By {
-    By { actor: "otto".into(), reason: "because".into() }
+    By::new("otto", "because")
 }
 
 pub fn step(job: JobId, event: Event) -> Command {

@@ -131,7 +131,7 @@ async fn a_key_with_another_body_is_a_conflict_also_inside_one_batch() {
 
 /// What HTTP answers to the same body.
 async fn over_http(worker: &Worker, body: &str) -> serde_json::Value {
-    let router = http::router(Arc::clone(&worker.daemon.context), "token".into(), true);
+    let router = http::router(Arc::clone(&worker.daemon.context), "token".into());
     let call = Request::post("/v1/requests").header("authorization", "Bearer token");
     let call = call.header("content-type", "application/json").body(Body::from(body.to_owned())).unwrap();
     let answer = router.oneshot(call).await.unwrap().into_body();

@@ -24,6 +24,7 @@ use crate::{
     job::time::{Millis, Timestamp},
     telemetry::metrics::{Histogram, QUICK},
 };
+use http::Method;
 
 /// Of a read.
 const RETRIES: usize = 2;
@@ -63,7 +64,7 @@ pub(super) struct Call {
     pub(super) what: String,
     pub(super) url: Url,
     /// None: a read.
-    pub(super) body: Option<Value>,
+    pub(super) body: Option<(Method, Value)>,
     pub(super) need: Need,
 }
 

@@ -18,6 +18,7 @@ use crate::{
     },
     telemetry::metrics::Page,
 };
+use http::Method;
 
 /// Of one list.
 const PAGES_MAX: usize = 100;
@@ -51,7 +52,7 @@ impl Agent for GitHub {
             endpoint: "start",
             what: format!("starting a task in {repository}"),
             url: self.url(&["agents", "repos", repository.owner(), repository.name(), "tasks"], &[])?,
-            body: Some(start_body(order)),
+            body: Some((Method::POST, start_body(order))),
             need: Need::Start,
         };
         let answer = self.write(identity, &call, Some(order.send_before)).await?;

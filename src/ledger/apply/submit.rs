@@ -52,13 +52,14 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
     let request = RequestRow { created_at: set.now, ..request.clone() };
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
     let mut position = set.head.seq.saturating_add(1).saturating_mul(POSITION_STEP);
-    for NewJob { row, prompt } in jobs {
+    for NewJob { row, prompt, pull_text } in jobs {
         let mut row = row.clone();
         row.position = position;
         position = position.saturating_add(1);
         (row.created_at, row.updated_at, row.state_since) = (set.now, set.now, set.now);
         digest.update(format!("{} {} {}\n", row.id, row.repository, row.prompt_digest).as_bytes());
-        set.new_prompts.push(PromptRow { job_id: row.id, prompt: prompt.clone() });
+        let pull_text_json = pull_text.is_given().then(|| json!(pull_text).to_string());
+        set.new_prompts.push(PromptRow { job_id: row.id, prompt: prompt.clone(), pull_text_json });
         set.jobs.put(row.id, row);
     }
     let body = json!({
@@ -74,6 +75,7 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
         "skipped": serde_json::from_str::<serde_json::Value>(&request.skipped_json).unwrap_or_default(),
     });
     let about = About { request: Some(request.id), ..About::default() };
+    set.through.clone_from(&spec.through);
     set.enter("request.accepted", about, &request.requester.clone(), &body);
     waves::begin(set, &request, spec.waves.as_ref());
     if let Some(key) = &request.idempotency_key {

@@ -116,7 +116,7 @@ catalogue! {
     }
     process "The endpoint" {
         HTTP = Counter "sluice_http_requests_total" ["route", "method", "status"] "Answered requests";
-        DENIALS = Counter "sluice_denials_total" ["status"] "Requests that were refused because of who asked: 401, 403, or 429";
+        DENIALS = Counter "sluice_denials_total" ["reason"] "Requests that were refused because of who asked";
     }
     process "Traces" {
         TRACE_SPANS = Counter "sluice_trace_spans_total" ["result"] "Spans for the collector of [otlp]: sent, or lost because it did not take them";
