@@ -112,7 +112,7 @@ async fn whoever_wants_openmetrics_gets_it() {
 #[tokio::test]
 async fn metrics_that_are_not_open_need_the_token_and_a_refusal_is_counted() {
     let house = House::new().await;
-    assert_eq!(ask(&house, "/metrics", "*/*").await.error(), (401, "unauthorised"));
+    assert_eq!(ask(&house, "/metrics", "*/*").await.error(), (401, "token-missing"));
     ask(&house, "/readyz", "*/*").await.ok();
     let page = house.get("/metrics").await.ok();
     let page = page.as_str().unwrap();

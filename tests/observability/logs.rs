@@ -12,8 +12,9 @@ use crate::{
 #[test]
 fn every_line_about_a_job_carries_the_same_ids() {
     let lost = create_fault("api", "drop = true");
-    let more = "[log]\nformat = \"json\"\n[recovery]\nlook_up_window_seconds = 1\n".to_owned();
-    let mut stage = Stage::set(&scenario(&lost), &Settings { more, ..Settings::default() });
+    let mut stage = Stage::set(&scenario(&lost), &Settings::default());
+    let text = std::fs::read_to_string(stage.path("sluice.toml")).unwrap();
+    stage.write("sluice.toml", text.replace("[log]", "[log]\nformat = \"json\""));
     stage.open();
     let request = stage.submit("branch", &["api", "web"], &json!({}));
     let jobs = stage.ends();

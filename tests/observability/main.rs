@@ -6,11 +6,18 @@
 mod stage;
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod ops;
+#[cfg(test)]
 mod scrape;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
 #[cfg(test)]
 mod tools;
 #[cfg(test)]
