@@ -16,6 +16,7 @@ mod read;
 mod reports;
 mod repositories;
 mod requests;
+mod schedules;
 mod templates;
 mod tokens;
 pub mod watch;
@@ -64,6 +65,7 @@ pub fn guarded(context: Arc<Context>, access: Access) -> Router {
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())
+        .merge(schedules::routes())
         .merge(repositories::routes())
         .merge(tokens::routes())
         .with_state(Arc::clone(&context));

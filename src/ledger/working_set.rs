@@ -23,8 +23,8 @@ use crate::{
         meters::{Happened, Moved},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
-            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
-            TokenRow, WavesRow, WorkerRow,
+            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, ScheduleRow,
+            TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
     },
 };
@@ -132,6 +132,9 @@ pub struct WorkingSet {
     pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub freezes: Rows<String, FreezeRow>,
     pub tokens: Rows<String, TokenRow>,
+    pub schedules: Rows<String, ScheduleRow>,
+    /// Jobs that wait, of the requests that are replaced.
+    pub waiting_of: HashMap<RequestId, Vec<JobId>>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
@@ -187,6 +190,8 @@ impl WorkingSet {
             in_waves: HashMap::new(),
             freezes: Rows::new(),
             tokens: Rows::new(),
+            schedules: Rows::new(),
+            waiting_of: HashMap::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
@@ -223,12 +228,14 @@ impl WorkingSet {
         self.leases.clear_changes();
         self.breakers.clear_changes();
         self.freezes.clear_changes();
+        self.schedules.clear_changes();
         Some(Self {
             notices: Rows::new(),
             tokens: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
             in_waves: HashMap::new(),
+            waiting_of: HashMap::new(),
             by_idempotency_key: HashMap::new(),
             looked_at: BTreeSet::new(),
             dedups: BTreeSet::new(),
@@ -480,6 +487,7 @@ impl WorkingSet {
             || !self.approvals.changed.is_empty()
             || !self.breakers.changed.is_empty()
             || !self.tokens.changed.is_empty()
+            || !self.schedules.changed.is_empty()
             || !self.new_evidence.is_empty()
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     },
     policy::{
         Catalog, Facts, IdentityRule, Models, PlanContext, RepositoryRules, approval::People, breaker,
-        freeze::Freeze,
+        freeze::Freeze, schedule::Schedule,
     },
     worker::{DueQueue, Pulse},
 };
@@ -96,6 +96,7 @@ pub struct Policy {
     pub repositories: RepositoryRules,
     /// Of the file; those that people make are in the ledger.
     pub freezes: Arc<[Freeze]>,
+    pub schedules: Arc<[Schedule]>,
 }
 
 impl Policy {
@@ -151,6 +152,8 @@ pub struct Queues {
     pub recover: Arc<DueQueue<AttemptId, Work>>,
     pub notices: Arc<DueQueue<NoticeId, NoticeRow>>,
     pub upkeep: Arc<Pulse>,
+    /// Looks at the schedules.
+    pub schedules: Arc<Pulse>,
     /// Looks at the gate.
     pub gate: Arc<Pulse>,
 }
@@ -218,6 +221,7 @@ impl Queues {
             recover: Arc::new(DueQueue::new(due())),
             notices: Arc::new(DueQueue::new(due())),
             upkeep: Arc::new(Pulse::new(due(), tuning.sweep)),
+            schedules: Arc::new(Pulse::new(due(), tuning.sweep)),
             gate: Arc::new(Pulse::new(due(), tuning.sweep)),
         }
     }
