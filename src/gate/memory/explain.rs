@@ -79,7 +79,7 @@ impl Line {
                 Stand::Parked(spot) => &spot.key,
                 Stand::Off { refusal, .. } => &refusal.key,
             };
-            let jobs = queue.roll.len() as u64;
+            let jobs = queue.roll.len();
             match held_up.get_mut(key.name()) {
                 Some(sum) => *sum = sum.saturating_add(jobs),
                 None => drop(held_up.insert(key.name().to_owned(), jobs)),
