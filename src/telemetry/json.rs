@@ -14,7 +14,7 @@ use tracing_subscriber::{
         format::Writer,
         time::{FormatTime as _, SystemTime},
     },
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
 };
 
 /// The format. Fields of spans must be kept as JSON.
@@ -32,7 +32,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut line = Map::new();
-        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             let extensions = span.extensions();
             let kept = extensions.get::<FormattedFields<N>>().map(|fields| fields.fields.as_str());
             if let Some(Ok(Value::Object(fields))) = kept.map(serde_json::from_str) {

@@ -12,7 +12,7 @@ const MARK: &str = "<!-- printed from src/telemetry/metrics/catalogue.rs -->\n";
 fn printed() -> String {
     let mut page = String::from(MARK);
     for (title, metrics) in catalogue::GROUPS {
-        page.push_str(&format!("\n## {title}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n"));
+        page.extend(["\n## ", title, "\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n"]);
         for metric in *metrics {
             let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
             let row = format!(

@@ -131,7 +131,8 @@ fn promtool_takes_every_expression_of_the_charts() {
     let mut rules = String::from("groups:\n  - name: charts\n    rules:\n");
     for (number, (_, expression)) in expressions().iter().enumerate() {
         let quoted = serde_json::to_string(expression).unwrap();
-        rules.push_str(&format!("      - record: chart:{number}\n        expr: {quoted}\n"));
+        let rule = format!("      - record: chart:{number}\n        expr: {quoted}\n");
+        rules.push_str(&rule);
     }
     let file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
     std::fs::write(file.path(), &rules).unwrap();

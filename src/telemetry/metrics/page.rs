@@ -40,10 +40,11 @@ enum Value {
 }
 
 type Labels = Vec<(&'static str, String)>;
+type Family = (&'static Metric, Vec<(Labels, Value)>);
 
 /// The figures of one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Page(BTreeMap<&'static str, (&'static Metric, Vec<(Labels, Value)>)>);
+pub struct Page(BTreeMap<&'static str, Family>);
 
 impl Page {
     /// `labels` in the order of the catalogue.
