@@ -24,6 +24,7 @@ async fn here(cli: &Cli) -> Option<anyhow::Result<u8>> {
         Command::Work(args) => boot::work(args).await,
         Command::Simulate(args) => boot::simulate(args).await,
         Command::Doctor(args) => boot::doctor(args).await,
+        Command::Migrate(args) => boot::migrate(args).await,
         Command::Health(args) => boot::health::run(args).await,
         Command::Config(ConfigCommand::Check(args)) => boot::config_check(args).await,
         Command::Template(TemplateCommand::Check(args)) => boot::template_check::run(args).await,

@@ -67,6 +67,7 @@ macro_rules! suite {
                 a_reason_keeps_up_with_the_figures,
                 an_absence_is_given_as_the_reason_with_its_end,
                 the_counts_add_up,
+                what_holds_jobs_up_is_told_by_the_name_of_the_budget,
                 a_gate_that_waits_for_no_time_has_no_next_wake,
                 the_place_in_line_follows_those_ahead;
             reservations:

@@ -18,6 +18,7 @@ use crate::job::{
     time::Timestamp,
 };
 use crate::policy::template::PullRequestText;
+use crate::telemetry::metrics::Page;
 
 /// What a provider can do; the pipeline asks instead of assuming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,6 +80,15 @@ pub struct AgentError {
     pub message: String,
 }
 
+/// How the provider was last met by this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// When it last answered anything at all; None: never yet.
+    pub answered_at: Option<Timestamp>,
+    /// Since when every exchange has failed on the way; None: the last one did not.
+    pub silent_since: Option<Timestamp>,
+}
+
 /// What a token turned out to be; for `sluice doctor`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
@@ -121,6 +131,14 @@ pub trait Agent: Send + Sync + 'static {
     }
     /// Takes new tokens into use, where they were changed.
     fn renew_tokens(&self) {}
+    /// How the provider was last met.
+    fn contact(&self) -> Contact {
+        Contact::default()
+    }
+    /// What was asked of the provider and what it allows, on a page of metrics.
+    fn meters(&self, page: &mut Page, now: Timestamp) {
+        let _ = (page, now);
+    }
 }
 
 /// The answer to a search by marker.

@@ -1,6 +1,6 @@
 //! The commands that run in this process and come to an end by themselves, and the stand-in: simulate, doctor, config check, bench.
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::Arc};
 
 use anyhow::Context as _;
 
@@ -8,15 +8,16 @@ use crate::{
     boot::{
         self,
         bench::{Report, Sizes, machine::Machine},
-        service::told_to_stop,
+        service::{readable, told_to_stop},
         template_check, wire,
     },
     cli::{
         CliError, Exit,
-        local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, SimulateArgs},
+        local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, MigrateArgs, SimulateArgs},
     },
+    clock::{Entropy, SystemClock},
     config::{self, ConfigError, Loaded, Settings},
-    job,
+    job, ledger,
     policy::Problem,
     simulator,
 };
@@ -95,6 +96,25 @@ pub async fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
         }
     }
     Ok(if well { Exit::Ok } else { Exit::Failure }.code())
+}
+
+/// Opens the ledger as a daemon would, which makes its tables those of this version, and closes it again.
+pub async fn migrate(args: &MigrateArgs) -> anyhow::Result<u8> {
+    let loaded = load(&args.shared)?;
+    let location = wire::location(&loaded, &config::environment())?;
+    let rules = Arc::new(loaded.settings.rules.clone());
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Entropy::from_system()));
+    let opened = ledger::Ledger::open_shared(&location, rules, clock, entropy).await;
+    let opened = opened.map_err(|error| readable(error.into()))?;
+    let head = opened.head().await;
+    opened.close().await;
+    let entries = head.map_err(|error| readable(error.into()))?.seq;
+    if args.shared.json {
+        say(&serde_json::json!({ "ledger": location.url, "entries": entries }).to_string())?;
+    } else {
+        say(&format!("{}: its tables are those of this version; {entries} entries", location.url))?;
+    }
+    Ok(Exit::Ok.code())
 }
 
 /// Runs the benchmarks and prints their figures with the machine.

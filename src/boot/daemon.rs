@@ -8,15 +8,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     agent::{Agent, Atlas, Forge},
     clock::{Clock, Entropy},
-    gate::Gate,
+    gate::{Gate, Timed},
     job::{role::Roles, time::Millis},
     ledger::{Ledger, LedgerError, Location},
     news::News,
     notify::Sink,
     pipeline::{
-        Context, Policy, Queues, Tuning, catch_up::History, context, feed, freezes::Freezes,
+        Context, Policy, Queues, Tuning, catch_up::History, context, feed, freezes::Freezes, meters::Meters,
         rebuild::Barrier, resume, resume::Newcomer, run, tokens::Tokens, tracker::Tracker,
     },
+    telemetry::traces::Tracer,
     worker::{Statistics, WorkerError},
 };
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub name: String,
     /// How long shutdown waits for steps in flight.
     pub drain: Millis,
+    /// None: nobody wants traces.
+    pub tracer: Option<Tracer>,
 }
 
 /// A worker process that runs.
@@ -74,7 +77,7 @@ impl Daemon {
         let freezes = Freezes::new(Arc::clone(&parts.policy.freezes));
         let context = Arc::new(Context {
             ledger,
-            gate: parts.gate,
+            gate: Arc::new(Timed::new(parts.gate)),
             agent: parts.agent,
             forge: parts.forge,
             atlas: parts.atlas,
@@ -97,11 +100,13 @@ impl Daemon {
             tokens: Tokens::default(),
             sent: context::Sent::default(),
             apart: false.into(),
+            meters: Meters::new(parts.tracer),
         });
         let feed = tokio::spawn(feed::run(Arc::clone(&context), commits));
         resume::resume(&context).await?;
         let supervisor = run::supervise(&context, drain);
         let statistics = supervisor.statistics();
+        context.meters.follow(statistics.clone());
         let beside = run::Beside::start(&context);
         let steps = tokio::spawn(run::run(Arc::clone(&context), supervisor, feed, beside));
         Ok(Self { context, statistics, steps })

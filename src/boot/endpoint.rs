@@ -20,6 +20,8 @@ pub struct Endpoint {
     token: SecretString,
     settings: Http,
     tls: Option<Arc<TlsFiles>>,
+    /// Metrics are shown without the token.
+    metrics_open: bool,
 }
 
 /// The certificate and its key; None: none is configured.
@@ -40,12 +42,10 @@ impl Endpoint {
         let settings = loaded.settings.http.clone();
         let tls = tls(loaded).map_err(ConfigError::from)?.map(Arc::new);
         let listen = settings.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|error| {
-            CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
-                .hint("another daemon may be running there: stop it, or change [http] listen")
-        })?;
+        let listener = bind(listen, "[http] listen").await?;
         let token = token::load_or_make(&settings.token_file, &Entropy::from_system())?;
-        Ok(Self { listener, token, settings, tls })
+        let metrics_open = loaded.settings.metrics.open.unwrap_or_else(|| listen.ip().is_loopback());
+        Ok(Self { listener, token, settings, tls, metrics_open })
     }
 
     pub fn address(&self) -> std::io::Result<SocketAddr> {
@@ -59,19 +59,41 @@ impl Endpoint {
     }
 
     /// For one life. The listener stays for the next.
-    pub fn open(&self, daemon: &Daemon) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
+    pub fn open(&self, daemon: &Daemon) -> anyhow::Result<Serving> {
         let access = Access {
             local: self.token.clone(),
             oidc: self.settings.oidc.clone(),
             behind_proxy: self.settings.behind_proxy,
+            metrics_open: self.metrics_open,
         };
         let router = http::guarded(Arc::clone(&daemon.context), access);
-        let listener = std::os::fd::AsFd::as_fd(&self.listener).try_clone_to_owned()?;
-        let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
-        let door = match &self.tls {
-            Some(files) => Door::with_tls(listener, Arc::clone(files))?,
-            None => Door::from(listener),
-        };
-        Ok(tokio::spawn(http::serve(door, router, daemon.context.shutdown.clone())))
+        match &self.tls {
+            Some(files) => {
+                let door = Door::with_tls(again(&self.listener)?, Arc::clone(files))?;
+                Ok(serve_on(door, router, daemon))
+            }
+            None => Ok(serve_on(Door::from(again(&self.listener)?), router, daemon)),
+        }
     }
+}
+
+pub type Serving = JoinHandle<std::io::Result<()>>;
+
+pub fn serve_on(door: Door, router: axum::Router, daemon: &Daemon) -> Serving {
+    tokio::spawn(http::serve(door, router, daemon.context.shutdown.clone()))
+}
+
+/// The same listener, for another life.
+pub fn again(listener: &TcpListener) -> std::io::Result<TcpListener> {
+    let listener = std::os::fd::AsFd::as_fd(listener).try_clone_to_owned()?;
+    TcpListener::from_std(std::net::TcpListener::from(listener))
+}
+
+/// A listener, or why there is none. `key` names the address in the configuration.
+pub async fn bind(listen: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let refused = |error| {
+        CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
+            .hint(format!("another daemon may be running there: stop it, or change {key}"))
+    };
+    Ok(TcpListener::bind(listen).await.map_err(refused)?)
 }

@@ -15,6 +15,6 @@ pub mod template_check;
 pub mod token;
 pub mod wire;
 
-pub use commands::{bench, config_check, doctor, simulate};
+pub use commands::{bench, config_check, doctor, migrate, simulate};
 pub use daemon::{Daemon, Parts};
 pub use service::{serve, work};

@@ -1,20 +1,30 @@
 //! The commands that run until they are told to stop: serve and work. A worker whose life was ended by others, because it was silent for
 //! longer than its lease, begins a new one in the same process, with everything built anew.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    boot::{Daemon, commands::load, endpoint::Endpoint, streams::Streams, wire},
+    boot::{
+        Daemon, Parts,
+        commands::load,
+        endpoint::{self, Endpoint, Serving},
+        streams::Streams,
+        wire,
+    },
     cli::{
         CliError, Exit,
         local::{ServeArgs, WorkArgs},
     },
     config::{self, Loaded, sections},
-    ledger, telemetry,
+    http, ledger,
+    telemetry::{self, traces::Exporter},
 };
 
 /// Resolves at SIGTERM or SIGINT, also when one came before it was waited for.
@@ -77,10 +87,24 @@ type Env = BTreeMap<String, String>;
 /// Between two tries to begin a new life.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The listener for metrics and probes alone, if there is to be one.
+async fn watcher(loaded: &Loaded) -> anyhow::Result<Option<TcpListener>> {
+    let Some(listen) = loaded.settings.metrics.listen else { return Ok(None) };
+    let listener = endpoint::bind(listen, "[metrics] listen").await?;
+    tracing::info!(address = %listener.local_addr()?, "metrics and probes");
+    Ok(Some(listener))
+}
+
 /// A life. A later one needs what the first one had, and may find it out of reach for a while: the same fault that ended the life before.
-async fn begin(loaded: &Loaded, env: &Env, again: bool) -> anyhow::Result<Daemon> {
+async fn begin(
+    loaded: &Loaded,
+    env: &Env,
+    exporter: Option<&Exporter>,
+    again: bool,
+) -> anyhow::Result<Daemon> {
     loop {
-        let error = match Daemon::start(wire::parts(loaded, env)?).await {
+        let tracer = exporter.map(|exporter| exporter.tracer.clone());
+        let error = match Daemon::start(Parts { tracer, ..wire::parts(loaded, env)? }).await {
             Ok(daemon) => return Ok(daemon),
             Err(error) => readable(error),
         };
@@ -92,7 +116,28 @@ async fn begin(loaded: &Loaded, env: &Env, again: bool) -> anyhow::Result<Daemon
     }
 }
 
-/// One life after the other, until it is told to stop or a life ends for another reason than being succeeded.
+/// What a process opens to the outside, for all of its lives.
+struct Doors {
+    endpoint: Option<Endpoint>,
+    /// For metrics and probes alone.
+    watcher: Option<TcpListener>,
+}
+
+impl Doors {
+    fn open(&self, daemon: &Daemon) -> anyhow::Result<Vec<Serving>> {
+        let mut serving = Vec::new();
+        if let Some(endpoint) = &self.endpoint {
+            serving.push(endpoint.open(daemon)?);
+        }
+        if let Some(watcher) = &self.watcher {
+            let router = http::watch::router(Arc::clone(&daemon.context));
+            serving.push(endpoint::serve_on(endpoint::again(watcher)?.into(), router, daemon));
+        }
+        Ok(serving)
+    }
+}
+
+/// Runs until it is told to stop, with everything that outlives a life.
 async fn live(
     loaded: &Loaded,
     endpoint: Option<Endpoint>,
@@ -100,6 +145,23 @@ async fn live(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<u8> {
     let env = config::environment();
+    let doors = Doors { endpoint, watcher: watcher(loaded).await? };
+    let exporter = wire::exporter(loaded, &env)?;
+    let lived = lives(loaded, &env, exporter.as_ref(), &doors, (ready, stop)).await;
+    if let Some(exporter) = exporter {
+        exporter.finish().await;
+    }
+    lived
+}
+
+/// One life after the other, until it is told to stop or a life ends for another reason than being succeeded.
+async fn lives(
+    loaded: &Loaded,
+    env: &Env,
+    exporter: Option<&Exporter>,
+    doors: &Doors,
+    (ready, stop): (impl Fn() -> anyhow::Result<()>, impl Future<Output = ()>),
+) -> anyhow::Result<u8> {
     let stopping = CancellationToken::new();
     let told = stopping.clone();
     let mut stop = std::pin::pin!(async move {
@@ -109,13 +171,13 @@ async fn live(
     let mut lives = 0_u32;
     loop {
         let begun = tokio::select! {
-            begun = begin(loaded, &env, lives > 0) => Some(begun?),
+            begun = begin(loaded, env, exporter, lives > 0) => Some(begun?),
             () = &mut stop, if lives > 0 => None,
         };
         let Some(mut daemon) = begun else { return Ok(Exit::Ok.code()) };
         lives = lives.saturating_add(1);
-        let streams = Streams::open(loaded, &env, &daemon.context)?;
-        let http = endpoint.as_ref().map(|endpoint| endpoint.open(&daemon)).transpose()?;
+        let streams = Streams::open(loaded, env, &daemon.context)?;
+        let serving = doors.open(&daemon)?;
         ready()?;
         let ended = tokio::select! {
             () = &mut stop => {
@@ -126,10 +188,10 @@ async fn live(
         };
         // Requests that are being answered still need the ledger.
         daemon.context.shutdown.cancel();
-        let answered = match http {
-            Some(http) => http.await?.context("the local endpoint"),
-            None => Ok(()),
-        };
+        let mut answered = Ok(());
+        for door in serving {
+            answered = answered.and(door.await?.context("a local endpoint"));
+        }
         streams.ended().await;
         let succeeded = daemon.was_succeeded();
         let stopped = daemon.stop().await;

@@ -27,6 +27,7 @@ use crate::{
         problem::{Code, Problem},
     },
     redis_link::{RedisLink, RedisLocation},
+    telemetry::traces::{Collector, Exporter},
 };
 
 /// How long shutdown waits for what is in flight; a start may take the client's whole time-out.
@@ -134,6 +135,15 @@ pub fn audit(loaded: &Loaded, env: &Env) -> Result<Audit, ConfigError> {
         file: settings.checkpoint_file.clone(),
         trust,
     })
+}
+
+/// What sends traces; None: nobody wants them.
+pub fn exporter(loaded: &Loaded, env: &Env) -> anyhow::Result<Option<Exporter>> {
+    let otlp = &loaded.settings.otlp;
+    let Some(endpoint) = otlp.endpoint.clone() else { return Ok(None) };
+    let token = otlp.token.as_ref().map(|reference| secret(reference, env, loaded)).transpose()?;
+    let instance = format!("{}:{}", host(loaded, env), std::process::id());
+    Ok(Some(Exporter::start(Collector { endpoint, token, service: otlp.service.clone(), instance })?))
 }
 
 fn tuning(loaded: &Loaded, env: &Env) -> Result<Tuning, ConfigError> {
@@ -247,5 +257,6 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         entropy,
         name,
         drain: DRAIN,
+        tracer: None,
     })
 }

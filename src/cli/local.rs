@@ -57,6 +57,13 @@ pub struct HealthArgs {
     pub shared: Shared,
 }
 
+/// `sluice migrate`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MigrateArgs {
+    #[arg(skip)]
+    pub shared: Shared,
+}
+
 /// `sluice config`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {

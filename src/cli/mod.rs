@@ -45,7 +45,8 @@ pub use self::{
     audit::{AuditVerifyArgs, KeyNewArgs, Local as AuditLocal},
     exit::{CliError, Exit},
     local::{
-        BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, ServeArgs, SimulateArgs, WorkArgs,
+        BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, MigrateArgs, ServeArgs, SimulateArgs,
+        WorkArgs,
     },
     screen::Color,
     template::{TemplateCheckArgs, TemplateCommand},
@@ -181,6 +182,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Tell whether a worker of this machine is alive, for health checks
     Health(HealthArgs),
+    /// Bring the ledger's tables up to this version, and end
+    Migrate(MigrateArgs),
     /// A policy: replay it over the history, run its tests
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -214,6 +217,7 @@ impl Cli {
             Command::Simulate(args) => args.shared = shared,
             Command::Doctor(args) => args.shared = shared,
             Command::Health(args) => args.shared = shared,
+            Command::Migrate(args) => args.shared = shared,
             Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
             Command::Template(template::TemplateCommand::Check(args)) => args.shared = shared,
             Command::Policy(command) => *command.shared_mut() = shared,
@@ -286,6 +290,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         | Command::Work(_)
         | Command::Doctor(_)
         | Command::Health(_)
+        | Command::Migrate(_)
         | Command::Config(_)
         | Command::Policy(_)
         | Command::Simulate(_)

@@ -109,6 +109,7 @@ impl Faults<'_> {
         if webhook.is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
             self.add(&["notices", "webhook", "url"], "not an address", "write \"https://...\"");
         }
+        self.otlp(settings);
         if settings.policy.repositories.is_empty() {
             self.warnings.push("[policy] repositories is empty: no repository may be touched".to_owned());
         }
@@ -120,6 +121,20 @@ impl Faults<'_> {
                 self.add(&at, format!("`{}` is not a glob of repositories", text::shorten(glob, 80)), hint);
             }
         }
+    }
+
+    fn otlp(&mut self, settings: &Settings) {
+        let Some(url) = &settings.otlp.endpoint else { return };
+        let plain = url.strip_prefix("http://");
+        if plain.is_none() && !url.starts_with("https://") {
+            let hint = "write \"https://collector:4318\"; OTLP's own path is added to it";
+            self.add(&["otlp", "endpoint"], "not an address", hint);
+        }
+        if settings.otlp.token.is_some() && plain.is_some_and(|rest| !is_local(rest)) {
+            let hint = "write \"https://...\", or let a collector on this machine hand traces on";
+            self.add(&["otlp", "endpoint"], "the token would travel without encryption", hint);
+        }
+        self.no_password(&["otlp", "endpoint"], url, "the address of the collector holds a password");
     }
 
     fn gate(&mut self, settings: &Settings) {

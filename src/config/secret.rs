@@ -18,7 +18,8 @@ use crate::policy::problem::{Code, Problem};
 pub enum SecretRef {
     /// A variable of the environment.
     Env(String),
-    /// A file; a relative path starts at the folder of the configuration file. One trailing line break is cut off.
+    /// A file; a relative path starts at the folder of the configuration file, and `$CREDENTIALS_DIRECTORY/` at that of the
+    /// unit's credentials. One trailing line break is cut off.
     File(PathBuf),
 }
 
@@ -49,6 +50,11 @@ impl SecretRef {
                 (value.clone(), None)
             }
             Self::File(path) => {
+                let Some(path) = place(path, env) else {
+                    let what = format!("the variable {CREDENTIALS} is not set");
+                    let hint = "a unit of systemd sets it with LoadCredential=; elsewhere write the path";
+                    return Err(problem(what, hint));
+                };
                 let path = folder.join(path);
                 let told = path.display();
                 let bytes = fs::read(&path).map_err(|error| {
@@ -74,6 +80,17 @@ impl SecretRef {
             return Err(problem(what, "put the secret there alone, on one line"));
         }
         Ok(Resolved { secret, warning })
+    }
+}
+
+/// Where systemd puts the credentials of a unit.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// With `$CREDENTIALS_DIRECTORY` at its beginning filled in; None: it is not set.
+fn place(path: &Path, env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    match path.strip_prefix(format!("${CREDENTIALS}")) {
+        Ok(rest) => Some(Path::new(env.get(CREDENTIALS)?).join(rest)),
+        Err(_) => Some(path.to_owned()),
     }
 }
 
@@ -184,6 +201,18 @@ mod tests {
     }
 
     #[cfg(unix)]
+    #[test]
+    fn a_credential_of_the_unit_is_found_where_systemd_puts_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("github-token"), "s3cret\n").unwrap();
+        let reference = read("\"file:$CREDENTIALS_DIRECTORY/github-token\"").unwrap();
+        let env = BTreeMap::from([(CREDENTIALS.to_owned(), folder.path().display().to_string())]);
+        let found = reference.resolve(&env, Path::new("/nowhere")).unwrap();
+        assert_eq!(found.secret.expose_secret(), "s3cret");
+        let told = reference.resolve(&BTreeMap::new(), Path::new("/nowhere")).unwrap_err().to_string();
+        assert!(told.contains("the variable CREDENTIALS_DIRECTORY is not set"), "{told}");
+    }
+
     #[test]
     fn a_file_that_everybody_can_read_is_warned_about() {
         use std::os::unix::fs::PermissionsExt as _;

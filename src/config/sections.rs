@@ -1,7 +1,7 @@
 //! The sections of the configuration file: every key with its unit, range and default. Adding a key here adds its
 //! environment variable as well.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -28,6 +28,8 @@ pub struct Settings {
     pub gate: Gate,
     pub streams: Streams,
     pub http: Http,
+    pub metrics: Metrics,
+    pub otlp: Otlp,
     pub github: Github,
     /// Named credentials.
     #[serde(rename = "identity")]
@@ -146,6 +148,28 @@ pub struct Streams {
     /// Rejected requests kept, about; 100 to 1,000,000.
     #[serde(deserialize_with = "within::<_, usize, 100, 1_000_000>")]
     pub rejected_max: usize,
+}
+
+/// Figures for Prometheus, and probes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// A listener for them alone, without a token, also of `sluice work`; left out: only the endpoint has them.
+    pub listen: Option<SocketAddr>,
+    /// The endpoint shows them without a token; left out: only if it listens on a loopback address.
+    pub open: Option<bool>,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Otlp {
+    /// Of a collector that takes OTLP over HTTP, without `/v1/traces`; left out: no traces.
+    pub endpoint: Option<String>,
+    /// Sent as `Authorization: Bearer`.
+    pub token: Option<SecretRef>,
+    /// What this program is called in traces.
+    pub service: String,
 }
 
 /// How GitHub is reached, and how hard it is leaned on.
@@ -408,6 +432,11 @@ impl Default for Streams {
             events_max: 100_000,
             rejected_max: 10_000,
         }
+    }
+}
+impl Default for Otlp {
+    fn default() -> Self {
+        Self { endpoint: None, token: None, service: "sluicegate".to_owned() }
     }
 }
 impl Default for Github {

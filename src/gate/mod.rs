@@ -3,8 +3,11 @@
 
 pub mod memory;
 pub mod redis;
+mod timed;
 
-use std::sync::Arc;
+pub use timed::Timed;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -14,6 +17,7 @@ use crate::{
         id::JobId,
         time::{Millis, Timestamp},
     },
+    telemetry::metrics::Page,
 };
 
 /// A waiting job, as far as ordering it needs.
@@ -157,6 +161,9 @@ pub trait Gate: Send + Sync + 'static {
     /// reservation). May be too early, never too late; `now` or before if `propose` has something to look at.
     async fn next_wake(&self, now: Timestamp) -> Result<Option<Timestamp>, GateClosed>;
     async fn counts(&self) -> Result<Counts, GateClosed>;
+    /// Waiting jobs by the name of the budget or gate that holds their class up. Those that wait for their turn alone are
+    /// left out, and where there are very many classes, some others may be.
+    async fn held_up(&self) -> Result<BTreeMap<String, u64>, GateClosed>;
     /// Every job in line, for the sweep that compares with the ledger and for tests; unordered.
     async fn jobs(&self) -> Result<Vec<JobId>, GateClosed>;
 
@@ -180,5 +187,9 @@ pub trait Gate: Send + Sync + 'static {
     /// Returns when another process may have brought something that can be proposed. Waits for ever where there is none.
     async fn woken(&self) {
         std::future::pending::<()>().await;
+    }
+    /// What this process has asked of it, on a page of metrics.
+    fn meters(&self, page: &mut Page) {
+        let _ = page;
     }
 }

@@ -1,16 +1,19 @@
 //! What holds for every route: a time limit, and errors of the framework told like our own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::to_bytes,
-    extract::{Request, State},
-    http::{StatusCode, header},
+    extract::{MatchedPath, Request, State},
+    http::{Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::http::fault::{Code, Fault, MEDIA_TYPE};
+use crate::{
+    http::fault::{Code, Fault, MEDIA_TYPE},
+    pipeline::Context,
+};
 
 /// Of an error text of the framework, in bytes.
 const TEXT_MAX: usize = 4_096;
@@ -29,13 +32,30 @@ pub async fn time(State(limit): State<Duration>, request: Request, next: Next) -
     Fault::new(Code::TimedOut, detail).into_response()
 }
 
+/// Counts every answer, by the route's pattern and not by what was asked: that has no bound.
+pub async fn count(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    // Others are not answered with success, and anybody can make some up.
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    context.meters.http.add((route, method.to_owned(), response.status().as_u16()), 1);
+    response
+}
+
 /// Turns an error that no handler of ours wrote into a problem document.
 pub async fn explain(request: Request, next: Next) -> Response {
     let asked = format!("{} {}", request.method(), request.uri().path());
     let response = next.run(request).await;
     let status = response.status();
     let media = response.headers().get(header::CONTENT_TYPE);
-    let ours = media.is_some_and(|value| value.as_bytes() == MEDIA_TYPE.as_bytes());
+    // The framework's own errors are plain text.
+    let ours = media.is_some_and(|value| [MEDIA_TYPE, "application/json"].iter().any(|ours| value == *ours));
     if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }

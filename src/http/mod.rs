@@ -21,6 +21,7 @@ mod requests;
 mod schedules;
 mod templates;
 mod tokens;
+pub mod watch;
 mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
@@ -30,7 +31,6 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::get,
 };
 pub use door::{Door, TlsError, TlsFiles};
 pub use fault::{Code, Fault};
@@ -51,8 +51,9 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
     guarded(context, Access::local(token))
 }
 
-/// Every route. All but `/healthz` need a token.
+/// Every route. All but the probes need a token, and so do the metrics where they are not open.
 pub fn guarded(context: Arc<Context>, access: Access) -> Router {
+    let open = access.metrics_open;
     let keeper = Arc::new(access::Gatekeeper::new(Arc::clone(&context), access));
     let routes = Router::new()
         .merge(requests::routes())
@@ -71,13 +72,15 @@ pub fn guarded(context: Arc<Context>, access: Access) -> Router {
         .merge(schedules::routes())
         .merge(repositories::routes())
         .merge(tokens::routes())
-        .with_state(context);
-    routes
+        .with_state(Arc::clone(&context));
+    let routes = if open { routes } else { watch::with_figures(routes, &context) };
+    let routes = routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
-        .layer(from_fn_with_state(keeper, access::require))
-        .route("/healthz", get(reports::health))
-        .layer(from_fn(limits::explain))
+        .layer(from_fn_with_state(keeper, access::require));
+    let routes = watch::with_probes(routes, &context);
+    let routes = if open { watch::with_figures(routes, &context) } else { routes };
+    routes.layer(from_fn(limits::explain)).layer(from_fn_with_state(context, limits::count))
 }
 
 /// Serves until shutdown; then answers what is under way and takes nothing new.

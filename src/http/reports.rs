@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -17,11 +17,6 @@ pub fn routes() -> Router<Arc<Context>> {
         .route("/v1/workers", get(workers))
         .route("/v1/notices", get(notices))
         .route("/v1/invariants", get(invariants))
-}
-
-/// Says that the process answers; asks nothing else, so that a slow ledger is not mistaken for a dead process.
-pub async fn health() -> Response {
-    ok(json!({ "status": "ok" }))
 }
 
 async fn overview(State(context): State<Arc<Context>>) -> Answer {

@@ -33,6 +33,11 @@ macro_rules! id {
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
+            /// The time that is written into it.
+            pub fn made_at(&self) -> Timestamp {
+                let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
+                Timestamp(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+            }
             /// The last eight characters: what tables show and commands accept.
             pub fn short(&self) -> String {
                 let text = self.0.simple().to_string();
@@ -103,7 +108,7 @@ mod tests {
         let late = JobId::new(Timestamp(2_000), 0);
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(late.to_string().parse::<JobId>().unwrap(), late);
-        assert_eq!(late.short().len(), 8);
+        assert_eq!((late.short().len(), late.made_at()), (8, Timestamp(2_000)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
         chain::Salts,
         command::{Command, Reply},
         db::Db,
+        meters::Meters,
         open::{self, Location, Use},
         spans::Spans,
         writer::{Answer, Committed, Feed, Writer},
@@ -40,6 +41,7 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub feed: Feed,
+    pub meters: Meters,
     pub fenced: std::sync::atomic::AtomicU64,
     own: Mutex<Spans>,
     /// Of the newest commit.
@@ -115,6 +117,10 @@ impl Ledger {
 
     fn of(db: Db, rules: Arc<Rules>) -> Self {
         Self { db, rules, cache: Arc::default(), commands: None, shared: Arc::default() }
+    }
+
+    pub(super) fn own_meters(&self) -> &Meters {
+        &self.shared.meters
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {

@@ -15,11 +15,13 @@ pub mod eraser;
 pub mod facts;
 #[cfg(feature = "failpoints")]
 mod fault;
+pub mod figures;
 pub mod freezes;
 mod handle;
 pub mod invariants;
 mod load;
 mod load_audit;
+pub mod meters;
 mod needs;
 mod open;
 pub mod past;

@@ -432,15 +432,15 @@ impl Ledger {
     }
 
     pub async fn counts(&self, request: Option<RequestId>) -> Result<Vec<StateCount>, LedgerError> {
+        let Some(request) = request.map(|id| id.to_string()) else {
+            return self.db.json(&Self::jobs_by_state(self.db.dialect()), &[]).await;
+        };
         let pairs = match self.db.dialect() {
             crate::ledger::Dialect::Sqlite => "json_object('state', state, 'jobs', COUNT(*))",
             crate::ledger::Dialect::Postgres => "json_build_object('state', state, 'jobs', COUNT(*))::text",
         };
-        let sql = format!(
-            "SELECT {pairs} FROM jobs WHERE (CAST($1 AS TEXT) IS NULL OR request_id = $1) GROUP BY state ORDER BY state"
-        );
-        let request = request.map(|id| id.to_string());
-        self.db.json(&sql, &[Bind::OptionText(request.as_deref())]).await
+        let sql = format!("SELECT {pairs} FROM jobs WHERE request_id = $1 GROUP BY state ORDER BY state");
+        self.db.json(&sql, &[Bind::Text(&request)]).await
     }
 
     pub(super) async fn first<T: serde::de::DeserializeOwned>(

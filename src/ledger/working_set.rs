@@ -14,12 +14,14 @@ use crate::{
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         role::LeaseName,
+        state::State,
         time::Timestamp,
     },
     ledger::{
         chain::{self, Salts},
         command::Fence,
         load_audit::Bulk,
+        meters::{Happened, Moved},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
             HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, ScheduleRow,
@@ -150,6 +152,8 @@ pub struct WorkingSet {
     pub fenced: u64,
     pub salts: Salts,
     pub bulk: Bulk,
+    /// What is counted once this stands.
+    pub happened: Happened,
 }
 
 /// What an entry is about.
@@ -204,6 +208,7 @@ impl WorkingSet {
             fenced: 0,
             salts,
             bulk: Bulk::default(),
+            happened: Happened::default(),
         }
     }
 
@@ -248,6 +253,7 @@ impl WorkingSet {
             entries: Vec::new(),
             fenced: 0,
             bulk: Bulk::default(),
+            happened: Happened::default(),
             ..self
         })
     }
@@ -301,6 +307,19 @@ impl WorkingSet {
         entry.hash = chain::hash(&entry).unwrap_or_default();
         self.head = HeadRow { id: 1, seq, hash: entry.hash.clone(), at: self.now, writes: self.head.writes };
         self.entries.push(entry);
+    }
+
+    /// Notes that a job goes from the state of `row` to another.
+    pub fn moves(&mut self, row: &JobRow, attempt: Option<AttemptId>, to: State) {
+        self.happened.moved.push(Moved {
+            job: row.id,
+            request: row.request_id,
+            attempt,
+            from: row.state,
+            to,
+            since: row.state_since,
+            at: self.now,
+        });
     }
 
     pub fn about(&self, job: JobId) -> About {

@@ -18,6 +18,7 @@ use crate::{
         db::{Bind, Db, Tx},
         handle::Shared,
         load, load_audit,
+        meters::Happened,
         rows::{AttemptRow, EntryRow, HeadRow, JobRow},
         table,
         working_set::{Rows, WorkingSet},
@@ -39,6 +40,7 @@ pub struct Committed {
     pub attempts: Vec<AttemptRow>,
     /// There may be something to deliver.
     pub notices: bool,
+    pub happened: Happened,
 }
 
 pub type Answer = oneshot::Sender<Result<(Reply, Arc<Committed>), LedgerError>>;
@@ -118,6 +120,7 @@ impl Writer {
                 }
             }
             Err(error) => {
+                self.shared.meters.failed();
                 tracing::warn!(%error, commands = commands.len(), "the ledger could not be written");
                 for answer in answers {
                     drop(answer.send(Err(error.clone())));
@@ -128,6 +131,7 @@ impl Writer {
 
     fn tell(&self, committed: Committed) -> Arc<Committed> {
         let committed = Arc::new(committed);
+        self.shared.meters.stands(&committed.happened);
         failpoint::hit("ledger.after_commit");
         self.shared.written(&committed);
         self.shared.position.send_if_modified(|known| {
@@ -142,6 +146,7 @@ impl Writer {
     }
 
     async fn transact(&mut self, commands: &[Command]) -> Result<(Vec<Reply>, Committed), LedgerError> {
+        let began = tokio::time::Instant::now();
         let mut tx = self.db.begin().await?;
         let lock = match tx {
             Tx::Sqlite(_) => "",
@@ -174,6 +179,7 @@ impl Writer {
             self.doubts.push(Doubt { hash: set.head.hash.clone(), committed: committed(&set, after) });
             return Err(error);
         }
+        self.shared.meters.committed(began.elapsed(), commands.len());
         for request in &set.new_requests {
             if let Some(shared) = set.requests.get(&request.id) {
                 self.cache.put(request.id, Arc::clone(shared));
@@ -214,6 +220,8 @@ impl Writer {
 }
 
 fn committed(set: &WorkingSet, after: i64) -> Committed {
+    let mut happened = set.happened.clone();
+    happened.count(&set.entries);
     Committed {
         after,
         seq: set.head.seq,
@@ -221,6 +229,7 @@ fn committed(set: &WorkingSet, after: i64) -> Committed {
         jobs: set.jobs.changed_rows().into_iter().cloned().collect(),
         attempts: set.attempts.changed_rows().into_iter().cloned().collect(),
         notices: !set.notices.changed.is_empty(),
+        happened,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every step works with: the ports, this worker's identity, the queues between the steps.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent::{Agent, Atlas, Forge},
-    budget::{Closure, Key, Rules, Truth},
+    budget::{Closure, Key, Rules, Scope, Truth},
     clock::{Clock, Entropy},
     gate::Gate,
     job::{
@@ -25,8 +25,8 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{
-        audit::Audit, catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tokens::Tokens,
-        tracker::Tracker,
+        audit::Audit, catch_up::History, freezes::Freezes, life::Life, meters::Meters, rebuild::Barrier,
+        tokens::Tokens, tracker::Tracker,
     },
     policy::{
         Catalog, Facts, IdentityRule, Models, PlanContext, RepositoryRules, approval::People, breaker,
@@ -211,6 +211,7 @@ pub struct Context {
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,
+    pub meters: Meters,
 }
 
 impl Queues {
@@ -381,6 +382,19 @@ impl Closures {
         closed.collect()
     }
 
+    /// How many gates are closed in each scope; the kill switch is none of them.
+    pub fn by_scope(&self, now: Timestamp) -> BTreeMap<Scope, u64> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed: BTreeMap<Scope, u64> = Scope::ALL.into_iter().map(|scope| (scope, 0)).collect();
+        for (key, (_, closure)) in known.iter() {
+            let holds = closure.as_ref().is_some_and(|closure| closure.holds_at(now));
+            if let Some(count) = key.scope().filter(|_| holds).and_then(|(scope, _)| closed.get_mut(&scope)) {
+                *count = count.saturating_add(1);
+            }
+        }
+        closed
+    }
+
     /// Who threw the kill switch and why, while it is on.
     pub fn kill_switch(&self) -> Option<Closure> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -391,7 +405,7 @@ impl Closures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::{Amount, Scope};
+    use crate::budget::Amount;
 
     #[test]
     fn news_that_comes_late_does_not_open_a_gate_that_was_closed_after_it() {

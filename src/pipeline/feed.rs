@@ -20,7 +20,7 @@ use crate::{
     },
     pipeline::{
         context::{Context, SharedSpec, Work},
-        pick_up,
+        logged, pick_up,
     },
     telemetry::failpoint,
 };
@@ -35,6 +35,8 @@ pub async fn run(context: Arc<Context>, mut commits: mpsc::UnboundedReceiver<Arc
         failpoint::hit("feed.received");
         let position = batch.iter().filter(|commit| commit.after < commit.seq).map(|commit| commit.seq).max();
         for committed in batch.drain(..) {
+            logged::moved(&committed);
+            context.trace(&committed).await;
             hand_on_all(&context, &committed).await;
         }
         if let Some(position) = position {

@@ -38,6 +38,8 @@ pub struct Life {
     patient_until: AtomicI64,
     over: AtomicBool,
     held: Mutex<BTreeSet<LeaseName>>,
+    /// Some living worker admits.
+    admitted: AtomicBool,
     /// Living workers that send starts.
     starters: Mutex<Vec<Fence>>,
     turn: AtomicUsize,
@@ -55,6 +57,7 @@ impl Life {
             patient_until: AtomicI64::new(i64::MIN),
             over: AtomicBool::new(false),
             held: Mutex::default(),
+            admitted: AtomicBool::new(false),
             starters: Mutex::default(),
             turn: AtomicUsize::new(0),
         }
@@ -86,6 +89,11 @@ impl Life {
     /// True if silence of others means that they are gone.
     pub fn may_judge(&self, now: Timestamp) -> bool {
         now.0 >= self.patient_until.load(Ordering::SeqCst)
+    }
+
+    /// How long the lease lasts, as last written.
+    pub fn lease_left(&self, now: Timestamp) -> Millis {
+        Timestamp(self.renewed.load(Ordering::SeqCst)).plus(self.lease).since(now)
     }
 
     pub fn end(&self) {
@@ -126,10 +134,22 @@ impl Life {
             .filter(sends)
             .map(|worker| Fence { worker: worker.id, token: worker.token })
             .collect();
+        let admits = workers.iter().any(|worker| worker.lives(now) && worker.roles.has(Role::Admit));
+        self.admitted.store(admits, Ordering::SeqCst);
         let mut starters = self.starters.lock().unwrap_or_else(PoisonError::into_inner);
         let first = starters.is_empty() && !found.is_empty();
         *starters = found;
         first
+    }
+
+    /// True if somebody who lives does it: of admitting and starting, which are nobody's lease.
+    pub fn is_role_served(&self, role: Role) -> bool {
+        self.has(role)
+            || match role {
+                Role::Admit => self.admitted.load(Ordering::SeqCst),
+                Role::Start => !self.starters.lock().unwrap_or_else(PoisonError::into_inner).is_empty(),
+                Role::Track | Role::Review | Role::Notify => false,
+            }
     }
 
     /// Who sends the next start: this worker if that is its role, or else the others in turn. None: nobody does.

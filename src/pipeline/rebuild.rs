@@ -156,6 +156,7 @@ async fn rebuild(context: &Context, why: &str) -> Result<(), Trouble> {
         ours(context.gate.rebuild(context.now()).await?)?;
     }
     ours(context.gate.open(context.now()).await?)?;
+    context.meters.rebuilds.fetch_add(1, Ordering::Relaxed);
     tracing::info!(jobs = offered, "the gate was rebuilt from the ledger");
     Ok(())
 }

@@ -13,7 +13,10 @@ use crate::{
         time::{Millis, Timestamp},
     },
     ledger::{Command, Warrant, rows::JobRow},
-    pipeline::context::{Context, SharedSpec},
+    pipeline::{
+        context::{Context, SharedSpec},
+        logged,
+    },
     policy::waves::By,
     telemetry::failpoint,
 };
@@ -33,6 +36,7 @@ async fn look(context: &Context, job: JobId) -> Option<Timestamp> {
     let again = context.now().plus(Millis(context.tuning.cadence.review_ms));
     let Ok(row) = context.ledger.job(job).await else { return Some(again) };
     let row = row.filter(|row| row.state == State::InReview)?;
+    logged::learn(&row);
     let (number, attempt) = (row.pull_number?, row.attempt_id?);
     let pull = match context.forge.pull(&row.identity, &row.repository, number).await {
         Ok(pull) => pull,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
     job::{role::Role, time::Millis},
     ledger::Command,
     pipeline::{
-        admit, catch_up, context::Context, deliver, heartbeat, rebuild, recover, review, schedules, settle,
-        start, track, upkeep,
+        admit, catch_up, context::Context, deliver, heartbeat, logged::Subject, rebuild, recover, review,
+        schedules, settle, start, track, upkeep,
     },
     worker::{Statistics, Supervisor, WorkerError},
 };
@@ -21,9 +22,12 @@ pub fn supervise(context: &Arc<Context>, drain: Millis) -> Supervisor {
     let at_once = context.tuning.starts_in_flight.max(1);
     let has = |role| context.life.has(role);
     macro_rules! step {
-        ($run:path) => {{
+        ($name:literal, $run:path) => {{
             let context = Arc::clone(context);
-            move |item| $run(Arc::clone(&context), item)
+            move |item| {
+                let span = Subject::span(&item, $name);
+                $run(Arc::clone(&context), item).instrument(span)
+            }
         }};
     }
     let (for_admit, for_upkeep, for_gate) = (Arc::clone(context), Arc::clone(context), Arc::clone(context));
@@ -33,26 +37,26 @@ pub fn supervise(context: &Arc<Context>, drain: Millis) -> Supervisor {
             steps.step("admit", 1, Arc::clone(&queues.admit), move |()| admit::run(Arc::clone(&for_admit)));
     }
     if has(Role::Start) {
-        steps = steps.step("start", at_once, Arc::clone(&queues.start), step!(start::run)).step(
+        steps = steps.step("start", at_once, Arc::clone(&queues.start), step!("start", start::run)).step(
             "recover",
             4,
             Arc::clone(&queues.recover),
-            step!(recover::run),
+            step!("recover", recover::run),
         );
     }
     if has(Role::Track) {
-        steps = steps.step("track", 4, Arc::clone(&queues.track), step!(track::run)).step(
+        steps = steps.step("track", 4, Arc::clone(&queues.track), step!("track", track::run)).step(
             "settle",
             at_once,
             Arc::clone(&queues.settle),
-            step!(settle::run),
+            step!("settle", settle::run),
         );
     }
     if has(Role::Review) {
-        steps = steps.step("review", at_once, Arc::clone(&queues.review), step!(review::run));
+        steps = steps.step("review", at_once, Arc::clone(&queues.review), step!("review", review::run));
     }
     if has(Role::Notify) {
-        steps = steps.step("deliver", 4, Arc::clone(&queues.notices), step!(deliver::run));
+        steps = steps.step("deliver", 4, Arc::clone(&queues.notices), step!("deliver", deliver::run));
     }
     if !context.policy.schedules.is_empty() {
         let context = Arc::clone(context);

@@ -214,6 +214,16 @@ impl Tracker {
     }
 
     /// Followed tasks that are not at their end.
+    /// How many tasks of each identity are followed.
+    pub fn by_identity(&self) -> BTreeMap<String, u64> {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for followed in self.inner().tasks.values() {
+            let count = counts.entry(followed.identity.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+        counts
+    }
+
     pub fn live(&self) -> usize {
         self.inner().tasks.values().filter(|followed| followed.phase == Phase::Live).count()
     }

@@ -129,7 +129,8 @@ pub async fn compare(context: &Context) -> Result<(), Trouble> {
         if !missing.is_empty() {
             let now = context.now();
             let new = context.gate.offer(missing, now).await?;
-            tracing::debug!(new, "offered to the gate by the sweep");
+            context.meters.repairs.fetch_add(u64::try_from(new).unwrap_or_default(), Ordering::Relaxed);
+            tracing::warn!(new, "offered to the gate by the sweep: it did not know of them");
             context.queues.admit.poke();
         }
     }
@@ -141,6 +142,7 @@ pub async fn compare(context: &Context) -> Result<(), Trouble> {
             over.push(job);
         }
     }
+    context.meters.repairs.fetch_add(u64::try_from(over.len()).unwrap_or_default(), Ordering::Relaxed);
     context.gate.withdraw(&over).await?;
     Ok(())
 }

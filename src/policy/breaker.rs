@@ -224,6 +224,16 @@ pub enum State {
     HalfOpen,
 }
 
+impl State {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
 /// What a verdict does to a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {

@@ -5,7 +5,13 @@ use std::io::{self, IsTerminal};
 
 use serde::{Deserialize, Serialize};
 use tracing::Subscriber;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{MakeWriter, format::JsonFields},
+    util::SubscriberInitExt,
+};
+
+use crate::telemetry::json::Flat;
 
 /// The look of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +52,7 @@ where
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer);
     Ok(match format {
         LogFormat::Text => Box::new(builder.with_target(false).finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+        LogFormat::Json => Box::new(builder.fmt_fields(JsonFields::new()).event_format(Flat).finish()),
     })
 }
 
@@ -75,7 +81,15 @@ mod tests {
         let writer = kept.clone();
         let subscriber = subscriber(format, level, false, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(job = "j-1", "said");
+            let step = tracing::info_span!(
+                "job",
+                step = "start",
+                job = "j-0",
+                request = "r-1",
+                attempt = tracing::field::Empty
+            );
+            step.record("attempt", "a-1");
+            step.in_scope(|| tracing::info!(job = "j-1", "said"));
             tracing::debug!("unsaid");
         });
         let bytes = kept.0.lock().unwrap().clone();
@@ -83,11 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_is_one_object_with_its_fields_at_the_top() {
+    fn a_json_line_is_one_object_with_its_fields_and_those_of_its_step() {
         let text = logged(LogFormat::Json, "info");
         let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
         assert_eq!((line["message"].as_str(), line["job"].as_str()), (Some("said"), Some("j-1")));
-        assert_eq!(line["level"], "INFO");
+        assert_eq!((&line["level"], &line["step"]), (&"INFO".into(), &"start".into()));
+        assert_eq!((&line["request"], &line["attempt"]), (&"r-1".into(), &"a-1".into()), "{line}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub const IMPURE_CRATES: &[&str] = &[
     "futures",
     "http",
     "rand",
+    "prometheus_client",
     "redis",
     "reqwest",
     "sqlx",

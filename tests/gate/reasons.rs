@@ -84,6 +84,24 @@ pub async fn the_counts_add_up(build: Build) {
     assert_eq!((counts.proposed, counts.dirty_budgets), (0, 1));
 }
 
+/// By the name alone: there may be a budget for each of a million repositories.
+pub async fn what_holds_jobs_up_is_told_by_the_name_of_the_budget(build: Build) {
+    let mut hall = Hall::new(build, slots(1)).await;
+    hall.observe("slots/global", 1, Some(1)).await;
+    for model in ["x", "y"] {
+        hall.offer(&class(&[ask("slots/global", 1), ask(&format!("slots/model/{model}"), 1)]), "f", 3).await;
+    }
+    let closed =
+        sluicegate::budget::Truth { closed: Some(closure(None)), ..hall.truth("gate/team/blue", 0, None) };
+    hall.gate.observe(&[closed], hall.now).await.unwrap();
+    hall.offer(&class(&[ask("gate/team/blue", 0)]), "f", 2).await;
+    hall.propose(9).await;
+    let expected = std::collections::BTreeMap::from([("gate".to_owned(), 2), ("slots".to_owned(), 6)]);
+    assert_eq!(hall.gate.held_up().await.unwrap(), expected);
+    hall.offer(&class(&[ask("turns/global", 1)]), "f", 4).await;
+    assert_eq!(hall.gate.held_up().await.unwrap(), expected, "what is ready is held up by nothing");
+}
+
 /// Nothing will change by time alone.
 pub async fn a_gate_that_waits_for_no_time_has_no_next_wake(build: Build) {
     let mut hall = Hall::new(build, slots(1)).await;

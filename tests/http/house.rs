@@ -29,6 +29,7 @@ use sluicegate::{
         context::{Closures, Sent, Specs, Work},
         feed,
         freezes::Freezes,
+        meters::Meters,
         rebuild::Barrier,
         resume::{self, Newcomer},
         tokens::Tokens,
@@ -320,6 +321,7 @@ impl House {
             tokens: Tokens::default(),
             sent: Sent::default(),
             apart: false.into(),
+            meters: Meters::default(),
         });
         let router = router(Arc::clone(&context), TOKEN.into());
         Self { context, clock, actor, router, commits, folder }

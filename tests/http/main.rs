@@ -34,3 +34,4 @@ mod schedules;
 mod tls;
 #[cfg(test)]
 mod tokens;
+mod watch;

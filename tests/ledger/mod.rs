@@ -9,6 +9,7 @@ mod cancel;
 mod decided;
 mod desk;
 mod feed;
+mod figures;
 mod freezes;
 mod history;
 mod leases;

@@ -1,7 +1,12 @@
 //! The client's means: where GitHub is, who speaks to it, reading with retries and page by page, writing once. What
 //! the calls are is said in `tasks` and `pulls`; one request is in `exchange`.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::Url;
@@ -9,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     agent::{
-        AgentError, FailKind,
+        AgentError, Contact, FailKind,
         github::{
             GitHubOptions, HttpTransport, Reread, Transport, answer::Answer, counters::Counters,
             credential::Credential, etags::ETags, limits::Need, links,
@@ -17,6 +22,7 @@ use crate::{
     },
     clock::Clock,
     job::time::{Millis, Timestamp},
+    telemetry::metrics::{Histogram, QUICK},
 };
 use http::Method;
 
@@ -30,6 +36,8 @@ pub struct GitHub {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) counters: Counters,
+    pub(super) times: Histogram,
+    pub(super) contact: Mutex<Contact>,
     pub(super) etags: Option<ETags>,
     /// Requests of an hour that only starts may use.
     pub(super) reserve: u64,
@@ -98,6 +106,8 @@ impl GitHub {
             transport,
             clock,
             counters: Counters::default(),
+            times: Histogram::new(QUICK),
+            contact: Mutex::default(),
             etags: options.use_etags.then(ETags::default),
             reserve: u64::from(options.requests_per_hour_reserve_for_starts),
             write_gap: Millis(options.min_write_gap_ms),
@@ -149,6 +159,10 @@ impl GitHub {
             url.query_pairs_mut().extend_pairs(query);
         }
         Ok(url)
+    }
+
+    pub(super) fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        self.credentials.values()
     }
 
     pub(super) fn credential(&self, identity: &str) -> Result<&Credential, AgentError> {

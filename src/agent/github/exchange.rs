@@ -60,7 +60,11 @@ impl GitHub {
         let stored = etags.and_then(|etags| etags.get(&who.name, url.as_str()));
         let request = request(who, call, url, stored.as_deref())
             .ok_or_else(|| call.error(&who.name, FailKind::Invalid, "the request cannot be built"))?;
-        let outcome = match self.transport.send(request).await {
+        let began = tokio::time::Instant::now();
+        let sent = self.transport.send(request).await;
+        self.times.note(began.elapsed());
+        self.met(sent.is_ok());
+        let outcome = match sent {
             Ok(response) if response.body().len() > ANSWER_BYTES_MAX => Err(too_long()),
             other => other,
         };

@@ -138,6 +138,20 @@ impl Limits {
         self.token_expires_at = None;
     }
 
+    /// Each request budget with its limit and what is left of it, as last told.
+    pub(super) fn windows(&self, now: Timestamp) -> Vec<(&str, Option<u64>, u64)> {
+        let left = |window: &Window| match window.limit {
+            Some(limit) if now >= window.resets_at => limit,
+            _ => window.remaining,
+        };
+        self.windows.iter().map(|(name, window)| (name.as_str(), window.limit, left(window))).collect()
+    }
+
+    /// How long no request may be made.
+    pub(super) fn banned_for(&self, now: Timestamp) -> Millis {
+        self.banned_until.since(now)
+    }
+
     pub(super) const fn token_expires_at(&self) -> Option<Timestamp> {
         self.token_expires_at
     }

@@ -12,6 +12,7 @@ mod etags;
 mod exchange;
 mod limits;
 mod links;
+mod meters;
 mod pulls;
 mod tasks;
 mod wire;

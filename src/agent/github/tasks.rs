@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::{
-        Agent, AgentError, Capabilities, FailKind, Found, StartOrder,
+        Agent, AgentError, Capabilities, Contact, FailKind, Found, StartOrder,
         github::{GitHub, client::Call, limits::Need, wire},
     },
     job::{
@@ -16,6 +16,7 @@ use crate::{
         repository::Repository,
         time::Timestamp,
     },
+    telemetry::metrics::Page,
 };
 use http::Method;
 
@@ -34,6 +35,12 @@ impl Agent for GitHub {
     }
     fn renew_tokens(&self) {
         self.renew_all();
+    }
+    fn contact(&self) -> Contact {
+        self.last_contact()
+    }
+    fn meters(&self, page: &mut Page, now: Timestamp) {
+        self.fill(page, now);
     }
     fn capabilities(&self) -> Capabilities {
         Capabilities { idempotent_start: false, cancel: false, answer: false, push: false }

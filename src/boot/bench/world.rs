@@ -138,6 +138,7 @@ pub fn parts(
         clock,
         entropy: Arc::new(Entropy::from_seed(7)),
         name: "bench".to_owned(),
+        tracer: None,
         drain: Millis::seconds(10),
     };
     Ok((parts, github))

@@ -1,6 +1,8 @@
 //! Questions to the line: why a job waits, what is in it, when to come back. Nothing changes here. Reasons are
 //! decided anew from the figures of the moment, so the one shown is true even if the class was parked by older ones.
 
+use std::collections::BTreeMap;
+
 use crate::{
     budget::Decision,
     gate::{
@@ -66,6 +68,24 @@ impl Line {
             timed_jobs: self.due.len() as u64,
             dirty_budgets: self.lot.dirty_count() as u64,
         }
+    }
+
+    /// Costs a step for each class.
+    pub fn held_up(&self) -> BTreeMap<String, u64> {
+        let mut held_up: BTreeMap<String, u64> = BTreeMap::new();
+        for queue in self.classes.values() {
+            let key = match &queue.stand {
+                Stand::Ready => continue,
+                Stand::Parked(spot) => &spot.key,
+                Stand::Off { refusal, .. } => &refusal.key,
+            };
+            let jobs = queue.roll.len();
+            match held_up.get_mut(key.name()) {
+                Some(sum) => *sum = sum.saturating_add(jobs),
+                None => drop(held_up.insert(key.name().to_owned(), jobs)),
+            }
+        }
+        held_up
     }
 
     pub fn jobs(&self) -> Vec<JobId> {

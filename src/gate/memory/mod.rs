@@ -24,7 +24,10 @@ mod roll;
 mod stand;
 mod turns;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use async_trait::async_trait;
 
@@ -110,6 +113,9 @@ impl Gate for MemoryGate {
     }
     async fn counts(&self) -> Result<Counts, GateClosed> {
         Ok(self.line()?.counts())
+    }
+    async fn held_up(&self) -> Result<BTreeMap<String, u64>, GateClosed> {
+        Ok(self.line()?.held_up())
     }
     async fn jobs(&self) -> Result<Vec<JobId>, GateClosed> {
         Ok(self.line()?.jobs())

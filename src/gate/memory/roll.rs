@@ -50,6 +50,10 @@ impl Roll {
         self.root = merge(before, after);
     }
 
+    /// How many are in it.
+    pub fn len(&self) -> u64 {
+        size(&self.root)
+    }
     pub fn first(&self) -> Option<Rank> {
         first(&self.root)
     }

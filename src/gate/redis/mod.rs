@@ -18,7 +18,11 @@ mod scripts;
 mod told;
 mod wake;
 
-use std::{collections::HashSet, fmt::Write as _, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use redis::Script;
@@ -48,6 +52,8 @@ pub const EVICTION_POLICY: &str = "noeviction";
 const OFFERS_MAX: usize = 500;
 /// Proposals of one call.
 const PROPOSALS_MAX: usize = 128;
+/// Pages of 1,000 classes that are read to say what holds jobs up.
+const HELD_UP_PAGES_MAX: usize = 100;
 /// Verdicts of one call.
 const VERDICTS_MAX: usize = 512;
 
@@ -172,6 +178,25 @@ impl Gate for RedisGate {
     async fn counts(&self) -> Result<Counts, GateClosed> {
         let asked = Packer::default().number(0).into_bytes();
         Ok(told::counts(&self.call(&self.desk.scripts.counts, ANY_TIME, &asked).await?)?)
+    }
+
+    async fn held_up(&self) -> Result<BTreeMap<String, u64>, GateClosed> {
+        let mut held_up = BTreeMap::new();
+        let mut cursor = Vec::new();
+        for _ in 0..HELD_UP_PAGES_MAX {
+            let asked = Packer::default().bytes(&cursor).into_bytes();
+            let answer = self.call(&self.desk.scripts.held_up, ANY_TIME, &asked).await?;
+            let [next, page] = answer.fields()?;
+            for (name, jobs) in told::held_up(page)? {
+                let sum: &mut u64 = held_up.entry(name).or_default();
+                *sum = sum.saturating_add(jobs);
+            }
+            cursor = next.bytes()?.to_vec();
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        Ok(held_up)
     }
 
     async fn jobs(&self) -> Result<Vec<JobId>, GateClosed> {

@@ -108,6 +108,7 @@ pub(super) struct Scripts {
     pub next_wake: Script,
     pub counts: Script,
     pub list_jobs: Script,
+    pub held_up: Script,
     pub claim: Script,
     pub open: Script,
     pub break_off: Script,
@@ -136,6 +137,7 @@ impl Scripts {
             next_wake: whole(include_str!("scripts/next_wake.lua")),
             counts: whole(include_str!("scripts/counts.lua")),
             list_jobs: whole(include_str!("scripts/list_jobs.lua")),
+            held_up: whole(include_str!("scripts/held_up.lua")),
             claim: Script::new(include_str!("scripts/claim.lua")),
             open: Script::new(include_str!("scripts/open.lua")),
             break_off: Script::new(include_str!("scripts/break.lua")),
@@ -147,7 +149,7 @@ impl Scripts {
 mod tests {
     use super::*;
 
-    const OWN: [&str; 9] = [
+    const OWN: [&str; 10] = [
         include_str!("scripts/offer.lua"),
         include_str!("scripts/withdraw.lua"),
         include_str!("scripts/propose.lua"),
@@ -157,6 +159,7 @@ mod tests {
         include_str!("scripts/next_wake.lua"),
         include_str!("scripts/counts.lua"),
         include_str!("scripts/list_jobs.lua"),
+        include_str!("scripts/held_up.lua"),
     ];
 
     #[test]

@@ -185,3 +185,13 @@ pub(super) fn counts(answer: &Value) -> Result<Counts, Unreadable> {
         dirty_budgets: count(dirty)?,
     })
 }
+
+/// Jobs by the name of the budget that holds them up.
+pub(super) fn held_up(page: &Value) -> Result<Vec<(String, u64)>, Unreadable> {
+    let pair = |value: &Value| {
+        let [name, jobs] = value.fields()?;
+        let jobs = u64::try_from(jobs.number()?).map_err(|_| Unreadable("no count"))?;
+        Ok((name.text()?.to_owned(), jobs))
+    };
+    page.list()?.iter().map(pair).collect()
+}

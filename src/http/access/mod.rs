@@ -41,12 +41,14 @@ pub struct Access {
     pub oidc: Option<Oidc>,
     /// The last address in `X-Forwarded-For` is the client's.
     pub behind_proxy: bool,
+    /// `/metrics` is shown without a token.
+    pub metrics_open: bool,
 }
 
 impl Access {
     /// The local operator alone.
     pub const fn local(token: SecretString) -> Self {
-        Self { local: token, oidc: None, behind_proxy: false }
+        Self { local: token, oidc: None, behind_proxy: false, metrics_open: false }
     }
 }
 

@@ -57,7 +57,7 @@ const fn post(path: &'static str, who: &'static [Role], extent: Extent) -> Rule 
 const LOOK: &[Role] = &[Viewer, Producer, Approver, Operator];
 const ADMIN: &[Role] = &[];
 
-/// Every route but `/healthz`, which needs no token.
+/// Every route but the probes `/healthz` and `/readyz`, which need no token; `/metrics` needs one where it is not open.
 pub const TABLE: &[Rule] = &[
     get("/v1/me", LOOK, Extent::Shared),
     get("/v1/requests", LOOK, Extent::Within),
@@ -113,6 +113,7 @@ pub const TABLE: &[Rule] = &[
     get("/v1/reach", &[Operator], Extent::Whole),
     get("/v1/overview", LOOK, Extent::Shared),
     get("/v1/workers", LOOK, Extent::Whole),
+    get("/metrics", LOOK, Extent::Whole),
     get("/v1/notices", LOOK, Extent::Whole),
     get("/v1/audit/verify", &[Viewer, Operator], Extent::Whole),
     get("/v1/audit/jobs/{id}", LOOK, Extent::Within),

@@ -119,6 +119,7 @@ fn admitted(set: &mut WorkingSet, row: &JobRow, step: Step, attempt: AttemptId, 
         reviewer: takes.iter().find_map(|take| take.key.member_login().map(ToOwned::to_owned)),
         ..row.clone()
     };
+    set.moves(row, Some(attempt), job.state);
     set.jobs.put(job.id, job.clone());
     job
 }

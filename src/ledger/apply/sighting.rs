@@ -95,6 +95,9 @@ fn record(set: &mut WorkingSet, attempt: &AttemptRow, task: &Task) -> bool {
     let fresh = sighted(attempt, task, set.now);
     let news = fresh != *attempt;
     if news {
+        let told = |row: &AttemptRow| row.nano_credits.unwrap_or_default();
+        let more = told(&fresh).saturating_sub(told(attempt));
+        set.happened.nano_credits = set.happened.nano_credits.saturating_add(more);
         let differing = other_model(&fresh).filter(|_| other_model(attempt).is_none());
         set.put_attempt(fresh.clone());
         if let Some((wanted, used)) = differing {

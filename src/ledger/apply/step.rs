@@ -128,6 +128,7 @@ pub fn take_step(
             changed.outcome_json = Some(outcome(event, &detail).to_string());
         }
     }
+    set.moves(&row, attempt, step.next);
     close_attempt(set, attempt, step.next, event);
     let mut body = json!({ "from": row.state, "to": step.next });
     moves.tell(set, &mut body);
