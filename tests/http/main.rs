@@ -27,8 +27,8 @@ mod reports;
 mod requests;
 #[cfg(test)]
 mod roles;
+mod schedules;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tokens;
-mod schedules;
