@@ -142,7 +142,7 @@ fn verify_files(args: &AuditVerifyArgs) -> anyhow::Result<u8> {
         match (broken, checked.statements) {
             (Some(broken), _) => say(&format!("{name}: broken: {broken}"))?,
             (None, Some(statements)) => {
-                say(&format!("{name}: {statements} statements, each signed as it should be"))?
+                say(&format!("{name}: {statements} statements, each signed as it should be"))?;
             }
             (None, None) => {
                 say(&format!("{name}:"))?;

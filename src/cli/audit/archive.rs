@@ -9,7 +9,6 @@ use std::{
 };
 
 use clap::Args;
-use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,6 +22,7 @@ use crate::{
     },
     job::time::Timestamp,
     pipeline::audit::MovableDocument,
+    policy::request::sha256,
 };
 
 /// Documents that leave the ledger together.
@@ -92,11 +92,6 @@ pub async fn run(args: &ArchiveArgs, session: &mut Session) -> Result<Exit, CliE
 pub fn file_of(folder: &Path, digest: &str) -> PathBuf {
     let begin = digest.get(..2).unwrap_or("00");
     folder.join(begin).join(digest)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = digest(&SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The document as it was; Err: why it cannot be had.
