@@ -44,7 +44,12 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     })?;
     let address = listener.local_addr()?;
     let token_file = loaded.settings.http.token_file.clone();
-    let endpoint = Endpoint { token: token::load_or_make(&token_file, &Entropy::from_system())?, listener };
+    let sections::Http { requests_per_second, burst, .. } = loaded.settings.http;
+    let endpoint = Endpoint {
+        token: token::load_or_make(&token_file, &Entropy::from_system())?,
+        listener,
+        limits: http::Limits { requests_per_second, burst },
+    };
     let ready = || {
         std::fs::write(token_file.with_extension("url"), format!("http://{address}\n"))
             .with_context(|| format!("writing the address beside {}", token_file.display()))?;
@@ -91,12 +96,13 @@ const RETRY: Duration = Duration::from_secs(1);
 struct Endpoint {
     listener: TcpListener,
     token: secrecy::SecretString,
+    limits: http::Limits,
 }
 
 impl Endpoint {
     /// For one life. The listener stays for the next.
     fn open(&self, daemon: &Daemon) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
-        let router = http::router(Arc::clone(&daemon.context), self.token.clone());
+        let router = http::router_within(Arc::clone(&daemon.context), self.token.clone(), self.limits);
         let listener = std::os::fd::AsFd::as_fd(&self.listener).try_clone_to_owned()?;
         let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
         Ok(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())))

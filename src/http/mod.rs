@@ -5,12 +5,18 @@ mod access;
 mod breakers;
 mod budgets;
 mod dead;
+mod errors;
+mod etag;
+mod events;
 mod fault;
 mod freezes;
 mod gates;
 mod identities;
 mod jobs;
 mod limits;
+mod openapi;
+mod patience;
+mod rate;
 mod read;
 mod reports;
 mod repositories;
@@ -21,14 +27,17 @@ mod waves;
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::get,
 };
+pub use errors::page;
 pub use fault::{Code, Fault};
+pub use openapi::description;
+pub use rate::Limits;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::pipeline::Context;
 
@@ -39,9 +48,43 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long open connections may hold up the end of the process.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Every route. All but `/healthz` need the token.
+/// Every route, with the usual limits.
 pub fn router(context: Arc<Context>, token: SecretString) -> Router {
-    let routes = Router::new()
+    router_within(context, token, Limits::default())
+}
+
+/// Every route. All but the open ones need the token.
+pub fn router_within(context: Arc<Context>, token: SecretString, limits: Limits) -> Router {
+    let readers = events::Readers::new(&context);
+    guarded()
+        .split_for_parts()
+        .0
+        .with_state(context)
+        .layer(Extension(readers))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(etag::tag))
+        .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
+        .layer(from_fn_with_state(rate::Meter::new(limits), rate::limit))
+        .layer(from_fn_with_state(Arc::new(access::Gatekeeper::new(&token)), access::require))
+        .merge(open().split_for_parts().0)
+        .layer(from_fn(limits::explain))
+}
+
+/// What is open to everybody: it tells nothing of what the daemon does.
+fn open<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
+    OpenApiRouter::new()
+        .routes(routes!(reports::health))
+        .routes(routes!(openapi::show))
+        .routes(routes!(errors::show))
+}
+
+/// Everything, for its description.
+fn described() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::with_openapi(openapi::begin()).merge(guarded()).merge(open())
+}
+
+fn guarded() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
         .merge(requests::routes())
         .merge(jobs::routes())
         .merge(dead::routes())
@@ -54,13 +97,7 @@ pub fn router(context: Arc<Context>, token: SecretString) -> Router {
         .merge(breakers::routes())
         .merge(templates::routes())
         .merge(repositories::routes())
-        .with_state(context);
-    routes
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
-        .layer(from_fn_with_state(Arc::new(access::Gatekeeper::new(&token)), access::require))
-        .route("/healthz", get(reports::health))
-        .layer(from_fn(limits::explain))
+        .merge(events::routes())
 }
 
 /// Serves until shutdown; then answers what is under way and takes nothing new.
@@ -69,6 +106,7 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    let listener = patience::Patient(listener);
     let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let too_long = async {
         shutdown.cancelled().await;

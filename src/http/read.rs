@@ -1,5 +1,7 @@
 //! Reading what was asked: queries, JSON bodies, and who acts and why. Everything unknown is refused.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Query, Request},
@@ -16,6 +18,8 @@ use crate::{
 
 /// The most characters of an actor's name.
 const ACTOR_CHARACTERS_MAX: usize = 100;
+/// How long a body may take to arrive.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most bytes of a reason.
 const REASON_BYTES_MAX: usize = 2_000;
 
@@ -50,6 +54,17 @@ pub fn limit(given: Option<u32>, default: u32, max: u32) -> Result<u32, Fault> {
     Err(Fault::new(Code::BadFilter, format!("limit: {limit} is out of range: write 1 to {max}")))
 }
 
+/// What the next page begins after: the last of a page that is full.
+pub fn last_of<T>(page: &[T], limit: u32) -> Option<&T> {
+    let full = u32::try_from(page.len()).is_ok_and(|found| found >= limit);
+    page.last().filter(|_| full)
+}
+
+/// A position that names nothing.
+pub fn cursor(what: &str) -> Fault {
+    Fault::new(Code::BadCursor, format!("after: there is no such {what}: give back `next` as it is"))
+}
+
 /// A JSON body.
 pub struct Body<T>(pub T);
 
@@ -71,7 +86,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
 /// The whole body.
 pub async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Fault> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+    let read = tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await;
+    let read = read.map_err(|_| {
+        let detail = format!("the body did not arrive within {} s", BODY_TIME_MAX.as_secs());
+        Fault::new(Code::BodyTooSlow, detail)
+    })?;
+    read.map_err(|rejection| {
         let code = match rejection.status().as_u16() {
             413 => Code::BodyTooLarge,
             _ => Code::BadRequest,
@@ -100,10 +120,12 @@ pub enum Reason {
 }
 
 /// Who acts and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Act {
+    /// 1 to 100 printable characters.
     pub actor: String,
+    /// At most 2,000 bytes; only `retry` goes without one.
     #[serde(default)]
     pub reason: String,
 }

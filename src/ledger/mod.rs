@@ -13,6 +13,7 @@ pub mod freezes;
 mod handle;
 pub mod invariants;
 mod load;
+pub mod meaning;
 mod open;
 pub mod past;
 mod projection;

@@ -32,6 +32,9 @@ pub struct JobFilter {
     pub request: Option<RequestId>,
     pub state: Option<State>,
     pub repository: Option<Repository>,
+    /// Of their requests, without the version.
+    pub template: Option<String>,
+    pub team: Option<String>,
     /// Only jobs accepted after this position.
     pub after: Option<i64>,
     /// 1 to 10,000; 1,000 when not given.
@@ -55,14 +58,14 @@ pub struct Driven {
 }
 
 /// So many jobs in a state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StateCount {
     pub state: State,
     pub jobs: i64,
 }
 
 /// The result of checking the history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Verified {
     pub entries: i64,
     pub hash: String,
@@ -77,7 +80,7 @@ fn plain(text: &str) -> String {
 }
 
 /// What an identity started with a template in a repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Used {
     pub identity: String,
     pub repository: Repository,
@@ -117,7 +120,10 @@ impl Ledger {
 
     pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, LedgerError> {
         let tail = "WHERE (CAST($1 AS TEXT) IS NULL OR t.request_id = $1) AND (CAST($2 AS TEXT) IS NULL OR t.state = $2) \
-            AND (CAST($3 AS TEXT) IS NULL OR t.repository = $3) AND t.position > $4 ORDER BY t.position LIMIT $5";
+            AND (CAST($3 AS TEXT) IS NULL OR t.repository = $3) AND t.position > $4 \
+            AND (CAST($6 AS TEXT) IS NULL OR t.request_id IN (SELECT id FROM requests WHERE template = $6)) \
+            AND (CAST($7 AS TEXT) IS NULL OR t.request_id IN (SELECT id FROM requests WHERE team = $7)) \
+            ORDER BY t.position LIMIT $5";
         let request = filter.request.map(|id| id.to_string());
         let binds = [
             Bind::OptionText(request.as_deref()),
@@ -125,6 +131,8 @@ impl Ledger {
             Bind::OptionText(filter.repository.as_ref().map(Repository::full_name)),
             Bind::Int(filter.after.unwrap_or(-1)),
             Bind::Int(i64::from(filter.limit.unwrap_or(1_000).clamp(1, 10_000))),
+            Bind::OptionText(filter.template.as_deref()),
+            Bind::OptionText(filter.team.as_deref()),
         ];
         self.db.rows(&table::JOBS, tail, &binds).await
     }
@@ -168,7 +176,23 @@ impl Ledger {
 
     /// Newest first.
     pub async fn requests(&self, limit: i64) -> Result<Vec<RequestRow>, LedgerError> {
-        self.db.rows(&table::REQUESTS, "ORDER BY t.created_at DESC LIMIT $1", &[Bind::Int(limit)]).await
+        self.db.rows(&table::REQUESTS, "ORDER BY t.created_at DESC, t.id DESC LIMIT $1", &[Bind::Int(limit)]).await
+    }
+
+    /// Newest first, those that follow after one of them; None: there is none of that id.
+    pub async fn requests_after(
+        &self,
+        after: RequestId,
+        limit: i64,
+    ) -> Result<Option<Vec<RequestRow>>, LedgerError> {
+        if self.request(after).await?.is_none() {
+            return Ok(None);
+        }
+        let tail = "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM requests c WHERE c.id = $1) \
+            ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
+        let after = after.to_string();
+        let binds = [Bind::Text(&after), Bind::Int(limit)];
+        Ok(Some(self.db.rows(&table::REQUESTS, tail, &binds).await?))
     }
 
     pub async fn request_by_idempotency_key(&self, key: &str) -> Result<Option<RequestRow>, LedgerError> {
@@ -271,6 +295,22 @@ impl Ledger {
     pub async fn notices_newest(&self, limit: i64) -> Result<Vec<NoticeRow>, LedgerError> {
         let tail = "ORDER BY t.created_at DESC, t.id DESC LIMIT $1";
         self.db.rows(&table::OUTBOX, tail, &[Bind::Int(limit)]).await
+    }
+
+    /// Newest first, those that follow after one of them; None: there is none of that id.
+    pub async fn notices_after(
+        &self,
+        after: NoticeId,
+        limit: i64,
+    ) -> Result<Option<Vec<NoticeRow>>, LedgerError> {
+        if self.notice(after).await?.is_none() {
+            return Ok(None);
+        }
+        let tail = "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM outbox c WHERE c.id = $1) \
+            ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
+        let after = after.to_string();
+        let binds = [Bind::Text(&after), Bind::Int(limit)];
+        Ok(Some(self.db.rows(&table::OUTBOX, tail, &binds).await?))
     }
 
     /// Every notice, oldest first; for the invariants and the demo's report.

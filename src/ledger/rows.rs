@@ -37,7 +37,7 @@ pub struct HeadRow {
     pub writes: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EntryRow {
     pub seq: i64,
     pub at: Timestamp,
@@ -91,7 +91,7 @@ pub struct RequestSpec {
     pub fallback: Option<Fallback>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestRow {
     pub id: RequestId,
     pub idempotency_key: Option<String>,
@@ -194,8 +194,9 @@ pub struct PromptRow {
 }
 
 /// How far an attempt is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AttemptPhase)]
 pub enum Phase {
     /// The intent is written; the start is sent after that, if at all.
     Intent,
@@ -209,7 +210,7 @@ pub enum Phase {
     Ended,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AttemptRow {
     pub id: AttemptId,
     pub job_id: JobId,
@@ -274,7 +275,7 @@ impl BudgetRow {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct HoldRow {
     /// `entry:n`: the entry that tells of the taking, and the number in it.
     pub id: String,
@@ -289,7 +290,7 @@ pub struct HoldRow {
     pub released_by: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EvidenceRow {
     pub id: String,
     pub attempt_id: AttemptId,
@@ -299,7 +300,7 @@ pub struct EvidenceRow {
     pub body_json: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NoticeRow {
     pub id: NoticeId,
     /// One notice per value: `job/kind/episode`.
@@ -317,7 +318,7 @@ pub struct NoticeRow {
     pub last_error: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WorkerRow {
     pub id: WorkerId,
     pub token: i64,

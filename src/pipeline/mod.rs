@@ -8,6 +8,7 @@ pub mod context;
 pub mod deliver;
 pub mod duties;
 pub mod estate;
+pub mod events;
 pub mod feed;
 pub mod find;
 pub mod fleet;
@@ -51,5 +52,7 @@ pub use submit::{Draft, SubmitError};
 pub type By = crate::ledger::By;
 /// Which jobs, as the callers of the pipeline ask for them.
 pub type JobFilter = crate::ledger::query::JobFilter;
+/// The result of checking the history, as the callers of the pipeline hear it.
+pub type Verified = crate::ledger::query::Verified;
 /// The ledger could not do it, as the callers of the pipeline hear it.
 pub type LedgerError = crate::ledger::LedgerError;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How much harm a wrong result could do; routes of models and rules of approval go by it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Risk {
     Low,
@@ -32,7 +32,7 @@ impl Risk {
 }
 
 /// How the agent is asked to write its pull request; both are rendered like the prompt.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PullRequestText {
     pub title: Option<String>,

@@ -7,11 +7,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     job::id::NoticeId,
-    ledger::{Ledger, LedgerError, rows::EntryRow},
+    ledger::{
+        Ledger, LedgerError,
+        meaning::{Meaning, meaning},
+        rows::EntryRow,
+    },
     redis_link::{RedisFault, RedisLink},
     streams::{
         Names,
-        entry::{Meaning, meaning},
         letter,
         redis::{Batch, Board, NOWHERE},
     },

@@ -193,7 +193,7 @@ impl Answer {
     pub fn error(&self) -> (u16, &str) {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.body);
         let code = self.body["code"].as_str().unwrap();
-        assert_eq!(self.body["type"], format!("urn:sluicegate:problem:{code}"));
+        assert_eq!(self.body["type"], format!("/errors/{code}"));
         assert_eq!(self.body["status"], self.status.as_u16());
         assert!(!self.body["title"].as_str().unwrap().is_empty(), "{}", self.body);
         assert!(!self.body["detail"].as_str().unwrap().is_empty(), "{}", self.body);
