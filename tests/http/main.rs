@@ -5,6 +5,10 @@ mod access;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
 mod freezes;
 #[cfg(test)]
 mod gates;
@@ -12,6 +16,8 @@ mod gates;
 mod house;
 #[cfg(test)]
 mod jobs;
+#[cfg(test)]
+mod reading;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
