@@ -26,6 +26,7 @@ use sluicegate::{
         Command, Fence, Ledger, Location, NewJob, Reply, Seen,
         rows::{AttemptRow, JobRow, RequestRow, RequestSpec},
     },
+    policy::template::PullRequestText,
 };
 
 #[tokio::main]
@@ -266,6 +267,7 @@ impl Bench {
         Ok(NewJob {
             row,
             prompt: "Upgrade serde to 1.0.228. Change Cargo.toml and Cargo.lock only. ".repeat(10),
+            pull_text: PullRequestText::default(),
         })
     }
 

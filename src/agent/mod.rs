@@ -17,6 +17,7 @@ use crate::job::{
     repository::Repository,
     time::Timestamp,
 };
+use crate::policy::template::PullRequestText;
 
 /// What a provider can do; the pipeline asks instead of assuming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -157,6 +158,14 @@ pub trait Forge: Send + Sync + 'static {
         repository: &Repository,
         sha: &str,
     ) -> Result<BTreeMap<String, Checks>, AgentError>;
+    /// Gives the pull request this title, and has its description begin so; what is there already is left as it is.
+    async fn describe(
+        &self,
+        identity: &str,
+        repository: &Repository,
+        number: u64,
+        text: &PullRequestText,
+    ) -> Result<(), AgentError>;
     async fn add_labels(
         &self,
         identity: &str,

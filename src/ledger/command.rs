@@ -12,7 +12,7 @@ use crate::{
         time::Timestamp,
     },
     ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
-    policy::freeze::Exemption,
+    policy::{freeze::Exemption, template::PullRequestText},
 };
 
 /// Who writes, and with which fencing token. About an attempt: the token that the attempt had when the writer came to drive it; once it is
@@ -28,6 +28,8 @@ pub struct Fence {
 pub struct NewJob {
     pub row: JobRow,
     pub prompt: String,
+    /// As rendered.
+    pub pull_text: PullRequestText,
 }
 
 /// A person and what they gave as reason.

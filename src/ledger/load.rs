@@ -469,7 +469,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
         }
     }
     for row in tx.rows_in::<PromptRow>(&table::PROMPTS, "job_id", &texts(&needs.replays), "").await? {
-        set.prompts.insert(row.job_id, row.prompt);
+        set.prompts.insert(row.job_id, row);
     }
     if needs.register {
         let newest: Vec<WorkerRow> = tx.rows(&table::WORKERS, "ORDER BY t.token DESC LIMIT 1", &[]).await?;

@@ -83,6 +83,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0006_times.sql"),
         include_str!("../../migrations/postgres/0006_times.sql"),
     ),
+    (
+        "pull_text",
+        include_str!("../../migrations/sqlite/0007_pull_text.sql"),
+        include_str!("../../migrations/postgres/0007_pull_text.sql"),
+    ),
 ];
 /// The newest migration that this program knows.
 const SCHEMA: i64 = MIGRATIONS.len().cast_signed() as i64;

@@ -23,6 +23,7 @@ use crate::{
         table,
         working_set::Shared,
     },
+    policy::template::PullRequestText,
 };
 
 /// Which jobs.
@@ -200,9 +201,17 @@ impl Ledger {
     }
 
     pub async fn prompt(&self, job: JobId) -> Result<Option<String>, LedgerError> {
-        let row: Option<PromptRow> =
-            self.first(&table::PROMPTS, "WHERE t.job_id = $1", &[Bind::Text(&job.to_string())]).await?;
-        Ok(row.map(|row| row.prompt))
+        Ok(self.prompt_row(job).await?.map(|row| row.prompt))
+    }
+
+    async fn prompt_row(&self, job: JobId) -> Result<Option<PromptRow>, LedgerError> {
+        self.first(&table::PROMPTS, "WHERE t.job_id = $1", &[Bind::Text(&job.to_string())]).await
+    }
+
+    /// Title and description that the job's pull request is given; None: the agent's own.
+    pub async fn pull_text(&self, job: JobId) -> Result<Option<PullRequestText>, LedgerError> {
+        let text = self.prompt_row(job).await?.and_then(|row| row.pull_text_json);
+        text.map(|text| serde_json::from_str(&text).map_err(LedgerError::encoding)).transpose()
     }
 
     /// The prompt of a job that is still to be started by this attempt.

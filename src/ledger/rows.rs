@@ -191,6 +191,8 @@ pub struct PromptRow {
     pub job_id: JobId,
     /// As rendered, without the marker.
     pub prompt: String,
+    /// Title and description of the pull request; None: the agent's own.
+    pub pull_text_json: Option<String>,
 }
 
 /// How far an attempt is.

@@ -118,7 +118,7 @@ tables! {
         created_at deadline_at replay_of adopts_json |
         state state_since updated_at due_at attempts attempt_id episode reviewer pull_number pull_json outcome_json
         discarded_at checks_json fallen_back;
-    PROMPTS = "prompts" by "job_id": job_id | prompt;
+    PROMPTS = "prompts" by "job_id": job_id | prompt pull_text_json;
     ATTEMPTS = "attempts" by "id": id job_id number nonce identity model intent_at | phase worker_id token started_at
         ended_at end_reason task_id task_url remote_state remote_since remote_updated_at session_count branch
         pull_database_id model_used nano_credits counted;

@@ -126,7 +126,7 @@ pub struct WorkingSet {
     pub new_prompts: Vec<PromptRow>,
     pub new_evidence: Vec<EvidenceRow>,
     pub new_exemptions: Vec<ExemptionRow>,
-    pub prompts: HashMap<JobId, String>,
+    pub prompts: HashMap<JobId, PromptRow>,
     pub entries: Vec<EntryRow>,
     pub last_token: i64,
     /// Drawn numbers for ids made here, used from the end.

@@ -3,13 +3,13 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
     budget::{Closure, Key, Source},
     job::{
-        id::RequestId,
+        id::{JobId, RequestId},
         repository::Repository,
         time::{Millis, Timestamp},
     },
@@ -25,14 +25,26 @@ use crate::{
 const FILE: &str = "the freezes file";
 /// A job that no gate keeps back is looked at again after this time at the latest.
 const AGAIN: Millis = Millis::minutes(5);
+/// Reading every waiting job takes at most one part in so many of the time.
+const READING_SHARE: u64 = 10;
 
 /// Everything that may keep work still, as far as this process knows.
 #[derive(Debug, Default)]
 pub struct Freezes {
     configured: Arc<[Freeze]>,
     now: Mutex<Arc<Known>>,
-    /// The position of the history, and what was in force, when gates were last closed one by one.
-    closed_at: Mutex<Option<(i64, String)>>,
+    closed: Mutex<Option<Closed>>,
+}
+
+/// How things stood when gates were last closed one by one.
+#[derive(Debug)]
+struct Closed {
+    /// The position of the history.
+    head: i64,
+    /// What was in force, and every exception.
+    force: String,
+    /// Reading all that waits is not worth it again before.
+    next: Timestamp,
 }
 
 /// The freezes of the file and of the ledger, and the exceptions from both.
@@ -65,10 +77,13 @@ impl Known {
 impl Freezes {
     pub fn new(configured: Arc<[Freeze]>) -> Self {
         let known = Known { freezes: configured.to_vec(), ..Known::default() };
-        Self { configured, now: Mutex::new(Arc::new(known)), closed_at: Mutex::default() }
+        Self { configured, now: Mutex::new(Arc::new(known)), closed: Mutex::default() }
     }
     pub fn known(&self) -> Arc<Known> {
         Arc::clone(&self.now.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+    fn closed(&self) -> MutexGuard<'_, Option<Closed>> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
     pub fn is_configured(&self, name: &str) -> bool {
         self.configured.iter().any(|freeze| freeze.name == name)
@@ -99,17 +114,20 @@ impl Context {
 
     /// What keeps a job still at this moment.
     pub fn frozen(&self, job: &JobRow, shared: &SharedSpec) -> Option<Frozen> {
-        let known = self.freezes.known();
-        let class = self.policy.class(&job.repository).map(str::to_owned);
-        let subject = Subject {
-            repository: &job.repository,
-            template: &shared.request.template,
-            team: &shared.request.team,
-            class: class.as_deref(),
-            request: Some(job.request_id),
-            job: Some(job.id),
-        };
-        known.frozen(&subject, self.now())
+        let subject = self.frozen_subject(&job.repository, job.request_id, job.id, shared);
+        self.freezes.known().frozen(&subject, self.now())
+    }
+
+    fn frozen_subject<'a>(
+        &'a self,
+        repository: &'a Repository,
+        request: RequestId,
+        job: JobId,
+        shared: &'a SharedSpec,
+    ) -> Subject<'a> {
+        let (template, team) = (&shared.request.template, &shared.request.team);
+        let class = self.policy.class(repository);
+        Subject { repository, template, team, class, request: Some(request), job: Some(job) }
     }
 
     /// When a frozen job that was already admitted may queue again.
@@ -192,17 +210,20 @@ impl Context {
         if rest.is_empty() {
             return Ok(Some(wanted));
         }
-        // Every waiting job is read only when anything has changed since.
+        // Every waiting job is read only when anything has changed since, and then not all the time: until then the last
+        // look before a start stops what is frozen.
         let ends: Vec<_> = force.iter().map(|one| (&one.freeze.name, one.until)).collect();
-        let seen = (self.ledger.head().await?.seq, format!("{ends:?} {:?}", known.exemptions));
-        let before =
-            self.freezes.closed_at.lock().unwrap_or_else(PoisonError::into_inner).replace(seen.clone());
-        if any_closed && before.is_some_and(|before| before == seen) {
+        let (head, force) = (self.ledger.head().await?.seq, format!("{ends:?} {:?}", known.exemptions));
+        let stands = |before: &Closed| before.force == force && (before.head == head || now < before.next);
+        if any_closed && self.freezes.closed().as_ref().is_some_and(stands) {
             return Ok(None);
         }
         for (key, frozen) in freeze::cover(&self.waiting(known, &rest).await?) {
             wanted.insert((key, Source::freeze(&frozen.name)), frozen);
         }
+        let took = self.now().since(now);
+        let next = self.now().plus(Millis(took.0.saturating_mul(READING_SHARE)));
+        *self.freezes.closed() = Some(Closed { head, force, next });
         Ok(Some(wanted))
     }
 
@@ -215,15 +236,7 @@ impl Context {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(free) => free.insert(self.spec(job.request_id).await?),
             };
-            let class = self.policy.class(&job.repository).map(str::to_owned);
-            let subject = Subject {
-                repository: &job.repository,
-                template: &shared.request.template,
-                team: &shared.request.team,
-                class: class.as_deref(),
-                request: Some(job.request_id),
-                job: Some(job.id),
-            };
+            let subject = self.frozen_subject(&job.repository, job.request_id, job.id, shared);
             let frozen = freeze::active(force, &known.exemptions, &subject, now);
             let (repository, request): (Repository, RequestId) = (job.repository, job.request_id);
             waiting.push(Waiting { repository, request, frozen });

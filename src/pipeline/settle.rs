@@ -23,6 +23,7 @@ use crate::{
     policy::{
         checks::{Standing, standing},
         scope::{self, Verdict},
+        template::PullRequestText,
     },
     telemetry::failpoint,
 };
@@ -207,7 +208,17 @@ fn moved_on(context: &Context, work: &Work, task: &crate::job::Task) -> Option<C
     })
 }
 
-/// Labels and the reviewer: both may be asked for twice without harm. None: the kill switch is on, or a freeze is in force;
+/// What a description tells of where the change comes from.
+fn origin(work: &Work, shared: &SharedSpec) -> String {
+    let (request, job) = (&shared.request, &work.job);
+    let task = work.attempt.task_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!(
+        "Request {}, job {}, template {}@{}, prompt sha256:{}, task {task}.",
+        request.id, job.id, request.template, request.template_version, job.prompt_digest
+    )
+}
+
+/// Title and description, labels and the reviewer: each may be asked for twice without harm. None: the kill switch is on, or a freeze is in force;
 /// nothing was written.
 async fn hand_over(
     context: &Context,
@@ -221,6 +232,14 @@ async fn hand_over(
         return Ok(None);
     }
     let (identity, repository) = (&work.attempt.identity, &work.job.repository);
+    let Ok(text) = context.ledger.pull_text(work.job.id).await else { return Ok(None) };
+    if let Some(text) = text {
+        let body = text.body.map(|body| format!("{body}\n\n{}", origin(work, shared)));
+        let text = PullRequestText { title: text.title, body };
+        context.forge.describe(identity, repository, pull.number, &text).await?;
+        pull.title = text.title.unwrap_or(pull.title);
+    }
+    failpoint::hit("settle.described");
     let missing: Vec<String> =
         shared.spec.labels.iter().filter(|label| !pull.labels.contains(label)).cloned().collect();
     if !missing.is_empty() {

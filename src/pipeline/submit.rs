@@ -211,6 +211,7 @@ impl Context {
                 fallen_back: 0,
             },
             prompt: planned.prompt.clone(),
+            pull_text: planned.pull_text.clone(),
         };
         plan.jobs.iter().map(job).collect()
     }

@@ -21,10 +21,11 @@ use crate::{
         identity, inputs,
         models::Choice,
         problem::Code,
-        render::Prompts,
+        render::{Prompts, Rendered},
         repositories::Class,
         request::{REPOSITORIES_MAX, sha256},
         surroundings::Surroundings,
+        template::PullRequestText,
         text,
         waves::{Waves, planned},
     },
@@ -77,6 +78,7 @@ pub struct PlannedJob {
     pub prompt: String,
     /// SHA-256 of the prompt, in hex.
     pub prompt_digest: String,
+    pub pull_text: PullRequestText,
     /// None: not routed, the provider chooses.
     pub model: Option<String>,
     /// What named the model: `request`, a route, `template`, `default` or `provider`.
@@ -374,7 +376,7 @@ fn jobs(
             skipped.push(skip);
             continue;
         }
-        let Some(prompt) = rendered(&prompts, &case, &mut decision)? else {
+        let Some(Rendered { prompt, pull_text }) = rendered(&prompts, &case, &mut decision)? else {
             skipped.extend(Skip::denied(&repository, &decision));
             continue;
         };
@@ -403,6 +405,7 @@ fn jobs(
             repository,
             prompt,
             prompt_digest,
+            pull_text,
             model,
             model_by,
             subject,
@@ -436,7 +439,7 @@ fn rendered(
     prompts: &Prompts<'_>,
     case: &Case<'_>,
     decision: &mut Decision,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<Rendered>, Problem> {
     let rule = case.rules.of(case.repository);
     let around = Surroundings::of(case.template, rule, case.facts);
     match prompts.render(case.repository, &around) {

@@ -45,6 +45,12 @@ const GIVEN: [&str; 14] = [
 ];
 const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
 
+/// The texts of one job.
+pub struct Rendered {
+    pub prompt: String,
+    pub pull_text: PullRequestText,
+}
+
 /// The prompts of one request.
 pub struct Prompts<'t> {
     engine: Environment<'t>,
@@ -70,8 +76,8 @@ impl<'t> Prompts<'t> {
         })
     }
 
-    /// Renders one prompt: the template's text, then the sections that end every prompt.
-    pub fn render(&self, repository: &Repository, around: &Surroundings) -> Result<String, Problem> {
+    /// Renders one prompt: the template's text, then the sections that end every prompt. And what its pull request says.
+    pub fn render(&self, repository: &Repository, around: &Surroundings) -> Result<Rendered, Problem> {
         let given = context! {
             inputs => self.inputs.clone(),
             request => self.request.clone(),
@@ -105,7 +111,7 @@ impl<'t> Prompts<'t> {
             return Err(too_long(PROMPT));
         }
         text::check(&prompt, PROMPT)?;
-        Ok(prompt)
+        Ok(Rendered { prompt, pull_text: PullRequestText { title, body: text } })
     }
 
     fn part(&self, key: &'static str, given: Value) -> Result<String, Problem> {

@@ -31,12 +31,19 @@ impl Risk {
     }
 }
 
-/// How the agent is asked to write its pull request; both are rendered like the prompt.
+/// Title and description of the pull request, both rendered like the prompt: the agent is asked for them, and what it did
+/// not do is done at the hand-over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PullRequestText {
     pub title: Option<String>,
     pub body: Option<String>,
+}
+
+impl PullRequestText {
+    pub const fn is_given(&self) -> bool {
+        self.title.is_some() || self.body.is_some()
+    }
 }
 
 /// What a task that ran out of time is tried with instead: the same prompt, then these words, within a smaller scope.

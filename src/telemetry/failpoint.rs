@@ -23,6 +23,7 @@ pub const ALL: &[&str] = &[
     "track.observed",
     "track.recorded",
     "settle.found",
+    "settle.described",
     "settle.labelled",
     "settle.requested",
     "settle.recorded",

@@ -25,7 +25,8 @@ const ADMIT: &[&str] = &["admit.proposed", "admit.recorded", "admit.recorded:3",
 const START: &[&str] =
     &["start.before_post", "start.before_post:5", "start.answered", "start.answered:4", "start.recorded"];
 const TRACK: &[&str] = &["track.listed", "track.observed", "track.observed:4", "track.recorded:3"];
-const SETTLE: &[&str] = &["settle.found", "settle.labelled", "settle.requested", "settle.recorded"];
+const SETTLE: &[&str] =
+    &["settle.found", "settle.described", "settle.labelled", "settle.requested", "settle.recorded"];
 const REVIEW: &[&str] = &["review.seen", "review.seen:3", "review.recorded", "review.recorded:3"];
 const WIDEN: &[&str] = &["widen.decided", "widen.decided:2", "widen.recorded", "widen.recorded:2"];
 const NOTICE: &[&str] = &["notice.delivered", "notice.delivered:2", "notice.recorded"];

@@ -34,6 +34,7 @@ use sluicegate::{
         tokens::Tokens,
         tracker::Tracker,
     },
+    policy::template::PullRequestText,
     policy::{Catalog, RepositoryFacts, RepositoryRules, Wanted},
 };
 use tempfile::TempDir;
@@ -128,6 +129,9 @@ impl Forge for Actor {
         Err(failed())
     }
     async fn add_labels(&self, _: &str, _: &Repository, _: u64, _: &[String]) -> Result<(), AgentError> {
+        Err(failed())
+    }
+    async fn describe(&self, _: &str, _: &Repository, _: u64, _: &PullRequestText) -> Result<(), AgentError> {
         Err(failed())
     }
     async fn request_review(&self, _: &str, _: &Repository, _: u64, _: &str) -> Result<(), AgentError> {

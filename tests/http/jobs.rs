@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sluicegate::{
     job::{Event, JobId, RequestId, Timestamp},
     ledger::{Command, NewJob},
+    policy::template::PullRequestText,
 };
 
 use crate::house::{House, by};
@@ -77,7 +78,7 @@ async fn a_job_is_found_by_the_end_of_its_id_if_that_names_one() {
     let job = |at: i64| {
         let mut row = row.clone();
         (row.id, row.request_id) = (JobId::new(Timestamp(at), 0xabcd), again.id);
-        NewJob { row, prompt: "x".into() }
+        NewJob { row, prompt: "x".into(), pull_text: PullRequestText::default() }
     };
     let jobs = vec![job(1), job(2)];
     let id = jobs[0].row.id.to_string();

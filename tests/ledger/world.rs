@@ -17,6 +17,7 @@ use sluicegate::{
         By, Command, Fence, Ledger, LedgerError, Location, NewJob, Reply, Seen, Warrant,
         rows::{AttemptRow, JobRow, RequestRow, RequestSpec},
     },
+    policy::template::PullRequestText,
 };
 use sqlx::Connection as _;
 use tempfile::TempDir;
@@ -308,7 +309,7 @@ impl World {
             checks_json: None,
             fallen_back: 0,
         };
-        NewJob { row, prompt: format!("Upgrade {repository}.") }
+        NewJob { row, prompt: format!("Upgrade {repository}."), pull_text: PullRequestText::default() }
     }
 
     pub async fn submit(&self, order: Order) -> Vec<JobId> {

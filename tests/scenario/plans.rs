@@ -140,6 +140,37 @@ fn required_checks_and_the_size_of_a_change_decide_before_anybody_is_asked_to_re
 }
 
 #[test]
+fn a_pull_request_gets_the_title_and_the_description_of_its_template_and_keeps_what_the_agent_wrote() {
+    let stories = [story("api", "review = \"left_open\""), story("web", "review = \"left_open\"")];
+    let mut stage = Stage::set(&scenario(&stories.join("\n")), &Settings::default());
+    let text = "[pull_request_text]\ntitle = \"Bump in {{ repository.name }}\"\nbody = \"Made for {{ request.team }}.\\n\\nLook at the lock file.\"\n";
+    let whole =
+        BUMP.replace("name = \"bump\"", "name = \"told\"").replace("[scope]", &format!("{text}[scope]"));
+    stage.write("templates/told/1.toml", whole.trim_start());
+    stage.open();
+    stage.submit("told", &["api"], &json!({}));
+    stage.submit("bump", &["web"], &json!({}));
+    let (told, plain) = (stage.reaches("api", "in_review"), stage.reaches("web", "in_review"));
+    let pulls = stage.control("pulls");
+    let of = |name: &str| pulls.as_array().unwrap().iter().find(|pull| pull["repository"] == name).unwrap();
+    let (api, web) = (of("acme/api"), of("acme/web"));
+    assert_eq!(api["title"], "Bump in api", "{told}");
+    let (body, own) = (api["body"].as_str().unwrap(), web["body"].as_str().unwrap());
+    let lead = format!(
+        "Made for platform.\n\nLook at the lock file.\n\nRequest {}, job {}, template told@1, ",
+        told["request"].as_str().unwrap(),
+        id(&told)
+    );
+    assert!(body.starts_with(&lead) && body.matches("Made for").count() == 1, "{body}\n{lead}");
+    assert!(!own.is_empty() && body.ends_with(own), "{body}");
+    assert_ne!(web["title"], "Bump in web", "{plain}");
+    for job in [&told, &plain] {
+        stage.json(&["cancel", id(job), "--reason", "enough seen"]);
+    }
+    stage.ends();
+}
+
+#[test]
 fn an_escalated_model_is_held_and_a_blocked_one_is_refused() {
     let more = "[[model]]\nname = \"gpt-*\"\n[[model]]\nname = \"claude-opus-*\"\n[[model]]\nname = \"grok-*\"\nblocked_for = [\"*\"]\n\
         [[route]]\ntemplate = \"bump\"\nmodel = \"gpt-5.5\"\n";

@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     job::time::{Millis, Timestamp},
 };
+use http::Method;
 
 /// Of a read.
 const RETRIES: usize = 2;
@@ -55,7 +56,7 @@ pub(super) struct Call {
     pub(super) what: String,
     pub(super) url: Url,
     /// None: a read.
-    pub(super) body: Option<Value>,
+    pub(super) body: Option<(Method, Value)>,
     pub(super) need: Need,
 }
 

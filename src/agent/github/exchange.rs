@@ -1,7 +1,7 @@
 //! One request and what its answer means: headers, limits, redirects, entity tags, counting. Nothing is
 //! sent twice in here, except where a redirect says that nothing was done yet.
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use reqwest::Url;
 
 use crate::{
@@ -149,10 +149,10 @@ fn request(
     if let Some(stored) = stored {
         headers.insert(header::IF_NONE_MATCH, stored.etag.clone());
     }
-    if let Some(body) = &call.body {
+    if let Some((method, body)) = &call.body {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = serde_json::to_vec(body).ok()?;
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method.clone();
     }
     Some(request)
 }

@@ -20,7 +20,9 @@ use crate::{
         repository::Repository,
         time::Timestamp,
     },
+    policy::template::PullRequestText,
 };
+use http::Method;
 
 /// Pull requests of one branch: more than a few are a mistake.
 const PULL_PAGES_MAX: usize = 10;
@@ -110,6 +112,34 @@ impl Forge for GitHub {
         Ok(named)
     }
 
+    async fn describe(
+        &self,
+        identity: &str,
+        repository: &Repository,
+        number: u64,
+        wanted: &PullRequestText,
+    ) -> Result<(), AgentError> {
+        let what = format!("describing {repository}#{number}");
+        let mut call = self.at("pull", what, repository, &["pulls", &number.to_string()], &[])?;
+        let now = self.read(identity, &call).await?.json().ok_or_else(|| call.unreadable(identity))?;
+        let mut change = serde_json::Map::new();
+        if let Some(title) = wanted.title.as_ref().filter(|title| text(&now, "title").as_ref() != Some(title))
+        {
+            change.insert("title".to_owned(), json!(title));
+        }
+        // GitHub keeps line ends as they were typed.
+        let written = text(&now, "body").unwrap_or_default().replace("\r\n", "\n");
+        if let Some(lead) = wanted.body.as_ref().filter(|lead| !written.starts_with(lead.as_str())) {
+            let body = format!("{lead}\n\n{written}");
+            change.insert("body".to_owned(), json!(body.trim_end()));
+        }
+        if change.is_empty() {
+            return Ok(());
+        }
+        call.body = Some((Method::PATCH, Value::Object(change)));
+        self.write(identity, &call, None).await.map(drop)
+    }
+
     async fn add_labels(
         &self,
         identity: &str,
@@ -123,7 +153,7 @@ impl Forge for GitHub {
         let what = format!("labelling {repository}#{number}");
         let mut call =
             self.at("labels", what, repository, &["issues", &number.to_string(), "labels"], &[])?;
-        call.body = Some(json!({ "labels": labels }));
+        call.body = Some((Method::POST, json!({ "labels": labels })));
         self.write(identity, &call, None).await.map(drop)
     }
 
@@ -137,7 +167,7 @@ impl Forge for GitHub {
         let what = format!("asking {login} to review {repository}#{number}");
         let path = ["pulls", &number.to_string(), "requested_reviewers"];
         let mut call = self.at("reviewers", what, repository, &path, &[])?;
-        call.body = Some(json!({ "reviewers": [login] }));
+        call.body = Some((Method::POST, json!({ "reviewers": [login] })));
         self.write(identity, &call, None).await.map(drop)
     }
 

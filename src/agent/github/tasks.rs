@@ -17,6 +17,7 @@ use crate::{
         time::Timestamp,
     },
 };
+use http::Method;
 
 /// Of one list.
 const PAGES_MAX: usize = 100;
@@ -44,7 +45,7 @@ impl Agent for GitHub {
             endpoint: "start",
             what: format!("starting a task in {repository}"),
             url: self.url(&["agents", "repos", repository.owner(), repository.name(), "tasks"], &[])?,
-            body: Some(start_body(order)),
+            body: Some((Method::POST, start_body(order))),
             need: Need::Start,
         };
         let answer = self.write(identity, &call, Some(order.send_before)).await?;

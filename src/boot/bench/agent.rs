@@ -16,6 +16,7 @@ use crate::{
         remote::{Artifact, Session, Usage},
         time::Timestamp,
     },
+    policy::template::PullRequestText,
 };
 
 pub(super) struct InstantAgent {
@@ -159,6 +160,9 @@ impl Forge for InstantAgent {
         Err(unknown("checks"))
     }
     async fn add_labels(&self, _: &str, _: &Repository, _: u64, _: &[String]) -> Result<(), AgentError> {
+        Err(unknown("pull requests"))
+    }
+    async fn describe(&self, _: &str, _: &Repository, _: u64, _: &PullRequestText) -> Result<(), AgentError> {
         Err(unknown("pull requests"))
     }
     async fn request_review(&self, _: &str, _: &Repository, _: u64, _: &str) -> Result<(), AgentError> {

@@ -62,10 +62,10 @@ pub fn replay(set: &mut WorkingSet, job: JobId, new: JobId, by: &By) -> Reply {
     (fresh.reviewer, fresh.pull_number, fresh.pull_json, fresh.outcome_json) = (None, None, None, None);
     fresh.checks_json = None;
     fresh.replay_of = Some(job);
-    let Some(prompt) = set.prompts.get(&job).cloned() else {
+    let Some(prompt) = set.prompts.get(&job) else {
         return Reply::Conflict(format!("the prompt of job {job} is missing from the ledger"));
     };
-    set.new_prompts.push(PromptRow { job_id: new, prompt });
+    set.new_prompts.push(PromptRow { job_id: new, ..prompt.clone() });
     set.jobs.put(new, fresh);
     set.replays.insert(job, new);
     let body = json!({ "from": State::Dead, "new_job": new, "reason": by.reason });

@@ -52,13 +52,14 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
     let request = RequestRow { created_at: set.now, ..request.clone() };
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
     let mut position = set.head.seq.saturating_add(1).saturating_mul(POSITION_STEP);
-    for NewJob { row, prompt } in jobs {
+    for NewJob { row, prompt, pull_text } in jobs {
         let mut row = row.clone();
         row.position = position;
         position = position.saturating_add(1);
         (row.created_at, row.updated_at, row.state_since) = (set.now, set.now, set.now);
         digest.update(format!("{} {} {}\n", row.id, row.repository, row.prompt_digest).as_bytes());
-        set.new_prompts.push(PromptRow { job_id: row.id, prompt: prompt.clone() });
+        let pull_text_json = pull_text.is_given().then(|| json!(pull_text).to_string());
+        set.new_prompts.push(PromptRow { job_id: row.id, prompt: prompt.clone(), pull_text_json });
         set.jobs.put(row.id, row);
     }
     let body = json!({

@@ -32,7 +32,7 @@ pub(super) fn pulls(world: &World) -> Reply {
                 json!({
                     "repository": *home.full_name, "number": pull.number, "id": pull.id, "node_id": *pull.node_id,
                     "open": pull.is_open(), "merged": pull.merge.is_some(), "draft": pull.draft,
-                    "head_ref": *pull.head_ref, "labels": pull.labels,
+                    "head_ref": *pull.head_ref, "labels": pull.labels, "title": pull.title, "body": pull.body,
                     "reviewers": pull.reviewers.iter().map(|user| user.login.to_string()).collect::<Vec<_>>(),
                     "created_ms": pull.created_ms, "closed_ms": pull.closed_ms,
                 })

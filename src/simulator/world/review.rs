@@ -93,7 +93,7 @@ impl World {
             task: Some(key),
             author: Person::agent(),
             title: task.name.clone(),
-            body: None,
+            body: Some("What I changed, and why.".to_owned()),
             draft: true,
             head_ref: Arc::clone(branch),
             base_ref: Arc::clone(&task.base_ref),
