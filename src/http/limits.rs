@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::to_bytes,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -27,6 +27,11 @@ pub async fn time(State(limit): State<Duration>, request: Request, next: Next) -
         limit.as_secs()
     );
     Fault::new(Code::TimedOut, detail).into_response()
+}
+
+/// There is nothing at this path.
+pub async fn nowhere(method: Method, uri: Uri) -> Fault {
+    Fault::new(Code::UnknownRoute, format!("{method} {}", uri.path()))
 }
 
 /// Turns an error that no handler of ours wrote into a problem document.

@@ -60,6 +60,8 @@ pub fn router_within(context: Arc<Context>, token: SecretString, limits: Limits)
         .split_for_parts()
         .0
         .with_state(context)
+        // Who has no token is not told what is there and what is not.
+        .fallback(limits::nowhere)
         .layer(Extension(readers))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(etag::tag))

@@ -59,7 +59,7 @@ pub fn may_import(layer: &str) -> Option<Vec<&'static str>> {
             PURE,
             services,
             &["config", "gate", "ledger", "agent", "news", "notify", "redis_link", "streams", "worker"],
-            &["pipeline", "intake", "http", "cli", "simulator"],
+            &["pipeline", "intake", "http", "client", "cli", "simulator"],
         ],
         "main" => &[&["boot", "cli", "telemetry"]],
         _ => return None,
