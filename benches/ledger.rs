@@ -210,6 +210,8 @@ impl Bench {
             breaker: None,
             required_checks: None,
             fallback: None,
+            asked: None,
+            through: None,
         };
         Ok(RequestRow {
             id: RequestId::new(now, self.entropy.draw_wide()),

@@ -83,6 +83,35 @@ impl Clock for ManualClock {
     }
 }
 
+/// The clock of a whole process.
+#[cfg(not(feature = "failpoints"))]
+pub fn of_process() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// The clock of a whole process: the machine's, or for tests of the program the number in the file that `SLUICE_CLOCK` names
+/// (milliseconds since 1970), which moves only when somebody writes a later one there. Released builds have no such switch.
+#[cfg(feature = "failpoints")]
+#[expect(clippy::disallowed_methods, reason = "a test facility; the released build has no such code")]
+pub fn of_process() -> Arc<dyn Clock> {
+    /// Between two looks at the file.
+    const LOOK_EVERY: Duration = Duration::from_millis(2);
+    let Some(path) = std::env::var_os("SLUICE_CLOCK") else { return Arc::new(SystemClock) };
+    let read = move || std::fs::read_to_string(&path).ok()?.trim().parse().ok().map(Timestamp);
+    let clock = Arc::new(ManualClock::new(read().unwrap_or(Timestamp(0))));
+    let moved = Arc::downgrade(&clock);
+    std::thread::spawn(move || {
+        while let Some(clock) = moved.upgrade() {
+            if let Some(at) = read().filter(|at| *at > clock.now()) {
+                clock.set(at);
+            }
+            drop(clock);
+            std::thread::sleep(LOOK_EVERY);
+        }
+    });
+    clock
+}
+
 /// Drawn numbers.
 #[derive(Debug)]
 pub struct Entropy(Mutex<SmallRng>);

@@ -27,6 +27,7 @@ async fn here(cli: &Cli) -> Option<anyhow::Result<u8>> {
         Command::Health(args) => boot::health::run(args).await,
         Command::Config(ConfigCommand::Check(args)) => boot::config_check(args).await,
         Command::Template(TemplateCommand::Check(args)) => boot::template_check::run(args).await,
+        Command::Policy(command) => boot::policy::run(command).await,
         Command::Bench(args) => boot::bench(args).await,
         Command::Audit(command) => boot::audit_verify_offline(command.offline()?).await,
         _ => return None,

@@ -14,7 +14,10 @@ mod pages {
         Path::new(env!("CARGO_MANIFEST_DIR"))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the switch that renews the pages; read by these tests only")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the switch that renews the pages; read by these tests only"
+    )]
     fn compare(file: &str, printed: &str) {
         let path = root().join(file);
         if std::env::var_os(RENEW).is_some() {

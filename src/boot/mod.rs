@@ -5,6 +5,7 @@ mod commands;
 pub mod daemon;
 pub mod doctor;
 pub mod health;
+pub mod policy;
 mod redis_check;
 mod service;
 pub mod streams;

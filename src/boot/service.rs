@@ -19,7 +19,8 @@ use crate::{
     },
     clock::Entropy,
     config::{self, Loaded, sections},
-    http, ledger, telemetry,
+    http::{self, Access},
+    ledger, telemetry,
 };
 
 /// Resolves at SIGTERM or SIGINT, also when one came before it was waited for.
@@ -44,11 +45,11 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     })?;
     let address = listener.local_addr()?;
     let token_file = loaded.settings.http.token_file.clone();
-    let sections::Http { requests_per_second, burst, .. } = loaded.settings.http;
+    let http = &loaded.settings.http;
     let endpoint = Endpoint {
         token: token::load_or_make(&token_file, &Entropy::from_system())?,
         listener,
-        limits: http::Limits { requests_per_second, burst },
+        limits: http::Limits { requests_per_second: http.requests_per_second, burst: http.burst },
     };
     let ready = || {
         std::fs::write(token_file.with_extension("url"), format!("http://{address}\n"))
@@ -102,7 +103,8 @@ struct Endpoint {
 impl Endpoint {
     /// For one life. The listener stays for the next.
     fn open(&self, daemon: &Daemon) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
-        let router = http::router_within(Arc::clone(&daemon.context), self.token.clone(), self.limits);
+        let router =
+            http::guarded(Arc::clone(&daemon.context), Access::local(self.token.clone()), self.limits);
         let listener = std::os::fd::AsFd::as_fd(&self.listener).try_clone_to_owned()?;
         let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
         Ok(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())))

@@ -6,7 +6,7 @@ use crate::{
     agent::github::{GitHub, GitHubOptions, Identity, Reread},
     boot::Parts,
     budget::Rules,
-    clock::{Clock, Entropy, SystemClock},
+    clock::{self, Clock, Entropy},
     config::{
         ConfigError, Loaded, SecretRef, load_catalog, load_freezes, load_repositories, sections::Synchronous,
     },
@@ -160,16 +160,35 @@ pub fn redis(loaded: &Loaded, env: &Env) -> anyhow::Result<Option<RedisLink>> {
     Ok(Some(RedisLink::new(&RedisLocation { url: settings.url.clone(), password })?))
 }
 
+/// The policy that the configuration and the files that it names amount to.
+pub fn policy(loaded: &Loaded) -> Result<Policy, ConfigError> {
+    let settings = &loaded.settings;
+    let no_identity = || crate::config::check::no_identity(loaded);
+    let identity = settings.identity().ok_or_else(no_identity)?.name.clone();
+    let catalog = load_catalog(loaded)?;
+    let names: Vec<&str> = catalog.iter().map(|template| template.name.as_str()).collect();
+    Ok(Policy {
+        freezes: load_freezes(loaded, &names)?.into(),
+        catalog,
+        rules: Arc::new(settings.rules.clone()),
+        allowed: settings.policy.repositories.clone(),
+        identity,
+        people: People(settings.people.clone()),
+        breaker: settings.breaker,
+        approval_counts: Millis::hours(settings.policy.approval_hours),
+        identities: settings.identities.iter().map(crate::config::Identity::rule).collect(),
+        models: settings.models.clone(),
+        repositories: load_repositories(loaded)?,
+    })
+}
+
 /// Everything a worker process is made of.
 pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let settings = &loaded.settings;
-    let no_identity = || -> Problem { crate::config::check::no_identity(loaded) };
-    let identity = settings.identity().ok_or_else(no_identity).map_err(ConfigError::from)?.name.clone();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let rules = Arc::new(settings.rules.clone());
+    let policy = policy(loaded)?;
+    let clock = clock::of_process();
+    let rules = Arc::clone(&policy.rules);
     let github = github(loaded, env, Arc::clone(&clock))?;
-    let catalog = load_catalog(loaded)?;
-    let names: Vec<&str> = catalog.iter().map(|template| template.name.as_str()).collect();
     let pid = std::process::id();
     let name = format!("{}:{pid}", host(loaded, env));
     let entropy = Arc::new(Entropy::from_system());
@@ -179,19 +198,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         fleet,
         roles: settings.worker.roles.iter().copied().collect(),
         news,
-        policy: Policy {
-            freezes: load_freezes(loaded, &names)?.into(),
-            catalog,
-            rules: Arc::clone(&rules),
-            allowed: settings.policy.repositories.clone(),
-            identity,
-            people: People(settings.people.clone()),
-            breaker: settings.breaker,
-            approval_counts: Millis::hours(settings.policy.approval_hours),
-            identities: settings.identities.iter().map(crate::config::Identity::rule).collect(),
-            models: settings.models.clone(),
-            repositories: load_repositories(loaded)?,
-        },
+        policy,
         tuning: tuning(loaded),
         gate,
         agent: Arc::<GitHub>::clone(&github),

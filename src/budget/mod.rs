@@ -5,6 +5,7 @@ pub mod amount;
 pub mod closure;
 pub mod decide;
 pub mod demand;
+pub mod glob;
 pub mod key;
 pub mod rules;
 pub mod truth;

@@ -16,6 +16,7 @@ pub enum Exit {
     EndedBadly = 7,
     Unauthorised = 8,
     TimedOut = 9,
+    Differs = 10,
 }
 
 impl Exit {
@@ -35,6 +36,7 @@ impl Exit {
             Self::EndedBadly => "ended-badly",
             Self::Unauthorised => "unauthorised",
             Self::TimedOut => "timed-out",
+            Self::Differs => "differs",
         }
     }
 }
@@ -51,7 +53,8 @@ Exit codes:
   6  the daemon cannot be reached
   7  jobs ended badly (submit --wait)
   8  not authorised: the token is missing, wrong or may not do this
-  9  not done in the time given; what was begun stays (drain --timeout)";
+  9  not done in the time given; what was begun stays (drain --timeout)
+  10  something differs (policy replay --detailed-exitcode)";
 
 /// A command that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

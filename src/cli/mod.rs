@@ -21,6 +21,7 @@ mod kill_switch;
 mod limit;
 pub mod local;
 mod plan;
+pub mod policy;
 mod repository;
 mod requests;
 mod screen;
@@ -166,6 +167,9 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Tell whether a worker of this machine is alive, for health checks
     Health(HealthArgs),
+    /// A policy: replay it over the history, run its tests
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The configuration: check
     #[command(subcommand)]
     Config(local::ConfigCommand),
@@ -198,6 +202,7 @@ impl Cli {
             Command::Health(args) => args.shared = shared,
             Command::Config(local::ConfigCommand::Check(args)) => args.shared = shared,
             Command::Template(template::TemplateCommand::Check(args)) => args.shared = shared,
+            Command::Policy(command) => *command.shared_mut() = shared,
             Command::Bench(args) => args.shared = shared,
             Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
             _ => {}
@@ -265,6 +270,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         | Command::Doctor(_)
         | Command::Health(_)
         | Command::Config(_)
+        | Command::Policy(_)
         | Command::Simulate(_)
         | Command::Demo(_)
         | Command::Bench(_)

@@ -117,7 +117,10 @@ mod tests {
             }
             assert_eq!((reading.ready.len(), reading.last), (1, Some(12)));
             let event = reading.ready.pop_front().unwrap();
-            assert_eq!((event.id, event.kind.as_str(), event.text("state")), (9, "job.started", Some("running")));
+            assert_eq!(
+                (event.id, event.kind.as_str(), event.text("state")),
+                (9, "job.started", Some("running"))
+            );
         }
     }
 

@@ -95,11 +95,7 @@ impl Faults<'_> {
             let hint = "leave it out for every role, or name some of admit, start, track, review, notify";
             self.add(&["worker", "roles"], "a worker without a role does nothing", hint);
         }
-        if !settings.http.listen.ip().is_loopback() {
-            let what = "other machines could reach it, without encryption and with one token for everything";
-            let hint = "write an address of this machine alone, such as \"127.0.0.1:4280\"";
-            self.add(&["http", "listen"], what, hint);
-        }
+        self.endpoint(settings);
         let base = &settings.github.base_url;
         let plain =
             base.strip_prefix("http://").is_some_and(|rest| settings.github.plain_http || is_local(rest));
@@ -260,7 +256,7 @@ impl Faults<'_> {
 }
 
 /// What follows `http://` is this machine.
-fn is_local(rest: &str) -> bool {
+pub(super) fn is_local(rest: &str) -> bool {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let port = |rest: &str| {
         rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())

@@ -6,7 +6,9 @@
 //! token file at the working directory.
 
 mod budgets;
+pub mod candidate;
 pub mod check;
+pub mod endpoint;
 pub mod freezes;
 mod limits;
 mod models;
@@ -22,6 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use candidate::candidate;
 pub use check::{Summary, check};
 pub use freezes::load_freezes;
 pub use repositories::load_repositories;
@@ -91,6 +94,11 @@ impl Settings {
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         Ok(Loaded { settings, file, folder, warnings })
     }
+}
+
+/// True for plain http to this very machine.
+pub fn is_local_http(url: &str) -> bool {
+    url.strip_prefix("http://").is_some_and(limits::is_local)
 }
 
 /// The environment of this process, as far as it is text.

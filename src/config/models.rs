@@ -1,7 +1,7 @@
 //! What [[route]] and [[model]] mean: which model works where, and which is not used where.
 
 use crate::{
-    budget::rules::matches,
+    budget::glob::matches,
     config::{limits::Faults, sections::Settings},
     policy::{
         Models, hint,

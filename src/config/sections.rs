@@ -1,16 +1,13 @@
 //! The sections of the configuration file: every key with its unit, range and default. Adding a key here adds its
 //! environment variable as well.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     budget::{Kind, Rules, Scope},
-    config::secret::SecretRef,
+    config::{endpoint::Http, secret::SecretRef},
     job::{cadence::CadenceRule, role::Role},
     policy::{
         IdentityRule, Models, approval::Person, breaker, credits::Decimal, repositories::Class,
@@ -137,21 +134,6 @@ pub struct Streams {
     /// Rejected requests kept, about; 100 to 1,000,000.
     #[serde(deserialize_with = "within::<_, usize, 100, 1_000_000>")]
     pub rejected_max: usize,
-}
-
-/// The local endpoint that commands talk to.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Http {
-    pub listen: SocketAddr,
-    /// Holds the token that commands show; written with mode 0600 when it is missing.
-    pub token_file: PathBuf,
-    /// With one token; 0: no limit.
-    #[serde(deserialize_with = "within::<_, u32, 0, 1_000_000>")]
-    pub requests_per_second: u32,
-    /// So many at once with one token, after a rest; 1 to 1,000,000.
-    #[serde(deserialize_with = "within::<_, u32, 1, 1_000_000>")]
-    pub burst: u32,
 }
 
 /// How GitHub is reached, and how hard it is leaned on.
@@ -416,16 +398,6 @@ impl Default for Streams {
         }
     }
 }
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4280)),
-            token_file: PathBuf::from(".sluice/token"),
-            requests_per_second: 1_000,
-            burst: 2_000,
-        }
-    }
-}
 impl Default for Github {
     fn default() -> Self {
         Self {
@@ -481,7 +453,7 @@ impl Default for Log {
 }
 
 /// A whole number in a range; the error names the range.
-fn within<'de, D, N, const MIN: i64, const MAX: i64>(from: D) -> Result<N, D::Error>
+pub(super) fn within<'de, D, N, const MIN: i64, const MAX: i64>(from: D) -> Result<N, D::Error>
 where
     D: Deserializer<'de>,
     N: TryFrom<i64>,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    budget::rules::matches,
+    budget::glob::matches,
     config::{ConfigError, Loaded, Settings, read_text},
     policy::{
         Catalog, Template,

@@ -8,8 +8,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Reason, by, ok},
+        read::{Answer, Body, Reason, ok},
     },
     pipeline::{Context, view::BreakerView},
 };
@@ -34,7 +35,7 @@ async fn list(State(context): State<Arc<Context>>) -> Answer {
 #[schema(as = BreakerReset)]
 struct Reset {
     id: String,
-    actor: String,
+    actor: Option<String>,
     reason: String,
 }
 
@@ -47,8 +48,8 @@ struct Reset {
     responses((status = 200, body = Breakers)),
     extensions(("x-codes" = json!(["unknown-breaker", "illegal-event"])))
 )]
-async fn reset(State(context): State<Arc<Context>>, Body(body): Body<Reset>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn reset(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Reset>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let known = context.list_breakers().await?;
     if known.iter().all(|view| view.id != body.id) {
         let shown = crate::policy::text::shorten(&body.id, 60);

@@ -9,10 +9,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     budget::{Amount, Key, Scope},
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Filter, Reason, by, limit, ok, wrong},
+        read::{Answer, Body, Filter, Reason, limit, ok, wrong},
     },
-    pipeline::{Context, LedgerError, view::{BudgetView, Holder}},
+    pipeline::{
+        Context, LedgerError,
+        view::{BudgetView, Holder},
+    },
     policy::Problem,
 };
 
@@ -64,6 +68,7 @@ async fn list(State(context): State<Arc<Context>>, Filter(which): Filter<Which>)
 #[into_params(parameter_in = Query)]
 struct Held {
     /// Of the budget; a pool's key names the holders of all its members.
+    #[param(example = "slots/global")]
     key: String,
 }
 
@@ -87,14 +92,14 @@ async fn holders(State(context): State<Arc<Context>>, Filter(held): Filter<Held>
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = LimitSet)]
+#[schema(as = LimitSet, example = json!({ "key": "slots/global", "limit": 5, "actor": "ana", "reason": "two more runners" }))]
 struct Limit {
     key: String,
     /// Must be written: a limit left out by mistake must not take one away. `null`: as configured.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required = true)]
     limit: Option<Amount>,
-    actor: String,
+    actor: Option<String>,
     reason: String,
 }
 
@@ -107,8 +112,8 @@ struct Limit {
     responses((status = 200, body = BudgetView)),
     extensions(("x-codes" = json!(["unknown-budget"])))
 )]
-async fn set_limit(State(context): State<Arc<Context>>, Body(body): Body<Limit>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn set_limit(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Limit>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let key = budget_key(&body.key).map_err(|problem| Fault::invalid(vec![problem]))?;
     let set = context.set_limit(&key, body.limit, by).await;
     set.map_err(|error| Fault::act(error, Code::UnknownBudget))?;

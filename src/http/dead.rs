@@ -8,6 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
         jobs::{LIMIT_DEFAULT, LIMIT_MAX, Page},
         read::{Act, Answer, Body, Filter, Reason, limit, ok},
@@ -37,10 +38,10 @@ struct Query {
 
 /// Lists dead letters in the order of acceptance.
 #[utoipa::path(get, path = "/v1/dead", tag = "dead letters", params(Query), responses((status = 200, body = Page)))]
-async fn list(State(context): State<Arc<Context>>, Filter(query): Filter<Query>) -> Answer {
+async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(query): Filter<Query>) -> Answer {
     let limit = limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let jobs = context.list_dead(query.after, limit, query.all).await?;
-    Ok(ok(Page::new(jobs, limit)))
+    Ok(ok(Page::new(jobs, limit).within(&caller, &context).await?))
 }
 
 /// Makes a new job of a dead letter; asked again, tells which one it was.
@@ -52,9 +53,14 @@ async fn list(State(context): State<Arc<Context>>, Filter(query): Filter<Query>)
     responses((status = 200, body = Replayed)),
     extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
 )]
-async fn retry(State(context): State<Arc<Context>>, Path(id): Path<String>, Body(act): Body<Act>) -> Answer {
-    let by = act.by(Reason::Optional)?;
-    let dead = context.find_job(&id).await.map_err(Fault::job)?.id;
+async fn retry(
+    State(context): State<Arc<Context>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(act): Body<Act>,
+) -> Answer {
+    let by = act.by(&caller, Reason::Optional)?;
+    let dead = caller.job(&context, &id).await?.id;
     let replayed = context.replay(dead, by).await;
     replayed.map(ok).map_err(|error| Fault::act(error, Code::IllegalEvent))
 }
@@ -70,11 +76,12 @@ async fn retry(State(context): State<Arc<Context>>, Path(id): Path<String>, Body
 )]
 async fn discard(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(act): Body<Act>,
 ) -> Answer {
-    let by = act.by(Reason::Needed)?;
-    let dead = context.find_job(&id).await.map_err(Fault::job)?.id;
+    let by = act.by(&caller, Reason::Needed)?;
+    let dead = caller.job(&context, &id).await?.id;
     context.discard(dead, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
     let job = context.find_job(&dead.to_string()).await.map_err(Fault::job)?;
     Ok(ok(context.view(&job, None).await?))

@@ -60,7 +60,10 @@ pub fn page(code: Code) -> String {
     page
 }
 
-#[expect(clippy::too_many_lines, reason = "a table: one row for each code, and the compiler sees that none is missing")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table: one row for each code, and the compiler sees that none is missing"
+)]
 const fn explained(code: Code) -> Told {
     match code {
         Code::BadRequest => told(
@@ -80,9 +83,61 @@ const fn explained(code: Code) -> Told {
             "after: there is no request 0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11",
         ),
         Code::Unauthorised => told(
-            "The request carries no `Authorization: Bearer TOKEN`, or a token that is not valid here. What was presented is never logged.",
-            "Send the token in the file that the configuration names (`[http] token_file`); for `sluice`, name the file with `--token-file`.",
-            "a wrong token: the token is in the file that the configuration names",
+            "The token is not one that this daemon knows, or one of an identity provider that is not accepted; the daemon's log says why. \
+             What was presented is never logged.",
+            "Send a token of this daemon: that of the local operator is in the file that the configuration names (`[http] token_file`), others \
+             are made with `sluice token create`. For `sluice`, name the file with `--token-file`.",
+            "the token is not accepted here: see the daemon's log for why",
+        ),
+        Code::TokenMissing => told(
+            "The request carries no `Authorization` header.",
+            "Send `Authorization: Bearer TOKEN`; for `sluice`, name the file with `--token-file`.",
+            "there is no `Authorization: Bearer` header",
+        ),
+        Code::TokenMalformed => told(
+            "The `Authorization` header is not `Bearer TOKEN`, or what stands there cannot be a token. It may have been cut or wrapped.",
+            "Send the token whole, on one line, after the word `Bearer`.",
+            "an `Authorization` header that is not `Bearer TOKEN`",
+        ),
+        Code::TokenExpired => told(
+            "The token was valid and has reached its end.",
+            "Have a new one made with `sluice token create`, and put it in the place of the old one.",
+            "the token nightly has ended at 2026-11-20T10:00:00Z",
+        ),
+        Code::TokenRevoked => told(
+            "The token was taken back by somebody, on the record.",
+            "Ask an admin why; have a new one made with `sluice token create`.",
+            "the token nightly was revoked",
+        ),
+        Code::RoleMissing => told(
+            "The token is valid and has none of the roles that this route takes.",
+            "See what the token may do with `GET /v1/me`; ask for a token with a role that the detail names.",
+            "nightly has no role that may do this: it takes operator or admin",
+        ),
+        Code::OutsideReach => told(
+            "The token is limited to teams or templates, and this is about others, or about all of them.",
+            "See the limits with `GET /v1/me`. For events name a request or a job that is within them.",
+            "nightly is limited to teams or templates, and this is about all of them",
+        ),
+        Code::ActorMismatch => told(
+            "A named token acts under its own name, and the body names somebody else as the one who acts or asks.",
+            "Leave `actor` out or name the token; only a token with the role `delegate` names others, as a portal does.",
+            "this token acts as nightly and not as ana: name nightly or leave it out; only a token with the role delegate names others",
+        ),
+        Code::TooManyFailures => told(
+            "Too many wrong tokens came from this address, so that for a while nothing from it is looked at, not even a right one.",
+            "Stop whatever sends the wrong token, and wait for `Retry-After` seconds.",
+            "too many wrong tokens came from this address: nothing from it is looked at for a while",
+        ),
+        Code::TokenConflict => told(
+            "There is a valid token of this name already, or none that could be taken back.",
+            "See them with `sluice token list --all`; choose another name, or make it beside the other one.",
+            "there is a valid token of the name nightly",
+        ),
+        Code::IssuerUnavailable => told(
+            "The token is of the identity provider, whose keys could not be fetched. It was neither accepted nor refused.",
+            "Try again; if it lasts, see the daemon's log for why the provider cannot be reached. Tokens of the daemon itself still work.",
+            "the keys of https://id.example.com cannot be fetched",
         ),
         Code::UnknownRoute => told(
             "There is no such path. It may belong to a newer version of the daemon.",

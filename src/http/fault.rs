@@ -48,7 +48,19 @@ codes! {
     BadFilter = "bad-filter", BAD_REQUEST, "the query is not one that is understood here";
     /// A position to go on from that nobody was given.
     BadCursor = "bad-cursor", BAD_REQUEST, "there is nothing to go on from";
-    Unauthorised = "unauthorised", UNAUTHORIZED, "the token is missing or wrong";
+    /// Of whatever is wrong with a token of an identity provider: the log says what.
+    Unauthorised = "unauthorised", UNAUTHORIZED, "the token is not accepted";
+    TokenMissing = "token-missing", UNAUTHORIZED, "there is no token";
+    TokenMalformed = "token-malformed", UNAUTHORIZED, "this cannot be a token";
+    TokenExpired = "token-expired", UNAUTHORIZED, "the token has ended";
+    TokenRevoked = "token-revoked", UNAUTHORIZED, "the token was revoked";
+    RoleMissing = "role-missing", FORBIDDEN, "the token has no role that may do this";
+    OutsideReach = "outside-reach", FORBIDDEN, "the token is limited to other teams or templates";
+    ActorMismatch = "actor-mismatch", FORBIDDEN, "the token acts under its own name";
+    TooManyFailures = "too-many-failures", TOO_MANY_REQUESTS, "too many wrong tokens came from there";
+    /// There is such a token already, or there is none.
+    TokenConflict = "token-conflict", CONFLICT, "this cannot be done with the token";
+    IssuerUnavailable = "issuer-unavailable", SERVICE_UNAVAILABLE, "the identity provider cannot be asked";
     UnknownRoute = "unknown-route", NOT_FOUND, "there is nothing at this path";
     UnknownJob = "unknown-job", NOT_FOUND, "there is no such job";
     UnknownRequest = "unknown-request", NOT_FOUND, "there is no such request";
@@ -163,7 +175,7 @@ impl IntoResponse for Fault {
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.code == Code::Unauthorised {
+        if self.code.status() == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer realm=\"sluicegate\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }

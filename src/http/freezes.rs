@@ -8,8 +8,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Filter, Reason, by, ok, wrong},
+        read::{Answer, Body, Filter, Reason, ok, wrong},
     },
     job::{repository::Repository, time::Timestamp},
     pipeline::{
@@ -49,13 +50,13 @@ async fn list(State(context): State<Arc<Context>>) -> Answer {
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = FreezeAdd)]
+#[schema(as = FreezeAdd, example = json!({ "freeze": { "name": "incident-42", "reason": "incident 42" }, "now": true, "actor": "ana" }))]
 struct Add {
     freeze: Written,
     /// It begins now and lasts until it is lifted, or until `until`.
     #[serde(default)]
     now: bool,
-    actor: String,
+    actor: Option<String>,
 }
 
 /// Makes a freeze.
@@ -69,8 +70,8 @@ struct Add {
     responses((status = 200, body = FreezeView)),
     extensions(("x-codes" = json!(["freeze-conflict"])))
 )]
-async fn add(State(context): State<Arc<Context>>, Body(body): Body<Add>) -> Answer {
-    let by = by(body.actor, body.freeze.reason.clone(), Reason::Needed)?;
+async fn add(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Add>) -> Answer {
+    let by = caller.by(body.actor, body.freeze.reason.clone(), Reason::Needed)?;
     let mut freeze = body.freeze;
     if body.now {
         freeze.begin(context.now()).map_err(|problem| Fault::invalid(vec![problem]))?;
@@ -80,10 +81,10 @@ async fn add(State(context): State<Arc<Context>>, Body(body): Body<Add>) -> Answ
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = FreezeLift)]
+#[schema(as = FreezeLift, example = json!({ "name": "incident-42", "actor": "ana", "reason": "incident over" }))]
 struct Lift {
     name: String,
-    actor: String,
+    actor: Option<String>,
     reason: String,
 }
 
@@ -96,8 +97,8 @@ struct Lift {
     responses((status = 200, body = Freezes)),
     extensions(("x-codes" = json!(["freeze-conflict"])))
 )]
-async fn lift(State(context): State<Arc<Context>>, Body(body): Body<Lift>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn lift(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Lift>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     context.lift_freeze(&body.name, by).await.map_err(fault)?;
     list(State(context)).await
 }
@@ -112,7 +113,7 @@ struct ExemptBody {
     freeze: Option<String>,
     /// RFC 3339.
     until: String,
-    actor: String,
+    actor: Option<String>,
     reason: String,
 }
 
@@ -125,8 +126,8 @@ struct ExemptBody {
     responses((status = 200, body = Freezes)),
     extensions(("x-codes" = json!(["freeze-conflict", "unknown-job", "unknown-request", "ambiguous-id"])))
 )]
-async fn exempt(State(context): State<Arc<Context>>, Body(body): Body<ExemptBody>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn exempt(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<ExemptBody>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let until = moment(&body.until, "until").map_err(|problem| Fault::invalid(vec![problem]))?;
     if until <= context.now() {
         let problem = wrong("until", format!("{until} has passed"), "write a time to come");
@@ -148,6 +149,8 @@ async fn exempt(State(context): State<Arc<Context>>, Body(body): Body<ExemptBody
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Check {
+    /// `owner/name`.
+    #[param(example = "acme/api")]
     repository: String,
     #[serde(default)]
     template: String,

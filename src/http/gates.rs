@@ -9,8 +9,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     budget::{Key, Scope},
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Act, Answer, Body, Filter, Reason, by, ok, wrong},
+        read::{Act, Answer, Body, Filter, Reason, ok, wrong},
     },
     job::{id::RequestId, repository::Repository, time::Timestamp},
     pipeline::{
@@ -76,13 +77,13 @@ async fn behind(State(context): State<Arc<Context>>, Filter(before): Filter<Befo
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = GateClose)]
+#[schema(as = GateClose, example = json!({ "scope": "repository", "value": "acme/api", "actor": "ana", "reason": "incident 42" }))]
 struct Close {
     scope: Scope,
     #[serde(default)]
     value: String,
     reason: String,
-    actor: String,
+    actor: Option<String>,
     /// RFC 3339. Left out: until someone opens it.
     until: Option<String>,
 }
@@ -98,8 +99,8 @@ struct Close {
     responses((status = 200, body = GateView)),
     extensions(("x-codes" = json!(["illegal-event"])))
 )]
-async fn close(State(context): State<Arc<Context>>, Body(body): Body<Close>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Needed)?;
+async fn close(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Close>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let invalid = |problem| Fault::invalid(vec![problem]);
     let key = gate_key(body.scope, &body.value).map_err(invalid)?;
     let until = body.until.map(|text| opening(&text, context.now())).transpose().map_err(invalid)?;
@@ -117,8 +118,8 @@ async fn close(State(context): State<Arc<Context>>, Body(body): Body<Close>) -> 
     responses((status = 200, body = GateView)),
     extensions(("x-codes" = json!(["illegal-event"])))
 )]
-async fn kill(State(context): State<Arc<Context>>, Body(act): Body<Act>) -> Answer {
-    shut(&context, Key::kill_switch(), act.by(Reason::Needed)?, None).await
+async fn kill(State(context): State<Arc<Context>>, caller: Caller, Body(act): Body<Act>) -> Answer {
+    shut(&context, Key::kill_switch(), act.by(&caller, Reason::Needed)?, None).await
 }
 
 async fn shut(context: &Context, key: Key, by: By, until: Option<Timestamp>) -> Answer {
@@ -128,12 +129,12 @@ async fn shut(context: &Context, key: Key, by: By, until: Option<Timestamp>) -> 
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = GateOpen)]
+#[schema(as = GateOpen, example = json!({ "scope": "repository", "value": "acme/api", "actor": "ana", "reason": "incident over" }))]
 struct Open {
     scope: Scope,
     #[serde(default)]
     value: String,
-    actor: String,
+    actor: Option<String>,
     #[serde(default)]
     reason: String,
 }
@@ -147,8 +148,8 @@ struct Open {
     responses((status = 200, body = GateView)),
     extensions(("x-codes" = json!(["illegal-event"])))
 )]
-async fn open(State(context): State<Arc<Context>>, Body(body): Body<Open>) -> Answer {
-    let by = by(body.actor, body.reason, Reason::Optional)?;
+async fn open(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Open>) -> Answer {
+    let by = caller.by(body.actor, body.reason, Reason::Optional)?;
     let key = gate_key(body.scope, &body.value).map_err(|problem| Fault::invalid(vec![problem]))?;
     unshut(&context, key, by).await
 }
@@ -162,8 +163,8 @@ async fn open(State(context): State<Arc<Context>>, Body(body): Body<Open>) -> An
     responses((status = 200, body = GateView)),
     extensions(("x-codes" = json!(["illegal-event"])))
 )]
-async fn revive(State(context): State<Arc<Context>>, Body(act): Body<Act>) -> Answer {
-    unshut(&context, Key::kill_switch(), act.by(Reason::Needed)?).await
+async fn revive(State(context): State<Arc<Context>>, caller: Caller, Body(act): Body<Act>) -> Answer {
+    unshut(&context, Key::kill_switch(), act.by(&caller, Reason::Needed)?).await
 }
 
 async fn unshut(context: &Context, key: Key, by: By) -> Answer {

@@ -19,10 +19,7 @@ use crate::{
 };
 
 pub fn routes() -> OpenApiRouter<Arc<Context>> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(check))
-        .routes(routes!(audit))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(check)).routes(routes!(audit))
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -70,6 +67,7 @@ async fn check(State(context): State<Arc<Context>>) -> Answer {
 #[into_params(parameter_in = Query)]
 struct Month {
     /// `2026-11`, in UTC; left out: the present one.
+    #[param(example = "2026-11")]
     month: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     budget::Closure,
     http::{
+        access::Caller,
         fault::{Code, Fault},
         read::{Act, Answer, Body, Filter, Reason, last_of, limit, ok},
     },
@@ -71,6 +72,18 @@ impl Page {
         let next = last_of(&jobs, limit).map(|job| job.position);
         Self { jobs, next, kill_switch: None }
     }
+
+    /// What is out of reach is left out; the next page begins where it would anyway.
+    pub async fn within(mut self, caller: &Caller, context: &Context) -> Result<Self, Fault> {
+        let mut seen = Vec::with_capacity(self.jobs.len());
+        for job in self.jobs {
+            if caller.sees(context, job.request).await? {
+                seen.push(job);
+            }
+        }
+        self.jobs = seen;
+        Ok(self)
+    }
 }
 
 /// Lists jobs in the order of acceptance.
@@ -82,10 +95,10 @@ impl Page {
     responses((status = 200, body = Page)),
     extensions(("x-codes" = json!(["unknown-request", "ambiguous-id"])))
 )]
-async fn list(State(context): State<Arc<Context>>, Filter(query): Filter<Query>) -> Answer {
+async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(query): Filter<Query>) -> Answer {
     let limit = limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let request = match &query.request {
-        Some(text) => Some(context.find_request(text).await.map_err(Fault::request)?),
+        Some(text) => Some(caller.request(&context, text).await?),
         None => None,
     };
     let filter = JobFilter {
@@ -97,7 +110,7 @@ async fn list(State(context): State<Arc<Context>>, Filter(query): Filter<Query>)
         after: query.after,
         limit: Some(limit),
     };
-    let page = Page::new(context.list_jobs(&filter).await?, limit);
+    let page = Page::new(context.list_jobs(&filter).await?, limit).within(&caller, &context).await?;
     Ok(ok(Page { kill_switch: context.closures.kill_switch(), ..page }))
 }
 
@@ -109,8 +122,8 @@ async fn list(State(context): State<Arc<Context>>, Filter(query): Filter<Query>)
     responses((status = 200, body = JobDetail)),
     extensions(("x-codes" = json!(["unknown-job", "ambiguous-id"])))
 )]
-async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let job = context.find_job(&id).await.map_err(Fault::job)?;
+async fn show(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let job = caller.job(&context, &id).await?;
     Ok(ok(context.detail(&job).await?))
 }
 
@@ -122,8 +135,8 @@ async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> An
     responses((status = 200, body = Why)),
     extensions(("x-codes" = json!(["unknown-job", "ambiguous-id"])))
 )]
-async fn why(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let job = context.find_job(&id).await.map_err(Fault::job)?;
+async fn why(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let job = caller.job(&context, &id).await?;
     Ok(ok(context.why(&job).await?))
 }
 
@@ -136,8 +149,8 @@ async fn why(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Ans
     responses((status = 200, body = JobView)),
     extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
 )]
-async fn cancel(context: State<Arc<Context>>, id: Path<String>, body: Body<Act>) -> Answer {
-    act(Event::Cancelled, context, id, body).await
+async fn cancel(context: State<Arc<Context>>, caller: Caller, id: Path<String>, body: Body<Act>) -> Answer {
+    act(Event::Cancelled, context, caller, id, body).await
 }
 
 /// Ends a held job.
@@ -149,8 +162,8 @@ async fn cancel(context: State<Arc<Context>>, id: Path<String>, body: Body<Act>)
     responses((status = 200, body = JobView)),
     extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
 )]
-async fn refuse(context: State<Arc<Context>>, id: Path<String>, body: Body<Act>) -> Answer {
-    act(Event::Refused, context, id, body).await
+async fn refuse(context: State<Arc<Context>>, caller: Caller, id: Path<String>, body: Body<Act>) -> Answer {
+    act(Event::Refused, context, caller, id, body).await
 }
 
 /// Lets a quarantined result go to its review.
@@ -162,8 +175,8 @@ async fn refuse(context: State<Arc<Context>>, id: Path<String>, body: Body<Act>)
     responses((status = 200, body = JobView)),
     extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
 )]
-async fn release(context: State<Arc<Context>>, id: Path<String>, body: Body<Act>) -> Answer {
-    act(Event::Released, context, id, body).await
+async fn release(context: State<Arc<Context>>, caller: Caller, id: Path<String>, body: Body<Act>) -> Answer {
+    act(Event::Released, context, caller, id, body).await
 }
 
 /// Throws a quarantined result away.
@@ -175,19 +188,25 @@ async fn release(context: State<Arc<Context>>, id: Path<String>, body: Body<Act>
     responses((status = 200, body = JobView)),
     extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
 )]
-async fn discard_result(context: State<Arc<Context>>, id: Path<String>, body: Body<Act>) -> Answer {
-    act(Event::Discarded, context, id, body).await
+async fn discard_result(
+    context: State<Arc<Context>>,
+    caller: Caller,
+    id: Path<String>,
+    body: Body<Act>,
+) -> Answer {
+    act(Event::Discarded, context, caller, id, body).await
 }
 
 /// One event that a person brings about; answers with the job as it is then.
 async fn act(
     event: Event,
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(act): Body<Act>,
 ) -> Answer {
-    let by = act.by(Reason::Needed)?;
-    let job = context.find_job(&id).await.map_err(Fault::job)?.id;
+    let by = act.by(&caller, Reason::Needed)?;
+    let job = caller.job(&context, &id).await?.id;
     context.act(job, event, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
     let job = context.find_job(&job.to_string()).await.map_err(Fault::job)?;
     Ok(ok(context.view(&job, None).await?))

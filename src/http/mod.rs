@@ -1,10 +1,11 @@
 //! The daemon's local HTTP endpoint: handlers that read a question, ask the pipeline, and write the answer as JSON.
 //! It must decide nothing itself. The routes are described in `docs/api.md`.
 
-mod access;
+pub mod access;
 mod breakers;
 mod budgets;
 mod dead;
+mod door;
 mod errors;
 mod etag;
 mod events;
@@ -22,15 +23,18 @@ mod reports;
 mod repositories;
 mod requests;
 mod templates;
+mod tokens;
 mod waves;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
+pub use access::Access;
 use axum::{
     Extension, Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
 };
+pub use door::{Door, TlsError, TlsFiles};
 pub use errors::page;
 pub use fault::{Code, Fault};
 pub use openapi::description;
@@ -48,15 +52,16 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long open connections may hold up the end of the process.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Every route, with the usual limits.
+/// Every route, for the local operator alone.
 pub fn router(context: Arc<Context>, token: SecretString) -> Router {
-    router_within(context, token, Limits::default())
+    guarded(context, Access::local(token), Limits::default())
 }
 
-/// Every route. All but the open ones need the token.
-pub fn router_within(context: Arc<Context>, token: SecretString, limits: Limits) -> Router {
+/// Every route. All but the open ones need a token.
+pub fn guarded(context: Arc<Context>, access: Access, limits: Limits) -> Router {
+    let keeper = Arc::new(access::Gatekeeper::new(Arc::clone(&context), access));
     let readers = events::Readers::new(&context);
-    guarded()
+    routes()
         .split_for_parts()
         .0
         .with_state(context)
@@ -67,7 +72,7 @@ pub fn router_within(context: Arc<Context>, token: SecretString, limits: Limits)
         .layer(from_fn(etag::tag))
         .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
         .layer(from_fn_with_state(rate::Meter::new(limits), rate::limit))
-        .layer(from_fn_with_state(Arc::new(access::Gatekeeper::new(&token)), access::require))
+        .layer(from_fn_with_state(keeper, access::require))
         .merge(open().split_for_parts().0)
         .layer(from_fn(limits::explain))
 }
@@ -82,10 +87,10 @@ fn open<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
 
 /// Everything, for its description.
 fn described() -> OpenApiRouter<Arc<Context>> {
-    OpenApiRouter::with_openapi(openapi::begin()).merge(guarded()).merge(open())
+    OpenApiRouter::with_openapi(openapi::begin()).merge(routes()).merge(open())
 }
 
-fn guarded() -> OpenApiRouter<Arc<Context>> {
+fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new()
         .merge(requests::routes())
         .merge(jobs::routes())
@@ -100,16 +105,18 @@ fn guarded() -> OpenApiRouter<Arc<Context>> {
         .merge(templates::routes())
         .merge(repositories::routes())
         .merge(events::routes())
+        .merge(tokens::routes())
 }
 
 /// Serves until shutdown; then answers what is under way and takes nothing new.
 pub async fn serve(
-    listener: tokio::net::TcpListener,
+    door: impl Into<Door>,
     router: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let listener = patience::Patient(listener);
-    let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let router = router.into_make_service_with_connect_info::<access::Peer>();
+    let door = patience::Patient(door.into());
+    let serving = axum::serve(door, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

@@ -11,7 +11,10 @@ use axum::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    http::fault::{Code, Fault},
+    http::{
+        access::Caller,
+        fault::{Code, Fault},
+    },
     pipeline::By,
     policy::{self, Problem, document, text},
 };
@@ -122,17 +125,20 @@ pub enum Reason {
 /// Who acts and why.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "actor": "ana", "reason": "not now" }))]
 pub struct Act {
-    /// 1 to 100 printable characters.
-    pub actor: String,
+    /// 1 to 100 printable characters. Left out: the name of the token.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f]+$", example = "ana")]
+    #[serde(default)]
+    pub actor: Option<String>,
     /// At most 2,000 bytes; only `retry` goes without one.
     #[serde(default)]
     pub reason: String,
 }
 
 impl Act {
-    pub fn by(self, need: Reason) -> Result<By, Fault> {
-        by(self.actor, self.reason, need)
+    pub fn by(self, caller: &Caller, need: Reason) -> Result<By, Fault> {
+        caller.by(self.actor, self.reason, need)
     }
 }
 
@@ -140,7 +146,7 @@ impl Act {
 pub fn by(actor: String, reason: String, need: Reason) -> Result<By, Fault> {
     let problems: Vec<Problem> =
         [actor_problem(&actor), reason_problem(&reason, need)].into_iter().flatten().collect();
-    if problems.is_empty() { Ok(By { actor, reason }) } else { Err(Fault::invalid(problems)) }
+    if problems.is_empty() { Ok(By::new(actor, reason)) } else { Err(Fault::invalid(problems)) }
 }
 
 /// One wrong field of a body.

@@ -18,10 +18,7 @@ use crate::{
 };
 
 pub fn routes() -> OpenApiRouter<Arc<Context>> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(show))
-        .routes(routes!(reach))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(reach))
 }
 
 /// Lists the rules of repositories.

@@ -13,6 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
         read::{Answer, Body, Filter, bytes, cursor, last_of, limit, media_type, ok, unsupported},
     },
@@ -115,10 +116,11 @@ fn with_key(mut request: policy::Request, headers: &HeaderMap) -> Result<policy:
     ),
     extensions(("x-codes" = json!(["idempotency-conflict", "template-changed", "provider-unavailable"])))
 )]
-async fn submit(State(context): State<Arc<Context>>, submitted: Submitted) -> Answer {
+async fn submit(State(context): State<Arc<Context>>, caller: Caller, submitted: Submitted) -> Answer {
     let Submitted { request, written } = submitted;
+    let through = caller.check_order(&context, &request)?;
     let key = request.idempotency_key.clone();
-    match context.submit(request).await {
+    match context.submit_through(request, through.as_deref()).await {
         Ok(accepted) => Ok(answered(accepted)),
         Err(error) => Err(refused(&context, error, written.as_ref(), key.as_deref()).await?),
     }
@@ -177,10 +179,12 @@ struct PlanQuery {
 )]
 async fn plan(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Filter(query): Filter<PlanQuery>,
     submitted: Submitted,
 ) -> Answer {
     let Submitted { request, written } = submitted;
+    caller.check_reach(&context, &request)?;
     let wanted = Wanted { prompt: query.prompt, outline: query.applicable };
     match context.preview(&request, &wanted).await {
         Ok(view) => Ok(ok(view)),
@@ -200,9 +204,14 @@ async fn plan(
     ),
     extensions(("x-codes" = json!(["idempotency-conflict", "template-changed", "provider-unavailable", "plan-changed"])))
 )]
-async fn apply(State(context): State<Arc<Context>>, Body(planned): Body<Applicable>) -> Answer {
+async fn apply(
+    State(context): State<Arc<Context>>,
+    caller: Caller,
+    Body(planned): Body<Applicable>,
+) -> Answer {
+    let through = caller.check_order(&context, &planned.request)?;
     let key = planned.request.idempotency_key.clone();
-    match context.apply(planned).await {
+    match context.apply(planned, through.as_deref()).await {
         Ok(accepted) => Ok(answered(accepted)),
         Err(ApplyError::Changed(problems)) => {
             let fault = Fault::invalid(problems);
@@ -239,10 +248,17 @@ struct Requests {
     responses((status = 200, body = Requests)),
     extensions(("x-codes" = json!(["bad-cursor"])))
 )]
-async fn list(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -> Answer {
+async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(page): Filter<Page>) -> Answer {
     let limit = limit(page.limit, 100, 1_000)?;
-    let requests = context.list_requests(page.after, limit).await?.ok_or_else(|| cursor("request"))?;
-    let next = last_of(&requests, limit).map(|view| view.request.id);
+    let found = context.list_requests(page.after, limit).await?.ok_or_else(|| cursor("request"))?;
+    // What is out of reach is left out; the next page begins where it would anyway.
+    let next = last_of(&found, limit).map(|view| view.request.id);
+    let mut requests = Vec::with_capacity(found.len());
+    for view in found {
+        if caller.sees(&context, view.request.id).await? {
+            requests.push(view);
+        }
+    }
     Ok(ok(Requests { requests, next }))
 }
 
@@ -254,8 +270,8 @@ async fn list(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -
     responses((status = 200, body = RequestView)),
     extensions(("x-codes" = json!(["unknown-request", "ambiguous-id"])))
 )]
-async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let id = context.find_request(&id).await.map_err(Fault::request)?;
+async fn show(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let id = caller.request(&context, &id).await?;
     let view = context.request_view(id).await?;
     view.map(ok).ok_or_else(|| Fault::new(Code::UnknownRequest, format!("there is no request {id}")))
 }

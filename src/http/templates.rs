@@ -17,9 +17,7 @@ use crate::{
 };
 
 pub fn routes() -> OpenApiRouter<Arc<Context>> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(show))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
 }
 
 #[derive(serde::Serialize, utoipa::ToSchema)]
@@ -41,7 +39,7 @@ async fn list(State(context): State<Arc<Context>>) -> Answer {
 /// Tells everything about a template.
 #[utoipa::path(
     get,
-    path = "/v1/templates/{template}",
+    path = "/v1/templates/{id}",
     tag = "templates",
     responses((status = 200, body = TemplateDetail)),
     extensions(("x-codes" = json!(["unknown-template"])))

@@ -8,8 +8,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
+        access::Caller,
         fault::{Code, Fault},
-        read::{Act, Answer, Body, Reason, by, ok},
+        read::{Act, Answer, Body, Reason, ok},
     },
     job::id::RequestId,
     pipeline::{
@@ -34,7 +35,8 @@ pub fn routes() -> OpenApiRouter<Arc<Context>> {
 #[serde(deny_unknown_fields)]
 #[schema(as = Approval)]
 struct Word {
-    actor: String,
+    #[serde(default)]
+    actor: Option<String>,
     #[serde(default)]
     reason: String,
     /// Of the plan that was looked at: whole, or its first 12 characters or more. Left out: as the request stands.
@@ -45,8 +47,13 @@ struct Word {
     wave: Option<u32>,
 }
 
-async fn give(context: &Context, request: RequestId, about: Approved, word: Word) -> Result<(), Fault> {
-    let by = by(word.actor, word.reason, Reason::Optional)?;
+async fn give(
+    (context, caller): (&Context, &Caller),
+    request: RequestId,
+    about: Approved,
+    word: Word,
+) -> Result<(), Fault> {
+    let by = caller.by(word.actor, word.reason, Reason::Optional)?;
     let given = context.approve((request, about), word.digest.as_deref(), by).await;
     given.map_err(|error| Fault::act(error, Code::IllegalEvent))
 }
@@ -64,8 +71,8 @@ async fn view(context: &Context, id: RequestId) -> Answer {
     responses((status = 200, body = WavesView)),
     extensions(("x-codes" = json!(["unknown-request", "ambiguous-id", "no-waves"])))
 )]
-async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    let id = context.find_request(&id).await.map_err(Fault::request)?;
+async fn show(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let id = caller.request(&context, &id).await?;
     view(&context, id).await
 }
 
@@ -80,11 +87,12 @@ async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> An
 )]
 async fn approve(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(word): Body<Word>,
 ) -> Answer {
-    let id = context.find_request(&id).await.map_err(Fault::request)?;
-    give(&context, id, Approved::Wave(word.wave), word).await?;
+    let id = caller.request(&context, &id).await?;
+    give((&context, &caller), id, Approved::Wave(word.wave), word).await?;
     view(&context, id).await
 }
 
@@ -99,11 +107,12 @@ async fn approve(
 )]
 async fn approve_request(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(word): Body<Word>,
 ) -> Answer {
-    let id = context.find_request(&id).await.map_err(Fault::request)?;
-    give(&context, id, Approved::Request, no_wave(word)?).await?;
+    let id = caller.request(&context, &id).await?;
+    give((&context, &caller), id, Approved::Request, no_wave(word)?).await?;
     let view = context.request_view(id).await?;
     view.map(ok).ok_or_else(|| Fault::new(Code::UnknownRequest, format!("there is no request {id}")))
 }
@@ -119,11 +128,12 @@ async fn approve_request(
 )]
 async fn approve_job(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(word): Body<Word>,
 ) -> Answer {
-    let job = context.find_job(&id).await.map_err(Fault::job)?;
-    give(&context, job.request_id, Approved::Job(job.id), no_wave(word)?).await?;
+    let job = caller.job(&context, &id).await?;
+    give((&context, &caller), job.request_id, Approved::Job(job.id), no_wave(word)?).await?;
     let job = context.find_job(&job.id.to_string()).await.map_err(Fault::job)?;
     Ok(ok(context.view(&job, None).await?))
 }
@@ -147,11 +157,12 @@ fn no_wave(word: Word) -> Result<Word, Fault> {
 )]
 async fn hold(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(act): Body<Act>,
 ) -> Answer {
-    let by = act.by(Reason::Needed)?;
-    let id = context.find_request(&id).await.map_err(Fault::request)?;
+    let by = act.by(&caller, Reason::Needed)?;
+    let id = caller.request(&context, &id).await?;
     context.hold_waves(id, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
     view(&context, id).await
 }
@@ -167,11 +178,12 @@ async fn hold(
 )]
 async fn abort(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(act): Body<Act>,
 ) -> Answer {
-    let by = act.by(Reason::Needed)?;
-    let id = context.find_request(&id).await.map_err(Fault::request)?;
+    let by = act.by(&caller, Reason::Needed)?;
+    let id = caller.request(&context, &id).await?;
     context.abort_waves(id, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
     view(&context, id).await
 }

@@ -67,6 +67,8 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::ResetBreaker { .. }
         | Command::Budget { .. }
         | Command::Freeze { .. }
+        | Command::Token { .. }
+        | Command::TokenUsed { .. }
         | Command::RollOver
         | Command::Register { .. }
         | Command::Renew { .. }

@@ -11,7 +11,7 @@ use crate::{
         routing::Failure,
         time::Timestamp,
     },
-    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
+    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow, TokenRow},
     policy::{freeze::Exemption, template::PullRequestText},
 };
 
@@ -37,6 +37,14 @@ pub struct NewJob {
 pub struct By {
     pub actor: String,
     pub reason: String,
+    /// The token that named the person; None: they acted themselves.
+    pub through: Option<String>,
+}
+
+impl By {
+    pub fn new(actor: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { actor: actor.into(), reason: reason.into(), through: None }
+    }
 }
 
 /// How a task was seen and what that means for the job.
@@ -121,6 +129,15 @@ pub enum FreezeChange {
     Add { name: String, body_json: String },
     Lift { name: String },
     Exempt(Exemption),
+}
+
+/// What is done with tokens of the HTTP interface.
+#[derive(Clone, Debug)]
+pub enum TokenChange {
+    /// `beside`: though another one of the same name is valid.
+    Create { row: Box<TokenRow>, beside: bool },
+    /// By its id, or all of a name.
+    Revoke { which: String },
 }
 
 #[derive(Clone, Debug)]
@@ -240,6 +257,14 @@ pub enum Command {
         change: FreezeChange,
         by: By,
     },
+    Token {
+        change: TokenChange,
+        by: By,
+    },
+    TokenUsed {
+        id: String,
+        at: Timestamp,
+    },
     /// Give back what has expired.
     RollOver,
     Register {
@@ -291,6 +316,24 @@ pub enum Command {
         error: String,
         next_at: Option<Timestamp>,
     },
+}
+
+impl Command {
+    /// The person who gave it; None: a step of the process itself.
+    pub const fn by(&self) -> Option<&By> {
+        match self {
+            Self::Act { by, .. }
+            | Self::ResetBreaker { by, .. }
+            | Self::Waves { by, .. }
+            | Self::Replay { by, .. }
+            | Self::Discard { by, .. }
+            | Self::Budget { by, .. }
+            | Self::Freeze { by, .. }
+            | Self::Token { by, .. } => Some(by),
+            Self::Approve(word) => Some(&word.by),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to a command.

@@ -16,11 +16,11 @@ use crate::{
     ledger::{
         LedgerError,
         apply::{breakers, model_dedup},
-        command::{About, Command, Fence, FreezeChange, Seen, Warrant},
+        command::{About, Command, Fence, FreezeChange, Seen, TokenChange, Warrant},
         db::{Bind, Tx},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, TemplateRow, WavesRow, WorkerRow,
+            PromptRow, RequestRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -85,6 +85,8 @@ struct Needs {
     idempotency_keys: BTreeSet<String>,
     templates: BTreeSet<String>,
     freezes: BTreeSet<String>,
+    /// Ids and names.
+    tokens: BTreeSet<String>,
     roll_over: bool,
     register: bool,
 }
@@ -149,6 +151,13 @@ impl Needs {
                 self.keys.insert(key.clone());
             }
             Command::Freeze { change, .. } => self.add_of_freezes(change),
+            Command::Token { change: TokenChange::Create { row, .. }, .. } => {
+                self.tokens.extend([row.id.clone(), row.name.clone()]);
+            }
+            Command::Token { change: TokenChange::Revoke { which: id }, .. }
+            | Command::TokenUsed { id, .. } => {
+                self.tokens.insert(id.clone());
+            }
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -447,6 +456,12 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     let freezes = needs.freezes.iter().filter(|name| !set.freezes.has(name));
     for row in tx.rows_in::<FreezeRow>(&table::FREEZES, "name", &texts(freezes), "").await? {
         set.freezes.load(row.name.clone(), row);
+    }
+    let tokens: Vec<String> = needs.tokens.iter().cloned().collect();
+    for column in ["id", "name"] {
+        for row in tx.rows_in::<TokenRow>(&table::TOKENS, column, &tokens, "").await? {
+            set.tokens.load(row.id.clone(), row);
+        }
     }
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);

@@ -6,6 +6,7 @@ mod batch;
 pub mod chain;
 pub mod command;
 mod db;
+pub mod decided;
 pub mod facts;
 #[cfg(feature = "failpoints")]
 mod fault;
@@ -23,13 +24,16 @@ mod spans;
 mod standing;
 mod standing_rows;
 pub mod table;
+pub mod tokens;
 pub mod waves;
 mod working_set;
 mod writer;
 
 use std::sync::Arc;
 
-pub use command::{BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, Warrant};
+pub use command::{
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, TokenChange, Warrant,
+};
 pub use db::Dialect;
 pub use handle::Ledger;
 pub use open::Location;

@@ -84,9 +84,14 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0006_times.sql"),
     ),
     (
+        "access",
+        include_str!("../../migrations/sqlite/0007_access.sql"),
+        include_str!("../../migrations/postgres/0007_access.sql"),
+    ),
+    (
         "pull_text",
-        include_str!("../../migrations/sqlite/0007_pull_text.sql"),
-        include_str!("../../migrations/postgres/0007_pull_text.sql"),
+        include_str!("../../migrations/sqlite/0008_pull_text.sql"),
+        include_str!("../../migrations/postgres/0008_pull_text.sql"),
     ),
 ];
 /// The newest migration that this program knows.

@@ -177,11 +177,13 @@ impl Ledger {
 
     /// Newest first.
     pub async fn requests(&self, limit: i64) -> Result<Vec<RequestRow>, LedgerError> {
-        self.db.rows(&table::REQUESTS, "ORDER BY t.created_at DESC, t.id DESC LIMIT $1", &[Bind::Int(limit)]).await
+        self.db
+            .rows(&table::REQUESTS, "ORDER BY t.created_at DESC, t.id DESC LIMIT $1", &[Bind::Int(limit)])
+            .await
     }
 
     /// Newest first, those that follow after one of them; None: there is none of that id.
-    pub async fn requests_after(
+    pub async fn requests_older_than(
         &self,
         after: RequestId,
         limit: i64,
@@ -307,7 +309,7 @@ impl Ledger {
     }
 
     /// Newest first, those that follow after one of them; None: there is none of that id.
-    pub async fn notices_after(
+    pub async fn notices_older_than(
         &self,
         after: NoticeId,
         limit: i64,

@@ -22,6 +22,7 @@ use crate::{
         breaker::Rule as BreakerRule,
         facts::OpenPull,
         freeze::Exemption,
+        replay::Asked,
         template::{Fallback, RequiredChecks},
         waves::Waves,
     },
@@ -89,6 +90,12 @@ pub struct RequestSpec {
     /// What a task that ran out of time is tried with instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+    /// None: accepted by a version that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// The token that handed it in for the requester; None: the requester did it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -346,6 +353,31 @@ pub struct LeaseRow {
     pub name: LeaseName,
     pub worker_id: WorkerId,
     pub since: Timestamp,
+}
+
+/// A token of the HTTP interface. Of the token itself only a digest is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// The part of the token that names it.
+    pub id: String,
+    /// Who acts by it.
+    pub name: String,
+    pub digest: String,
+    pub grant_json: String,
+    pub created_at: Timestamp,
+    pub created_by: String,
+    /// None: it does not end by itself.
+    pub expires_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    /// About: not written at every use.
+    pub used_at: Option<Timestamp>,
+}
+
+impl TokenRow {
+    /// Neither revoked nor expired.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
 /// A freeze that people made while the daemon runs.

@@ -135,5 +135,6 @@ tables! {
     BREAKERS = "breakers" by "id": id gate template model | state since trips canary_job canary_attempt reason
         window_json history_json;
     FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
+    TOKENS = "tokens" by "id": id name digest grant_json created_at created_by expires_at | revoked_at used_at;
     EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;
 }

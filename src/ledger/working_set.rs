@@ -22,7 +22,7 @@ use crate::{
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
             HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
-            WavesRow, WorkerRow,
+            TokenRow, WavesRow, WorkerRow,
         },
     },
 };
@@ -32,6 +32,14 @@ use crate::{
 pub struct Shared {
     pub row: RequestRow,
     pub spec: RequestSpec,
+}
+
+impl Shared {
+    /// True for the requester, and for the token that handed it in for them: neither may let it pass.
+    pub fn was_asked_by(&self, actor: &str) -> bool {
+        let asked = [Some(&self.row.requester), self.spec.through.as_ref()];
+        asked.into_iter().flatten().any(|asker| asker.eq_ignore_ascii_case(actor))
+    }
 }
 
 /// Rows by key, with the keys of those that changed.
@@ -121,6 +129,7 @@ pub struct WorkingSet {
     /// Every job of the requests whose waves are looked at, as it was before this batch.
     pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub freezes: Rows<String, FreezeRow>,
+    pub tokens: Rows<String, TokenRow>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
@@ -128,6 +137,8 @@ pub struct WorkingSet {
     pub new_exemptions: Vec<ExemptionRow>,
     pub prompts: HashMap<JobId, PromptRow>,
     pub entries: Vec<EntryRow>,
+    /// The token that named the person of the present command.
+    pub through: Option<String>,
     pub last_token: i64,
     /// Drawn numbers for ids made here, used from the end.
     pub drawn: Vec<u128>,
@@ -171,6 +182,7 @@ impl WorkingSet {
             breakers_at: BTreeSet::new(),
             in_waves: HashMap::new(),
             freezes: Rows::new(),
+            tokens: Rows::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
@@ -178,6 +190,7 @@ impl WorkingSet {
             new_exemptions: Vec::new(),
             prompts: HashMap::new(),
             entries: Vec::new(),
+            through: None,
             last_token: 0,
             drawn: Vec::new(),
             fenced: 0,
@@ -207,6 +220,7 @@ impl WorkingSet {
         self.freezes.clear_changes();
         Some(Self {
             notices: Rows::new(),
+            tokens: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
             in_waves: HashMap::new(),
@@ -246,6 +260,14 @@ impl WorkingSet {
 
     /// Appends to the history.
     pub fn enter(&mut self, kind: &str, about: About, actor: &str, body: &Value) {
+        let body = match (&self.through, body.as_object()) {
+            (Some(token), Some(object)) => {
+                let mut both = object.clone();
+                both.insert("through".to_owned(), json!(token));
+                &Value::Object(both)
+            }
+            _ => body,
+        };
         let seq = self.head.seq.saturating_add(1);
         let mut entry = EntryRow {
             seq,
@@ -438,6 +460,7 @@ impl WorkingSet {
             || !self.waves.changed.is_empty()
             || !self.approvals.changed.is_empty()
             || !self.breakers.changed.is_empty()
+            || !self.tokens.changed.is_empty()
             || !self.new_evidence.is_empty()
     }
 }

@@ -259,6 +259,7 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::WAVES, &set.waves.changed_rows()).await?;
     tx.put(&table::APPROVALS, &set.approvals.changed_rows()).await?;
     tx.put(&table::BREAKERS, &set.breakers.changed_rows()).await?;
+    tx.put(&table::TOKENS, &set.tokens.changed_rows()).await?;
     tx.put(&table::FREEZES, &set.freezes.changed_rows()).await?;
     tx.add(&table::EXEMPTIONS, &set.new_exemptions).await
 }

@@ -26,7 +26,7 @@ impl Context {
         let limit = i64::from(limit);
         let rows = match after {
             None => Some(self.ledger.requests(limit).await?),
-            Some(after) => self.ledger.requests_after(after, limit).await?,
+            Some(after) => self.ledger.requests_older_than(after, limit).await?,
         };
         let Some(rows) = rows else { return Ok(None) };
         let mut views = Vec::with_capacity(rows.len());
@@ -70,7 +70,7 @@ impl Context {
         let limit = i64::from(limit);
         let rows = match after {
             None => Some(self.ledger.notices_newest(limit).await?),
-            Some(after) => self.ledger.notices_after(after, limit).await?,
+            Some(after) => self.ledger.notices_older_than(after, limit).await?,
         };
         Ok(rows.map(|rows| rows.into_iter().map(notice).collect()))
     }

@@ -16,7 +16,6 @@ use crate::{
     job::{
         cadence::CadenceRule,
         id::{AttemptId, JobId, NoticeId, RequestId},
-        repository::Repository,
         time::{Millis, Timestamp},
     },
     ledger::{
@@ -29,8 +28,8 @@ use crate::{
         catch_up::History, freezes::Freezes, life::Life, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
     },
     policy::{
-        Catalog, IdentityRule, Models, RepositoryRules, approval::People, breaker, freeze::Freeze,
-        repositories::Class,
+        Catalog, Facts, IdentityRule, Models, PlanContext, RepositoryRules, approval::People, breaker,
+        freeze::Freeze,
     },
     worker::{DueQueue, Pulse},
 };
@@ -99,13 +98,31 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// By its rule; without one it is a standard repository.
-    pub fn class_of(&self, repository: &Repository) -> Class {
-        self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
+    /// What a request is evaluated under at some time.
+    pub fn plan_context<'a>(
+        &'a self,
+        request_id: RequestId,
+        facts: &'a Facts,
+        now: Timestamp,
+    ) -> PlanContext<'a> {
+        PlanContext {
+            catalog: &self.catalog,
+            rules: &self.rules,
+            allowed: &self.allowed,
+            identities: &self.identities,
+            identity: &self.identity,
+            people: &self.people,
+            models: &self.models,
+            request_id,
+            repositories: &self.repositories,
+            facts,
+            now,
+        }
     }
-    /// The same as a word; every repository has one.
-    pub fn class(&self, repository: &Repository) -> Option<&'static str> {
-        Some(self.class_of(repository).as_str())
+
+    /// Whether anything could ever be asked of repositories.
+    pub fn surveys(&self) -> bool {
+        !self.repositories.is_empty() || self.catalog.iter().any(|template| !template.wanted.is_nothing())
     }
 }
 

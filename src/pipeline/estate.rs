@@ -70,7 +70,7 @@ impl Context {
 
     fn touches(&self, repository: &Repository) -> bool {
         let name = repository.full_name();
-        self.policy.allowed.iter().any(|glob| crate::budget::rules::matches(&glob.to_ascii_lowercase(), name))
+        self.policy.allowed.iter().any(|glob| crate::budget::glob::matches(&glob.to_ascii_lowercase(), name))
     }
 
     /// Looks at one repository, with what is kept of it where that is fresh enough. A repository that the installation may not
@@ -102,6 +102,7 @@ impl Context {
                 repository: &repository,
                 template,
                 rules,
+                rule,
                 facts: &facts,
                 requester: "",
                 pools: &self.policy.rules.pools,

@@ -22,6 +22,17 @@ pub enum FindError {
     Ledger(#[from] LedgerError),
 }
 
+impl FindError {
+    /// As if nothing had this name, whatever has it.
+    pub fn unknown(named: &str, noun: &str) -> Self {
+        let named = named.trim().to_ascii_lowercase();
+        match uuid::Uuid::try_parse(&named) {
+            Ok(_) => missing(noun, named),
+            Err(_) => Self::Unknown(format!("there is no {noun} whose id ends with `{named}`")),
+        }
+    }
+}
+
 /// A whole id, or the characters at its end.
 enum Name<T> {
     Whole(T),

@@ -118,9 +118,8 @@ impl Context {
         let shared = self.ledger.request(request).await.map_err(OperateError::from)?;
         let shared =
             shared.ok_or_else(|| OperateError::Conflict(format!("request {request} is not known")))?;
-        let requester = &shared.row.requester;
-        if requester.eq_ignore_ascii_case(&by.actor) {
-            let why = format!("{requester} asked for this and cannot exempt it as well: somebody else must");
+        if shared.was_asked_by(&by.actor) {
+            let why = format!("{} asked for this and cannot exempt it as well: somebody else must", by.actor);
             return Err(OperateError::Conflict(why).into());
         }
         let exemption =
@@ -184,8 +183,7 @@ impl Context {
         at: Timestamp,
     ) -> FreezeCheck {
         let known = self.freezes.known();
-        let class = self.policy.class(repository).map(str::to_owned);
-        let class = class.as_deref();
+        let class = Some(self.policy.repositories.class_of(repository).as_str());
         let subject = Subject { repository, template, team, class, request: None, job: None };
         let next = known.freezes.iter().filter(|freeze| freeze.covers(&subject));
         let next = next.filter_map(|freeze| Some((freeze.begins(at, AHEAD)?, freeze.name.clone()))).min();

@@ -126,7 +126,7 @@ impl Context {
         shared: &'a SharedSpec,
     ) -> Subject<'a> {
         let (template, team) = (&shared.request.template, &shared.request.team);
-        let class = self.policy.class(repository);
+        let class = Some(self.policy.repositories.class_of(repository).as_str());
         Subject { repository, template, team, class, request: Some(request), job: Some(job) }
     }
 
@@ -162,7 +162,7 @@ impl Context {
         for ((key, source), frozen) in &wanted {
             let reason = format!("freeze {}: {}", frozen.name, frozen.reason);
             let actor = known.actors.get(&frozen.name).map_or(FILE, String::as_str).to_owned();
-            let by = By { actor: actor.clone(), reason: reason.clone() };
+            let by = By::new(actor.clone(), reason.clone());
             let same = closed.get(&(key.clone(), source.clone()));
             if same.is_none_or(|old| old.opens_at != frozen.until || old.reason != reason) {
                 let closure = Closure { reason, actor, since: now, opens_at: frozen.until };
@@ -171,8 +171,7 @@ impl Context {
             }
         }
         for (key, source) in closed.into_keys().filter(|gate| !wanted.contains_key(gate)) {
-            let by =
-                By { actor: "sluicegate".to_owned(), reason: "nothing of it is frozen any more".to_owned() };
+            let by = By::new("sluicegate", "nothing of it is frozen any more");
             commands.push(Command::Budget { key, change: BudgetChange::Open(source), by });
         }
         if commands.is_empty() {

@@ -1,7 +1,7 @@
 //! Identities for people: what each may reach, how its token stands, and what it did in a month.
 
 use crate::{
-    budget::rules::matches,
+    budget::glob::matches,
     job::time::Timestamp,
     ledger::{LedgerError, query::Used},
     pipeline::{

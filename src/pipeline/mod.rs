@@ -1,5 +1,6 @@
 //! The way of a job, one file per step, over the ports of ledger, gate, agent and notify.
 
+pub mod access;
 pub mod admit;
 pub mod breakers;
 pub mod browse;
@@ -26,6 +27,7 @@ pub mod plan_view;
 pub mod preview;
 pub mod rebuild;
 pub mod recover;
+pub mod replay;
 pub mod resume;
 pub mod review;
 pub mod run;
@@ -50,6 +52,8 @@ pub use submit::{Draft, SubmitError};
 
 /// Who does something and why, as the callers of the pipeline say it.
 pub type By = crate::ledger::By;
+/// A job, as the callers of the pipeline find it.
+pub type Job = crate::ledger::rows::JobRow;
 /// Which jobs, as the callers of the pipeline ask for them.
 pub type JobFilter = crate::ledger::query::JobFilter;
 /// The result of checking the history, as the callers of the pipeline hear it.

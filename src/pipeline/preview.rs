@@ -83,8 +83,8 @@ impl Context {
         })
     }
 
-    /// Accepts what was planned, if planning it again gives the same.
-    pub async fn apply(&self, planned: Applicable) -> Result<Accepted, ApplyError> {
+    /// Accepts what was planned, if planning it again gives the same. `through`: the token that hands it in for somebody else.
+    pub async fn apply(&self, planned: Applicable, through: Option<&str>) -> Result<Accepted, ApplyError> {
         let Applicable { digest, request, outline } = planned;
         if outline.digest() != digest {
             let what = "the plan's digest does not belong to what is in it";
@@ -103,6 +103,7 @@ impl Context {
             return Err(ApplyError::Changed(outline.differences(&now)));
         }
         let draft = self.draft_of(id, &plan, request.body_digest())?;
+        let draft = draft.noting(through).map_err(SubmitError::from)?;
         let answer = self.record_drafts(std::slice::from_ref(&draft)).await.pop();
         let lost = || LedgerError::Corrupt("a plan was not answered".into()).into();
         Ok(answer.unwrap_or_else(|| Err(lost()))?)
@@ -157,7 +158,7 @@ impl Context {
     async fn estimate(&self, plan: &Plan, budgets: &[MetBudget]) -> Result<Estimate, LedgerError> {
         let mut groups: BTreeMap<Group, u64> = BTreeMap::new();
         for job in &plan.jobs {
-            let class = self.policy.class_of(&job.repository);
+            let class = self.policy.repositories.class_of(&job.repository);
             let count = groups.entry(Group { model: job.model.clone(), class }).or_default();
             *count = count.saturating_add(1);
         }
@@ -172,7 +173,7 @@ impl Context {
         Sample {
             whole: since(past.intent_at),
             review: past.review_at.and_then(since),
-            group: Group { class: self.policy.class_of(&past.repository), model: past.model },
+            group: Group { class: self.policy.repositories.class_of(&past.repository), model: past.model },
             nano_credits: past.nano_credits,
         }
     }

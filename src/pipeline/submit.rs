@@ -11,7 +11,7 @@ use crate::{
         rows::{JobRow, RequestRow, RequestSpec},
     },
     pipeline::{context::Context, view::Accepted},
-    policy::{self, Facts, Outcome, Plan, PlanContext, Problem, Request},
+    policy::{self, Facts, Outcome, Plan, PlanContext, Problem, Request, replay::Asked},
     telemetry::failpoint,
 };
 
@@ -40,6 +40,17 @@ impl Draft {
     pub fn idempotency_key(&self) -> Option<&str> {
         self.row.idempotency_key.as_deref()
     }
+
+    /// Notes the token that hands it in for somebody else.
+    pub(super) fn noting(mut self, through: Option<&str>) -> Result<Self, LedgerError> {
+        if let Some(token) = through {
+            let encoding = |error: serde_json::Error| LedgerError::Corrupt(error.to_string().into());
+            let spec: RequestSpec = serde_json::from_str(&self.row.spec_json).map_err(encoding)?;
+            let spec = RequestSpec { through: Some(token.to_owned()), ..spec };
+            self.row.spec_json = serde_json::to_string(&spec).map_err(encoding)?;
+        }
+        Ok(self)
+    }
 }
 
 impl Context {
@@ -51,29 +62,26 @@ impl Context {
     }
 
     pub(super) fn plan_context<'a>(&'a self, request_id: RequestId, facts: &'a Facts) -> PlanContext<'a> {
-        PlanContext {
-            catalog: &self.policy.catalog,
-            rules: &self.policy.rules,
-            allowed: &self.policy.allowed,
-            identities: &self.policy.identities,
-            identity: &self.policy.identity,
-            people: &self.policy.people,
-            models: &self.policy.models,
-            request_id,
-            repositories: &self.policy.repositories,
-            facts,
-            now: self.now(),
-        }
+        self.policy.plan_context(request_id, facts, self.now())
     }
 
     /// Accepts a request once: the same idempotency key with the same body gives the first answer again.
     pub async fn submit(&self, request: Request) -> Result<Accepted, SubmitError> {
+        self.submit_through(request, None).await
+    }
+
+    /// The same, handed in by a token for somebody else.
+    pub async fn submit_through(
+        &self,
+        request: Request,
+        through: Option<&str>,
+    ) -> Result<Accepted, SubmitError> {
         failpoint::hit("submit.received");
         if let Some(known) = self.accepted_before(&request).await? {
             return Ok(known);
         }
         let facts = self.survey(&request).await?;
-        let draft = self.draft(&request, &facts)?;
+        let draft = self.draft(&request, &facts)?.noting(through)?;
         let answer = self.record_drafts(std::slice::from_ref(&draft)).await.pop();
         failpoint::hit("submit.recorded");
         answer.unwrap_or_else(|| Err(LedgerError::Corrupt("a request was not answered".into()).into()))
@@ -147,6 +155,8 @@ impl Context {
             breaker: self.policy.breaker,
             required_checks: template.required_checks.clone(),
             fallback: template.fallback.clone(),
+            asked: Some(Asked::of(&plan.request)),
+            through: None,
         };
         Ok(RequestRow {
             id,

@@ -13,7 +13,11 @@ use crate::{
         time::{Millis, Timestamp},
     },
     ledger::facts::KeptFacts,
-    pipeline::{context::Context, estate::EstateError, submit::SubmitError},
+    pipeline::{
+        context::{Context, Policy},
+        estate::EstateError,
+        submit::SubmitError,
+    },
     policy::{self, Facts, Request, Wanted, identity},
 };
 
@@ -24,24 +28,37 @@ const TOGETHER: usize = 60;
 /// When the provider says nothing of a time.
 const TRY_AGAIN: Millis = Millis::seconds(30);
 
-impl Context {
-    /// Whether anything could ever be asked, under this policy.
-    pub fn surveys(&self) -> bool {
-        !self.policy.repositories.is_empty()
-            || self.policy.catalog.iter().any(|template| !template.wanted.is_nothing())
+impl Policy {
+    /// What is wanted, by the identity that would work there. A repository that no identity reaches is left out: the plan skips it for that.
+    pub(super) fn by_identity(
+        &self,
+        request: &Request,
+        wanted: Vec<(Repository, Wanted)>,
+    ) -> BTreeMap<&str, Vec<(Repository, Wanted)>> {
+        let template = request.template_version().map_or(request.template.as_str(), |(name, _)| name);
+        let mut parts: BTreeMap<&str, Vec<(Repository, Wanted)>> = BTreeMap::new();
+        for (repository, wanted) in wanted {
+            let (all, default) = (&self.identities, &self.identity);
+            if let Some(rule) = identity::route(all, default, &repository, template) {
+                parts.entry(&rule.name).or_default().push((repository, wanted));
+            }
+        }
+        parts
     }
+}
 
+impl Context {
     /// What a plan of the request must know. Asks nobody for a request that is not acceptable anyway.
     pub async fn survey(&self, request: &Request) -> Result<Facts, SubmitError> {
         let mut facts = Facts::default();
-        if !self.surveys() {
+        if !self.policy.surveys() {
             return Ok(facts);
         }
         let nobody = RequestId::new(self.now(), 0);
         let wanted =
             policy::wanted(request, &self.plan_context(nobody, &facts)).map_err(SubmitError::Invalid)?;
         // What one credential may do in a repository says nothing of another: the one that would work is asked.
-        for (identity, wanted) in self.by_identity(request, wanted) {
+        for (identity, wanted) in self.policy.by_identity(request, wanted) {
             for part in wanted.chunks(TOGETHER) {
                 let known = self.known_of(identity, part).await.map_err(|error| match error {
                     EstateError::Ledger(error) => SubmitError::Ledger(error),
@@ -56,23 +73,6 @@ impl Context {
             }
         }
         Ok(facts)
-    }
-
-    /// A repository that no identity reaches is left out: the plan skips it for that.
-    fn by_identity(
-        &self,
-        request: &Request,
-        wanted: Vec<(Repository, Wanted)>,
-    ) -> BTreeMap<&str, Vec<(Repository, Wanted)>> {
-        let template = request.template_version().map_or(request.template.as_str(), |(name, _)| name);
-        let mut parts: BTreeMap<&str, Vec<(Repository, Wanted)>> = BTreeMap::new();
-        for (repository, wanted) in wanted {
-            let (all, default) = (&self.policy.identities, &self.policy.identity);
-            if let Some(rule) = identity::route(all, default, &repository, template) {
-                parts.entry(&rule.name).or_default().push((repository, wanted));
-            }
-        }
-        parts
     }
 
     /// What is known of some repositories, after asking for what is not.

@@ -20,6 +20,8 @@ pub struct Case<'a> {
     pub repository: &'a Repository,
     pub template: &'a Template,
     pub rules: &'a RepositoryRules,
+    /// The one of them that counts here.
+    pub rule: Option<&'a RepositoryRule>,
     pub facts: &'a RepositoryFacts,
     pub requester: &'a str,
     pub pools: &'a BTreeMap<String, Pool>,
@@ -34,8 +36,7 @@ pub fn wanted(template: &Template, rule: Option<&RepositoryRule>) -> Wanted {
 
 /// The open pull request that a new task goes on with, if the rule says so and there is one.
 pub fn adopted<'a>(case: &Case<'a>) -> Option<&'a OpenPull> {
-    let rule = case.rules.of(case.repository)?;
-    if rule.on_open_pull != Some(OnOpenPull::Adopt) {
+    if case.rule?.on_open_pull != Some(OnOpenPull::Adopt) {
         return None;
     }
     standing(case.template, case.facts)
@@ -43,7 +44,7 @@ pub fn adopted<'a>(case: &Case<'a>) -> Option<&'a OpenPull> {
 
 /// Everything that is found; nothing found is allowed.
 pub fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let rule = case.rules.of(case.repository);
+    let rule = case.rule;
     let mut found = Vec::new();
     if let Some(rule) = rule {
         found.extend(by_rule(case, rule).into_iter().map(|finding| finding.by(&rule.matching)));
@@ -124,7 +125,10 @@ fn of_agent(template: &Template, agent: AgentSettings) -> Option<Finding> {
 
 /// What the template or a rule needs to know, and the identity may not read.
 fn hidden(case: &Case<'_>) -> Option<Finding> {
-    let wanted = wanted(case.template, case.rules.of(case.repository));
+    if case.facts.hidden.is_empty() {
+        return None;
+    }
+    let wanted = wanted(case.template, case.rule);
     let needed = |part: &String| match part.as_str() {
         "languages" => wanted.languages,
         "workflows" => wanted.workflows,
@@ -168,7 +172,7 @@ fn standing<'a>(template: &Template, facts: &'a RepositoryFacts) -> Option<&'a O
 
 fn open_pull(case: &Case<'_>) -> Option<Finding> {
     let pull = standing(case.template, case.facts)?;
-    let rule = case.rules.of(case.repository)?;
+    let rule = case.rule?;
     let what = format!(
         "an agent's pull request with the template's labels is open: #{} from `{}`",
         pull.number, pull.head_ref

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{budget::rules::matches, job::repository::Repository};
+use crate::{
+    budget::glob::{Narrow, matches},
+    job::repository::Repository,
+};
 
 /// A named credential and what it is for; never the token itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -35,27 +38,12 @@ impl IdentityRule {
     }
 }
 
-/// From the widest to the narrowest: no list, a glob by its fixed letters, the very name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Narrow {
-    Everything,
-    Glob(usize),
-    Exact,
-}
-
+/// Of the globs that fit, the narrowest; no list at all fits everything.
 fn narrow(globs: &[String], text: &str) -> Option<Narrow> {
     if globs.is_empty() {
         return Some(Narrow::Everything);
     }
-    let fitting = globs.iter().filter(|glob| matches(glob, text));
-    let weigh = |glob: &String| {
-        if glob.contains('*') {
-            Narrow::Glob(glob.bytes().filter(|byte| *byte != b'*').count())
-        } else {
-            Narrow::Exact
-        }
-    };
-    fitting.map(weigh).max()
+    globs.iter().filter(|glob| matches(glob, text)).map(|glob| Narrow::of(glob)).max()
 }
 
 /// The narrowest that fits. Of equals: the default, then the first in the file.

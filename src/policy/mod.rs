@@ -1,8 +1,10 @@
 //! What may run, and how: templates, requests, scopes, and the plan that a request becomes. Pure: texts are
 //! handed in, nothing is read, no clock is asked.
 
+pub mod access;
 pub mod approval;
 pub mod breaker;
+pub mod cases;
 pub mod catalog;
 pub mod checks;
 mod closing;
@@ -25,6 +27,7 @@ pub mod outline;
 pub mod plan;
 pub mod problem;
 pub mod render;
+pub mod replay;
 pub mod repositories;
 pub mod repositories_csv;
 pub mod request;
@@ -45,7 +48,7 @@ pub use facts::{Facts, RepositoryFacts, Wanted};
 pub use identity::IdentityRule;
 pub use models::Models;
 pub use outline::Outline;
-pub use plan::{Plan, PlanContext, PlannedJob, Skip, plan, wanted};
+pub use plan::{Plan, PlanContext, PlannedJob, Skip, evaluate, plan, wanted};
 pub use problem::{Code, Problem};
 pub use repositories::{RepositoryRule, RepositoryRules};
 pub use request::Request;

@@ -2,7 +2,7 @@
 //! A model that is blocked for a class of repositories is not used there, whoever asks for it.
 
 use crate::{
-    budget::rules::matches,
+    budget::glob::{Narrow, matches},
     policy::{
         decision::{Finding, Outcome},
         glob::names_overlap,
@@ -34,14 +34,10 @@ pub struct Route {
 }
 
 impl Route {
-    /// A class weighs more than a risk, and a risk more than a template; of templates, exact beats glob, and longer beats shorter.
-    fn rank(&self) -> (bool, bool, u8, usize) {
-        let (kind, length) = match &self.template {
-            None => (0, 0),
-            Some(glob) if glob.contains('*') => (1, glob.len()),
-            Some(exact) => (2, exact.len()),
-        };
-        (self.class.is_some(), self.risk.is_some(), kind, length)
+    /// A class weighs more than a risk, and a risk more than a template.
+    fn rank(&self) -> (bool, bool, Narrow) {
+        let template = self.template.as_deref().map_or(Narrow::Everything, Narrow::of);
+        (self.class.is_some(), self.risk.is_some(), template)
     }
 
     fn fits(&self, template: &str, risk: Risk, class: Class) -> bool {

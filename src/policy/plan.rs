@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    budget::{Demand, Rules, Subject, demand::UNROUTED, rules::matches},
+    budget::{Demand, Rules, Subject, demand::UNROUTED, glob::matches},
     job::{
         Repository, RequestId,
         time::{Millis, Timestamp},
@@ -58,15 +58,12 @@ impl<'a> PlanContext<'a> {
             repository,
             template,
             rules: self.repositories,
+            rule: self.repositories.of(repository),
             facts: self.facts.of(repository),
             requester,
             pools: &self.rules.pools,
             now: self.now,
         }
-    }
-
-    fn class(&self, repository: &Repository) -> Class {
-        self.repositories.of(repository).map(|rule| rule.class).unwrap_or_default()
     }
 }
 
@@ -142,8 +139,18 @@ pub const PLAN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Problems of one kind that are told one by one.
 const TOLD_MAX: usize = 20;
 
-/// Evaluates a request. Either everything in it is right, or nothing of it is taken.
+/// Plans a request. Either everything in it is right and something of it is left to do, or nothing of it is taken.
 pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Problem>> {
+    let plan = evaluate(request, context, None)?;
+    if plan.jobs.is_empty() { Err(nothing_left(&plan.skipped)) } else { Ok(plan) }
+}
+
+/// Evaluates a request, also one of which nothing is left. `seed`: of the draw of its waves; None: the one that follows from it.
+pub fn evaluate(
+    request: &Request,
+    context: &PlanContext<'_>,
+    seed: Option<u32>,
+) -> Result<Plan, Vec<Problem>> {
     let one = |problem: Problem| vec![problem];
     let request = request.clone().checked().map_err(one)?;
     let (name, version) = request.template_version().map_err(one)?;
@@ -163,10 +170,7 @@ pub fn plan(request: &Request, context: &PlanContext<'_>) -> Result<Plan, Vec<Pr
     }
     let team = request.team.clone().unwrap_or_default();
     let mut jobs = jobs(&request, &template, context, chosen, &mut skipped).map_err(one)?;
-    if jobs.is_empty() {
-        return Err(nothing_left(&skipped));
-    }
-    let waves = planned::widened(&request, &template, &mut jobs, context.facts).map_err(one)?;
+    let waves = planned::widened(&request, &template, seed, &mut jobs, context.facts).map_err(one)?;
     planned::approvable(&request, waves.as_ref(), &jobs, context.people).map_err(one)?;
     let mut plan = Plan {
         priority: request.priority.unwrap_or(template.priority),
@@ -276,6 +280,10 @@ fn eligible(
         let what = format!("{} repositories are named, at most {REPOSITORIES_MAX} are allowed", names.len());
         return Err(vec![problem(Code::TooManyRepositories, what, "split the request")]);
     }
+    let lower =
+        |globs: &[String]| -> Vec<String> { globs.iter().map(|glob| glob.to_ascii_lowercase()).collect() };
+    let excluded = lower(&template.exclude);
+    let lists = AllowLists { installation: lower(allowed), template: lower(&template.repositories) };
     let (mut chosen, mut skipped, mut problems) = (Vec::with_capacity(names.len()), Vec::new(), Vec::new());
     let mut seen: BTreeMap<Repository, usize> = BTreeMap::new();
     for (index, name) in names.iter().enumerate() {
@@ -294,9 +302,9 @@ fn eligible(
             continue;
         }
         seen.insert(repository.clone(), index);
-        if let Some(problem) = refused(&repository, template, allowed) {
+        if let Some(problem) = lists.refused(&repository) {
             problems.push(problem.at(at));
-        } else if let Some(glob) = covering(&template.exclude, &repository) {
+        } else if let Some(glob) = covering(&excluded, &repository) {
             let text = format!("the template `{}` leaves out `{glob}`", template.name);
             let finding = Finding::new(Outcome::Deny, "excluded-by-template", text).by(template.id());
             skipped.extend(Skip::denied(&repository, &Decision { findings: vec![finding] }));
@@ -315,24 +323,30 @@ fn no_identity(repository: &Repository, template: &Template) -> Finding {
 
 /// The glob that covers the repository.
 fn covering<'a>(globs: &'a [String], repository: &Repository) -> Option<&'a String> {
-    globs.iter().find(|glob| matches(&glob.to_ascii_lowercase(), repository.full_name()))
+    globs.iter().find(|glob| matches(glob, repository.full_name()))
 }
 
-fn refused(repository: &Repository, template: &Template, allowed: &[String]) -> Option<Problem> {
-    let (whose, globs, hint) = if covering(allowed, repository).is_none() {
-        ("this installation", allowed, "ask the operator to add it to [policy] repositories")
-    } else if covering(&template.repositories, repository).is_none() {
-        (
-            "the template",
-            template.repositories.as_slice(),
-            "use another template, or a version that allows it",
-        )
-    } else {
-        return None;
-    };
-    let globs = if globs.is_empty() { "nothing".to_owned() } else { text::shorten(&globs.join(", "), 200) };
-    let what = format!("`{repository}` is outside the allow-list of {whose} ({globs})");
-    Some(Problem::new(Code::RepositoryNotAllowed, what).hint(hint))
+/// Where may be worked, as globs in lower case.
+struct AllowLists {
+    installation: Vec<String>,
+    template: Vec<String>,
+}
+
+impl AllowLists {
+    fn refused(&self, repository: &Repository) -> Option<Problem> {
+        let (whose, globs, hint) = if covering(&self.installation, repository).is_none() {
+            let hint = "ask the operator to add it to [policy] repositories";
+            ("this installation", &self.installation, hint)
+        } else if covering(&self.template, repository).is_none() {
+            ("the template", &self.template, "use another template, or a version that allows it")
+        } else {
+            return None;
+        };
+        let globs =
+            if globs.is_empty() { "nothing".to_owned() } else { text::shorten(&globs.join(", "), 200) };
+        let what = format!("`{repository}` is outside the allow-list of {whose} ({globs})");
+        Some(Problem::new(Code::RepositoryNotAllowed, what).hint(hint))
+    }
 }
 
 /// At most so many of each kind, with the number of the rest.
@@ -425,7 +439,7 @@ fn chosen<'c>(
     context: &PlanContext<'_>,
     request: &Request,
 ) -> Result<&'c Choice, Problem> {
-    Ok(match choices.entry(context.class(case.repository)) {
+    Ok(match choices.entry(case.rule.map(|rule| rule.class).unwrap_or_default()) {
         Entry::Occupied(known) => known.into_mut(),
         Entry::Vacant(free) => {
             let choice = context.models.choose(case.template, *free.key(), request)?;
@@ -440,8 +454,7 @@ fn rendered(
     case: &Case<'_>,
     decision: &mut Decision,
 ) -> Result<Option<Rendered>, Problem> {
-    let rule = case.rules.of(case.repository);
-    let around = Surroundings::of(case.template, rule, case.facts);
+    let around = Surroundings::of(case.template, case.rule, case.facts);
     match prompts.render(case.repository, &around) {
         Err(problem) if problem.code == Code::UndefinedVariable && case.template.tells_of_repository() => {
             decision.add(Finding::new(Outcome::Deny, "context-missing", problem.what));

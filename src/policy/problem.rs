@@ -87,6 +87,12 @@ codes! {
     BadConfig = "bad-config",
     /// A secret that is missing, empty, or written down where only a reference may be.
     BadSecret = "bad-secret",
+    /// A file of policy tests that cannot be read.
+    BadPolicyTest = "bad-policy-test",
+    /// A policy decides otherwise than its test expects.
+    PolicyTestFailed = "policy-test-failed",
+    /// Roles, teams or templates of a token that let nobody do anything, or more than they say.
+    BadAccess = "bad-access",
     /// A freeze that means nothing, or not what was meant.
     BadFreeze = "bad-freeze",
     /// A calendar that is not understood.

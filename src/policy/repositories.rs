@@ -6,7 +6,7 @@ use std::{collections::HashMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::rules::matches,
+    budget::glob::{Narrow, letters, matches},
     job::Repository,
     policy::{
         document::Document,
@@ -18,7 +18,20 @@ use crate::{
 };
 
 /// How careful one must be with a repository, from the least to the most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = RepositoryClass)]
 pub enum Class {
@@ -45,7 +58,20 @@ impl fmt::Display for Class {
 }
 
 /// How bad it is when the repository is out of order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Criticality {
     Low,
@@ -110,12 +136,14 @@ impl RepositoryRule {
     pub fn wanted(&self) -> Wanted {
         Wanted { about: true, agent: true, pulls: self.on_open_pull.is_some(), ..Wanted::default() }
     }
-    fn is_exact(&self) -> bool {
-        !self.matching.contains('*')
+    fn narrow(&self) -> Narrow {
+        Narrow::of(&self.matching)
     }
-    /// Letters that are not free.
+    fn is_exact(&self) -> bool {
+        self.narrow() == Narrow::Exact
+    }
     fn weight(&self) -> usize {
-        self.matching.bytes().filter(|byte| *byte != b'*').count()
+        letters(&self.matching)
     }
     fn same_as(&self, other: &Self) -> bool {
         let plain = |rule: &Self| Self { matching: String::new(), at: String::new(), ..rule.clone() };
@@ -186,7 +214,7 @@ impl RepositoryRules {
         if !problems.is_empty() {
             return Err(problems);
         }
-        rules.sort_by_key(|rule| std::cmp::Reverse((rule.is_exact(), rule.weight())));
+        rules.sort_by_key(|rule| std::cmp::Reverse(rule.narrow()));
         let globs = rules.partition_point(RepositoryRule::is_exact);
         let exact =
             rules.iter().take(globs).enumerate().map(|(at, rule)| (rule.matching.clone(), at)).collect();
@@ -199,6 +227,11 @@ impl RepositoryRules {
             return self.rules.get(*at);
         }
         self.rules.iter().skip(self.globs).find(|rule| rule.covers(repository))
+    }
+
+    /// The class of a repository; without a rule it is a standard one.
+    pub fn class_of(&self, repository: &Repository) -> Class {
+        self.of(repository).map(|rule| rule.class).unwrap_or_default()
     }
 
     /// Every rule that covers the repository, the one that counts first, each with why it counts or does not.

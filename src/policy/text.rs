@@ -68,6 +68,7 @@ pub fn secret_in(text: &str) -> Option<&'static str> {
         ("xoxb-", 20, "a token of Slack"),
         ("xoxp-", 20, "a token of Slack"),
         ("whsec_", 24, "a secret of a webhook"),
+        ("slg_", 68, "a token of this program"),
     ];
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let found = starts.into_iter().find(|(start, least, _)| {

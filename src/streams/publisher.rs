@@ -14,8 +14,7 @@ use crate::{
     },
     redis_link::{RedisFault, RedisLink},
     streams::{
-        Names,
-        letter,
+        Names, letter,
         redis::{Batch, Board, NOWHERE},
     },
 };

@@ -53,7 +53,7 @@ const ROWS: &[Row] = &[
         CONFIG,
         "127.0.0.1:0",
         "0.0.0.0:0",
-        &["sluice.toml:5:10: other machines could reach it", "127.0.0.1:4280"],
+        &["sluice.toml:5:10: other machines could reach it", "behind_proxy = true"],
     ),
     (
         "token in the clear",

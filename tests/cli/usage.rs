@@ -32,6 +32,7 @@ fn help_tells_every_command_and_every_exit_code() {
         "doctor",
         "health",
         "config",
+        "policy",
         "simulate",
         "demo",
         "bench",
@@ -44,7 +45,7 @@ fn help_tells_every_command_and_every_exit_code() {
     ] {
         assert!(help.out.contains(&format!("  {word}")), "{word}:\n{}", help.out);
     }
-    for code in 0..=9 {
+    for code in 0..=10 {
         assert!(help.out.contains(&format!("\n  {code}  ")), "{code}");
     }
     for command in [
@@ -55,6 +56,8 @@ fn help_tells_every_command_and_every_exit_code() {
         &["bench"],
         &["plan"],
         &["template", "diff"],
+        &["policy", "replay"],
+        &["policy", "test"],
     ] {
         let mut arguments = command.to_vec();
         arguments.push("--help");

@@ -60,7 +60,9 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
         let schema = json!({ "allOf": [content[media]["schema"]], "components": API["components"] });
         jsonschema::validator_for(&schema).unwrap()
     });
-    let wrong: Vec<String> =
-        validator.iter_errors(&answer.body).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let wrong: Vec<String> = validator
+        .iter_errors(&answer.body)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(wrong.is_empty(), "{place}: {}\n{:#}", wrong.join("\n"), answer.body);
 }

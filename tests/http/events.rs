@@ -34,10 +34,16 @@ impl Reader {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
-                    block.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+                    block
+                        .lines()
+                        .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
                 };
                 let found = field("data").map(|data| {
-                    (field("id").unwrap().parse().unwrap(), field("event").unwrap(), serde_json::from_str(&data).unwrap())
+                    (
+                        field("id").unwrap().parse().unwrap(),
+                        field("event").unwrap(),
+                        serde_json::from_str(&data).unwrap(),
+                    )
                 });
                 self.text = rest.to_owned();
                 if let Some(found) = found {
@@ -57,7 +63,11 @@ async fn a_reader_is_told_what_happens_from_then_on() {
     let mut reader = Reader::open(&house, "", None).await;
     let (request, jobs) = house.submit(&["acme/api"], true).await;
     let (position, kind, body) = reader.next().await;
-    assert_eq!((kind.as_str(), body["request"].as_str()), ("request.accepted", Some(request.as_str())), "{body}");
+    assert_eq!(
+        (kind.as_str(), body["request"].as_str()),
+        ("request.accepted", Some(request.as_str())),
+        "{body}"
+    );
     house.post(&format!("/v1/jobs/{}/cancel", jobs[0]), &by("ana", "not now")).await.ok();
     loop {
         let (later, kind, body) = reader.next().await;

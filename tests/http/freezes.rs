@@ -83,7 +83,7 @@ async fn nothing_is_started_in_a_freeze_even_if_no_gate_is_closed_yet() {
         "entry": [{ "from": "2026-11-20", "until": "2026-11-20" }],
     });
     let change = FreezeChange::Add { name: "late".to_owned(), body_json: written.to_string() };
-    let by = By { actor: "ben".to_owned(), reason: String::new() };
+    let by = By::new("ben", "");
     house.context.ledger.write(Command::Freeze { change, by }).await.unwrap();
     house.context.learn_freezes().await.unwrap();
     house.actor.leave.add_permits(1);

@@ -75,7 +75,7 @@ async fn a_person_opens_what_people_closed_and_is_told_what_stays_closed() {
         since: house.context.now(),
         opens_at: None,
     };
-    let by = By { actor: "calendar".to_owned(), reason: String::new() };
+    let by = By::new("calendar", "");
     let change = BudgetChange::Close(Source::freeze("year-end"), closure);
     house.context.ledger.write(Command::Budget { key, change, by }).await.unwrap();
     house

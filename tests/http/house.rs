@@ -73,6 +73,8 @@ on = ["infrastructure"]
 pub struct Actor {
     pub asked: Semaphore,
     pub leave: Semaphore,
+    /// What is told of repositories, by full name; nobody can be asked about others.
+    pub estate: BTreeMap<String, RepositoryFacts>,
 }
 
 fn failed() -> AgentError {
@@ -142,11 +144,10 @@ impl Forge for Actor {
     }
 }
 
-/// Nobody can be asked.
 #[async_trait]
 impl Atlas for Actor {
-    async fn survey(&self, _: &str, _: &Repository, _: &Wanted) -> Result<RepositoryFacts, AgentError> {
-        Err(failed())
+    async fn survey(&self, _: &str, asked: &Repository, _: &Wanted) -> Result<RepositoryFacts, AgentError> {
+        self.estate.get(asked.full_name()).cloned().ok_or_else(failed)
     }
     async fn reach(&self, _: &str) -> Result<Vec<Reached>, AgentError> {
         Err(failed())
@@ -226,32 +227,71 @@ pub struct House {
 
 impl House {
     pub async fn new() -> Self {
-        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, RepositoryRules::default()).await
+        Self::with(&[TEMPLATE], BTreeMap::new(), |_| {}).await
+    }
+
+    /// An installation with templates of its own, what the provider tells of repositories, and anything else in its policy.
+    pub async fn with(
+        templates: &[&str],
+        estate: BTreeMap<String, RepositoryFacts>,
+        change: impl FnOnce(&mut Policy),
+    ) -> Self {
+        Self::build(Arc::new(tempfile::tempdir().unwrap()), templates, estate, change).await
     }
 
     /// An installation with rules of repositories, which make plans ask the provider.
     pub async fn with_rules(rules: &str) -> Self {
         let rules = RepositoryRules::parse("repositories.toml", rules).unwrap();
-        Self::build(Arc::new(tempfile::tempdir().unwrap()), TEMPLATE, rules).await
+        Self::with(&[TEMPLATE], BTreeMap::new(), |policy| policy.repositories = rules).await
     }
 
     /// The same ledger, opened again by an installation whose template was edited in place.
     pub async fn with_edited_template(self) -> Self {
         self.context.ledger.close().await;
         let template = TEMPLATE.replace("Bump {{", "Raise {{");
-        Self::build(Arc::clone(&self.folder), &template, RepositoryRules::default()).await
+        Self::build(Arc::clone(&self.folder), &[&template], BTreeMap::new(), |_| {}).await
     }
 
-    async fn build(folder: Arc<TempDir>, template: &str, repositories: RepositoryRules) -> Self {
+    /// A policy over these templates, as every test here has it.
+    pub fn policy(templates: &[&str]) -> Policy {
+        let file = |text: &&str| {
+            let name = text.split('"').nth(1).unwrap();
+            let version = text.split("version = ").nth(1).unwrap().split('\n').next().unwrap();
+            (format!("{name}/{version}.toml"), (*text).to_owned())
+        };
+        let catalog = Catalog::load(templates.iter().map(file).collect());
+        Policy {
+            freezes: Arc::default(),
+            catalog: catalog.unwrap_or_else(|problems| panic!("{problems:#?}")),
+            rules: Arc::new(rules()),
+            allowed: vec!["acme/*".into()],
+            identity: "bot".into(),
+            people: sluicegate::policy::approval::People::default(),
+            breaker: None,
+            approval_counts: Millis::hours(72),
+            identities: vec![sluicegate::policy::IdentityRule::new("bot")],
+            models: sluicegate::policy::Models::default(),
+            repositories: RepositoryRules::default(),
+        }
+    }
+
+    async fn build(
+        folder: Arc<TempDir>,
+        templates: &[&str],
+        estate: BTreeMap<String, RepositoryFacts>,
+        change: impl FnOnce(&mut Policy),
+    ) -> Self {
+        let mut policy = Self::policy(templates);
+        change(&mut policy);
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-20T10:00:00Z").unwrap()));
         let entropy = Arc::new(Entropy::from_seed(7));
-        let rules = Arc::new(rules());
+        let rules = Arc::clone(&policy.rules);
         let ledger = open(folder.path(), &rules, &clock, &entropy).await;
         let commits = Mutex::new(ledger.feed());
         let lease = Millis::minutes(1);
         let newcomer = Newcomer { name: "test".into(), roles: Roles::all(), lease, alone: true };
         let life = resume::register(&ledger, clock.as_ref(), &entropy, newcomer).await.unwrap();
-        let actor = Arc::new(Actor { asked: Semaphore::new(0), leave: Semaphore::new(0) });
+        let actor = Arc::new(Actor { asked: Semaphore::new(0), leave: Semaphore::new(0), estate });
         let tuning = Tuning::default();
         let ticking: Arc<dyn sluicegate::clock::Clock> = clock.clone();
         let context = Arc::new(Context {
@@ -263,19 +303,7 @@ impl House {
             sink: Arc::new(LogSink),
             clock: clock.clone(),
             entropy,
-            policy: Policy {
-                freezes: Arc::default(),
-                catalog: Catalog::load(vec![("bump/1.toml".into(), template.into())]).unwrap(),
-                rules,
-                allowed: vec!["acme/*".into()],
-                identity: "bot".into(),
-                people: sluicegate::policy::approval::People::default(),
-                breaker: None,
-                approval_counts: Millis::hours(72),
-                identities: vec![sluicegate::policy::IdentityRule::new("bot")],
-                models: sluicegate::policy::Models::default(),
-                repositories,
-            },
+            policy,
             queues: Queues::new(&ticking, &tuning),
             tuning,
             fence: life.fence,

@@ -18,6 +18,7 @@ mod house;
 mod jobs;
 #[cfg(test)]
 mod reading;
+mod replay;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What holds for all that is read: pages, tags, the description, pages of errors, and how often a token may ask.
 
 use axum::http::{StatusCode, header};
-use sluicegate::http::{Code, Limits, router_within};
+use sluicegate::http::{Access, Code, Limits, guarded};
 
 use crate::house::{House, TOKEN, by};
 
@@ -117,7 +117,7 @@ async fn the_description_and_the_pages_of_errors_are_open_to_everybody() {
 async fn a_token_that_asks_too_often_is_told_when_to_come_back() {
     let house = House::new().await;
     let limits = Limits { requests_per_second: 1, burst: 2 };
-    let router = router_within(std::sync::Arc::clone(&house.context), TOKEN.into(), limits);
+    let router = guarded(std::sync::Arc::clone(&house.context), Access::local(TOKEN.into()), limits);
     let house = House { router, ..house };
     for _ in 0..2 {
         house.get("/v1/workers").await.ok();
@@ -126,7 +126,8 @@ async fn a_token_that_asks_too_often_is_told_when_to_come_back() {
     assert_eq!(answer.error(), (429, "rate-limited"));
     assert_eq!(answer.headers[header::RETRY_AFTER], "1");
     // A wrong token is refused as such, and uses nothing up.
-    let wrong = axum::http::Request::builder().uri("/v1/workers").header(header::AUTHORIZATION, "Bearer nobody-s-token");
+    let wrong =
+        axum::http::Request::builder().uri("/v1/workers").header(header::AUTHORIZATION, "Bearer nobody");
     let answer = house.raw(wrong.body(axum::body::Body::empty()).unwrap()).await;
     assert_eq!(answer.error(), (401, "unauthorised"));
 }

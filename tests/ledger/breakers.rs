@@ -186,7 +186,7 @@ async fn a_canary_that_is_withdrawn_or_waits_for_a_person_lets_nobody_else_throu
 async fn a_person_who_resumes_the_gate_does_not_lift_it_and_a_reset_does(world: &World) {
     let jobs = world.submit(watched(&["a", "b", "c"], "1")).await;
     storm(world, &jobs[..2]).await;
-    let by = || By { actor: "otto".into(), reason: "mended".into() };
+    let by = || By::new("otto", "mended");
     let open =
         |source| Command::Budget { key: template_gate(), change: BudgetChange::Open(source), by: by() };
     world.write(open(Source::Operator)).await;

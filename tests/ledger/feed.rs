@@ -154,7 +154,7 @@ async fn a_commit_whose_answer_is_lost_is_told_and_repeating_doubles_nothing(wor
 async fn text_with_a_nul_is_kept_without_it(world: &World) {
     let jobs = world.submit(order(&["a"])).await;
     let attempt = world.running(jobs[0]).await;
-    let by = sluicegate::ledger::By { actor: "ol\0ga".into(), reason: "be\0cause \\u0000".into() };
+    let by = sluicegate::ledger::By::new("ol\0ga", "be\0cause \\u0000");
     assert!(matches!(
         world.write(Command::Act { job: jobs[0], event: Event::Cancelled, by }).await,
         Reply::Done

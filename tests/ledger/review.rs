@@ -149,7 +149,7 @@ async fn each_quarantine_is_told(world: &World) {
 async fn nobody_lets_their_own_result_pass(world: &World) {
     let (job, _) = in_review(world, "a").await;
     world.step(job, Event::Quarantined).await;
-    let own = By { actor: "Olga".into(), reason: "fine by me".into() };
+    let own = By::new("Olga", "fine by me");
     let Reply::Conflict(why) = world.write(Command::Act { job, event: Event::Released, by: own }).await
     else {
         panic!()
@@ -170,6 +170,7 @@ async fn a_dead_letter_is_replayed_once_and_stays_as_it_is(world: &World) {
     assert_eq!((second, world.job(job).await), (new, before));
     let fresh = world.job(new).await;
     assert_eq!((fresh.state, fresh.replay_of, fresh.attempts), (State::Queued, Some(job), 0));
+    assert_eq!(world.ledger.decided_jobs(&[fresh.request_id]).await.unwrap().len(), 1, "it was decided once");
     assert_eq!(world.ledger.prompt(new).await.unwrap(), world.ledger.prompt(job).await.unwrap());
     assert_eq!(world.admitted(new).await.number, 1);
     assert_eq!(world.history(new).await, ["job.queued", "job.admitted"]);

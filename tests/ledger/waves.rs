@@ -45,7 +45,7 @@ async fn widen(world: &World, request: RequestId) {
 }
 
 fn said(actor: &str) -> By {
-    By { actor: actor.into(), reason: "looks good".into() }
+    By::new(actor, "looks good")
 }
 
 fn word(world: &World, request: RequestId, about: About, actor: &str) -> Word {

@@ -255,6 +255,8 @@ impl World {
             breaker: order.breaker,
             required_checks: None,
             fallback: None,
+            asked: None,
+            through: None,
         };
         RequestRow {
             id,
@@ -424,7 +426,7 @@ async fn open_shared(
 }
 
 pub fn by() -> By {
-    By { actor: "otto".into(), reason: "because".into() }
+    By::new("otto", "because")
 }
 
 pub fn step(job: JobId, event: Event) -> Command {

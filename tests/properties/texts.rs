@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sluicegate::{
-    budget::{Amount, Key, Scope, rules::matches},
+    budget::{Amount, Key, Scope, glob::matches},
     job::{AttemptId, JobId, Marker, Repository, Timestamp},
 };
 

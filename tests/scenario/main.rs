@@ -27,9 +27,13 @@ mod oracle;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod repositories;
 #[cfg(test)]
 mod waves;
+#[cfg(all(test, feature = "failpoints"))]
+mod week;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]

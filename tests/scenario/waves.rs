@@ -147,6 +147,8 @@ fn a_held_request_needs_the_word_of_somebody_who_may_and_keeps_it() {
         let ran = stage.sluice(&["approve", id(&job), "--actor", actor, "--reason", "mine"]);
         assert_eq!((ran.code, ran.err.contains(said)), (4, true), "{}", ran.err);
     }
+    let ran = stage.sluice(&["approve", "--request", &request, "--actor", "zoe", "--reason", "mine"]);
+    assert!(ran.err.contains("asked for here (approver):"), "each role is told once: {}", ran.err);
     let ran = stage.sluice(&["approve", id(&job), "--actor", "ana", "--reason", "fine"]);
     assert!(ran.out.contains("approved; it queues now"), "{}{}", ran.out, ran.err);
     stage.json(&["approve", "--request", &request, "--actor", "ben", "--reason", "all of it"]);

@@ -43,6 +43,8 @@ pub struct Stage {
     daemon_url: String,
     /// Every answer of the daemon and the commands, to look for secrets in.
     said: Mutex<String>,
+    /// What the daemon finds in its environment besides its secret.
+    pub env: Vec<(&'static str, String)>,
     /// Last: what fails shows its logs before they go.
     pub folder: TempDir,
 }
@@ -58,6 +60,7 @@ impl Stage {
             simulator_url: String::new(),
             daemon_url: String::new(),
             said: Mutex::default(),
+            env: Vec::new(),
         };
         stage.write("scenario.toml", scenario);
         let (scenario, port) = (stage.path("scenario.toml"), stage.path("simulator.url"));
@@ -101,8 +104,9 @@ impl Stage {
     pub fn open(&mut self) {
         let address = self.path("token.url");
         drop(fs::remove_file(&address));
-        let secret = [("SLUICE_TEST_HOOK", HOOK_SECRET)];
-        let mut daemon = Process::start("daemon", self.folder.path(), &self.daemon_line(), &secret);
+        let more = self.env.iter().map(|(name, value)| (*name, value.as_str()));
+        let env: Vec<_> = [("SLUICE_TEST_HOOK", HOOK_SECRET)].into_iter().chain(more).collect();
+        let mut daemon = Process::start("daemon", self.folder.path(), &self.daemon_line(), &env);
         self.daemon_url = eventually("the daemon's address", || {
             assert!(daemon.is_running(), "the daemon ended: {}", daemon.log());
             let url = fs::read_to_string(&address).ok()?.trim().to_owned();

@@ -46,7 +46,7 @@ async fn close(worker: &Worker, reason: &str) {
         since: worker.daemon.context.now(),
         opens_at: None,
     };
-    let by = By { actor: "ana".to_owned(), reason: reason.to_owned() };
+    let by = By::new("ana", reason);
     let command = Command::Budget {
         key: Key::gate(Scope::Global, ""),
         change: BudgetChange::Close(Source::Operator, closure),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn by() -> By {
-    By { actor: "ana".to_owned(), reason: "seen".to_owned() }
+    By::new("ana", "seen")
 }
 
 /// Accepts so many requests and lets each job miss its deadline.

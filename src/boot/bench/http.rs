@@ -13,7 +13,7 @@ use crate::{
     },
     client::{Client, Endpoint},
     clock::SystemClock,
-    http::{self, Limits},
+    http::{self, Access, Limits},
     job::cadence::CadenceRule,
     simulator::SimClock,
 };
@@ -55,7 +55,7 @@ async fn round(each: usize) -> anyhow::Result<(f64, f64)> {
     )?;
     let daemon = Daemon::start(parts).await?;
     let free = Limits { requests_per_second: 0, burst: 1 };
-    let router = http::router_within(Arc::clone(&daemon.context), TOKEN.to_owned().into(), free);
+    let router = http::guarded(Arc::clone(&daemon.context), Access::local(TOKEN.to_owned().into()), free);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let server = format!("http://{}", listener.local_addr()?);
     let shutdown = CancellationToken::new();

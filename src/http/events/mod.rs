@@ -14,11 +14,15 @@ use axum::{
 };
 use futures::stream;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, broadcast::error::RecvError};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast, broadcast::error::RecvError},
+    time::Instant,
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
+        access::Caller,
         events::tail::{Frame, PAGE, Tail, Told},
         fault::{Code, Fault},
         read::{Answer, Filter},
@@ -33,6 +37,8 @@ const READERS_MAX: usize = 2_000;
 const CATCHING_UP_MAX: usize = 4;
 /// A reader hears something at least this often.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A stream ends after this time, so that whoever comes back is looked at anew: a token may have been revoked.
+const STREAM_MAX: Duration = Duration::from_mins(15);
 /// When a reader that lost its connection should come back, in milliseconds.
 const COME_BACK_MS: u32 = 2_000;
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -83,18 +89,23 @@ struct Which {
 )]
 async fn events(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     Extension(readers): Extension<Arc<Readers>>,
     Filter(which): Filter<Which>,
     headers: HeaderMap,
 ) -> Answer {
     let request = match &which.request {
-        Some(id) => Some(context.find_request(id).await.map_err(Fault::request)?),
+        Some(id) => Some(caller.request(&context, id).await?),
         None => None,
     };
     let job = match &which.job {
-        Some(id) => Some(context.find_job(id).await.map_err(Fault::job)?.id),
+        Some(id) => Some(caller.job(&context, id).await?.id),
         None => None,
     };
+    if request.is_none() && job.is_none() && !caller.is_whole() {
+        let detail = "this token is limited to teams or templates: name a request or a job";
+        return Err(Fault::new(Code::OutsideReach, detail));
+    }
     let place = Arc::clone(&readers.places).try_acquire_owned().map_err(|_| {
         Fault::slow_down(Code::TooManyReaders, format!("{READERS_MAX} read the events already"), 5)
     })?;
@@ -115,6 +126,7 @@ async fn events(
         at,
         caught_up: false,
         fresh: true,
+        ends: Instant::now() + STREAM_MAX,
         ready: VecDeque::from([greeting]),
         _place: place,
     };
@@ -130,7 +142,9 @@ async fn events(
 fn position(given: &str, head: i64) -> Result<i64, Fault> {
     match given.trim().parse::<i64>() {
         Ok(at) if (0..=head).contains(&at) => Ok(at),
-        _ => Err(Fault::new(Code::BadCursor, "Last-Event-ID: this history has no such position: leave it out")),
+        _ => {
+            Err(Fault::new(Code::BadCursor, "Last-Event-ID: this history has no such position: leave it out"))
+        }
     }
 }
 
@@ -147,6 +161,7 @@ struct Reader {
     caught_up: bool,
     /// It has not listened to the tail since it caught up: what it missed meanwhile is not its fault.
     fresh: bool,
+    ends: Instant,
     ready: VecDeque<Bytes>,
     _place: OwnedSemaphorePermit,
 }
@@ -174,6 +189,7 @@ impl Reader {
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
                 },
                 () = tokio::time::sleep(HEARTBEAT) => return Some(format!("id: {}\n\n", self.at).into()),
+                () = tokio::time::sleep_until(self.ends) => return None,
                 () = shutdown.cancelled() => return None,
             }
         }

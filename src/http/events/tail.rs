@@ -101,7 +101,11 @@ impl Tail {
                 }
             }
             let foreign = async {
-                if context.life.alone { std::future::pending().await } else { tokio::time::sleep(FOREIGN).await }
+                if context.life.alone {
+                    std::future::pending().await
+                } else {
+                    tokio::time::sleep(FOREIGN).await
+                }
             };
             tokio::select! {
                 changed = committed.changed() => match changed {

@@ -22,15 +22,28 @@ const EVERYWHERE: &[Code] = &[
     Code::BadRequest,
     Code::BadFilter,
     Code::Unauthorised,
+    Code::TokenMissing,
+    Code::TokenMalformed,
+    Code::TokenExpired,
+    Code::TokenRevoked,
+    Code::RoleMissing,
+    Code::OutsideReach,
+    Code::TooManyFailures,
     Code::RateLimited,
     Code::LedgerUnreadable,
     Code::Internal,
     Code::LedgerUnavailable,
+    Code::IssuerUnavailable,
     Code::TimedOut,
 ];
 /// Errors of every route that reads a body.
-const WITH_BODY: &[Code] =
-    &[Code::BodyTooSlow, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::InvalidRequest];
+const WITH_BODY: &[Code] = &[
+    Code::ActorMismatch,
+    Code::BodyTooSlow,
+    Code::BodyTooLarge,
+    Code::UnsupportedMediaType,
+    Code::InvalidRequest,
+];
 
 pub(super) fn finish(api: OpenApi) -> Value {
     // A description is made of texts and maps, which always become JSON.
@@ -39,6 +52,7 @@ pub(super) fn finish(api: OpenApi) -> Value {
         let mut request = request_schema();
         if let Some(request) = request.as_object_mut() {
             request.retain(|name, _| !name.starts_with('$'));
+            request.insert("example".to_owned(), example());
         }
         schemas.insert("Request".to_owned(), request);
     }
@@ -57,6 +71,16 @@ pub(super) fn finish(api: OpenApi) -> Value {
     api
 }
 
+fn example() -> Value {
+    json!({
+        "template": "dependency-upgrade",
+        "repositories": ["acme/api"],
+        "requester": "carla",
+        "inputs": { "ecosystem": "cargo", "package": "serde", "to_version": "1.0.228" },
+        "reason": "CVE-2026-1234",
+    })
+}
+
 fn put(api: &mut Value, parent: &str, name: &str, value: Value) {
     let parent = if parent.is_empty() { Some(api) } else { api.get_mut(parent) };
     if let Some(parent) = parent.and_then(Value::as_object_mut) {
@@ -66,7 +90,7 @@ fn put(api: &mut Value, parent: &str, name: &str, value: Value) {
 
 fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
     operation.insert("operationId".to_owned(), json!(operation_id(path, method)));
-    let named: Vec<Value> = path.split('/').filter_map(path_parameter).collect();
+    let named: Vec<Value> = path.split('/').filter_map(|part| path_parameter(path, part)).collect();
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     if let Some(parameters) = parameters.as_array_mut() {
         parameters.retain(|parameter| parameter["in"] != "path");
@@ -121,18 +145,20 @@ fn operation_id(path: &str, method: &str) -> String {
 }
 
 /// What a part of a path in braces stands for.
-fn path_parameter(part: &str) -> Option<Value> {
+fn path_parameter(path: &str, part: &str) -> Option<Value> {
     let name = part.strip_prefix('{')?.strip_suffix('}')?;
     let description = match name {
+        "id" if path.starts_with("/v1/templates") => "`name@version`; without a version the newest.",
         "id" => "The whole id, or the characters at its end, at least four.",
-        "template" => "`name@version`; without a version the newest.",
         "code" => "The code of an error.",
         "owner" => "Owner of the repository.",
         "name" => "Name of the repository, or of the thing.",
         _ => "",
     };
     let schema = json!({ "type": "string", "minLength": 1 });
-    Some(json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema }))
+    Some(
+        json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema }),
+    )
 }
 
 fn by_status(codes: &[Code]) -> BTreeMap<u16, Vec<Code>> {
@@ -152,8 +178,14 @@ fn refusal(codes: &[Code]) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Fault" });
     let content = Map::from_iter([(MEDIA_TYPE.to_owned(), json!({ "schema": schema }))]);
     let mut response = json!({ "description": lines.join("; "), "content": content });
-    let wait = json!({ "description": "Seconds until it is worth to try again.", "schema": { "type": "integer" } });
-    if codes.iter().any(|code| matches!(code, Code::RateLimited)) {
+    let wait =
+        json!({ "description": "Seconds until it is worth to try again.", "schema": { "type": "integer" } });
+    if codes.iter().any(|code| {
+        matches!(
+            code,
+            Code::RateLimited | Code::TooManyFailures | Code::TooManyReaders | Code::ProviderUnavailable
+        )
+    }) {
         put(&mut response, "", "headers", json!({ "Retry-After": wait }));
     }
     response

@@ -78,7 +78,8 @@ async fn survey_all(context: &Arc<Context>, batch: &[Keyed], bytes_max: usize) -
     let nothing = Arc::new(Facts::default());
     let mut surveyed = Vec::with_capacity(batch.len());
     for keyed in batch {
-        let request = if context.surveys() { keyed.entry.request(&keyed.key, bytes_max).ok() } else { None };
+        let request =
+            if context.policy.surveys() { keyed.entry.request(&keyed.key, bytes_max).ok() } else { None };
         let facts = match request {
             Some(request) => survey(context, &request).await?,
             // What cannot be read is told when it is planned.

@@ -1,6 +1,8 @@
 //! Approvals: each word is kept, and what it completes goes on. A word counts for the plan that it was given for, never for
 //! another one, and never from who asked.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::{
@@ -37,12 +39,12 @@ fn take_word(set: &mut WorkingSet, word: &Word) -> Result<(), String> {
             short(&row.plan_digest)
         ));
     }
-    if row.requester.eq_ignore_ascii_case(&word.by.actor) {
+    if shared.was_asked_by(&word.by.actor) {
         let what = match word.about {
             About::Job(job) => format!("job {job}"),
             About::Request | About::Wave(_) => format!("request {}", row.id),
         };
-        let who = &row.requester;
+        let who = &word.by.actor;
         return Err(format!(
             "{what}: {who} asked for this and cannot let it pass as well: somebody else must"
         ));
@@ -93,11 +95,11 @@ fn wanted(set: &WorkingSet, shared: &Shared, word: &Word) -> Result<Vec<String>,
             let held = waves::held(set, word.request, |_| true);
             let of =
                 |job: &JobId| set.jobs.get(job).map(|job| needs(shared.spec.hold, job)).unwrap_or_default();
-            let roles: Vec<String> = held.iter().flat_map(|job| roles(of(job))).collect();
+            let roles: BTreeSet<String> = held.iter().flat_map(|job| roles(of(job))).collect();
             if roles.is_empty() {
                 Err(format!("no job of request {} needs an approval", word.request))
             } else {
-                Ok(roles)
+                Ok(roles.into_iter().collect())
             }
         }
         About::Wave(number) => {

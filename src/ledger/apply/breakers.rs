@@ -157,7 +157,7 @@ fn close(set: &mut WorkingSet, row: &BreakerRow, (kind, actor): (&str, &str), wh
     }
     let body = json!({ "breaker": row.id, "gate": row.gate, "reason": why });
     set.enter(kind, about, actor, &body);
-    let by = By { actor: actor.to_owned(), reason: why.to_owned() };
+    let by = By::new(actor, why);
     // Nothing to lift is fine as well.
     drop(operator::budget(set, &row.gate, &BudgetChange::Open(Source::breaker(&row.id)), &by));
 }

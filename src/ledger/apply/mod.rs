@@ -13,6 +13,7 @@ mod retries;
 mod sighting;
 mod step;
 mod submit;
+mod tokens;
 mod waves;
 mod workers;
 
@@ -25,6 +26,7 @@ use crate::ledger::{
 
 /// Applies one command.
 pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
+    set.through = command.by().and_then(|by| by.through.clone());
     match command {
         Command::Submit { request, jobs } => submit::submit(set, request, jobs),
         &Command::Admit { job, attempt, nonce, fence } => {
@@ -69,6 +71,8 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Discard { job, by } => operator::discard(set, *job, by),
         Command::Budget { key, change, by } => operator::budget(set, key, change, by),
         Command::Freeze { change, by } => freezes::freeze(set, change, by),
+        Command::Token { change, by } => tokens::token(set, change, by),
+        Command::TokenUsed { id, at } => tokens::used(set, id, *at),
         Command::RollOver => holds::roll_over(set),
         Command::Register { worker, name, roles, lease_until } => {
             workers::register(set, *worker, (name, roles), *lease_until)

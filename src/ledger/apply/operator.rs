@@ -22,10 +22,11 @@ pub fn act(set: &mut WorkingSet, job: JobId, event: Event, by: &By) -> Reply {
     if let Err(why) = check_event(event) {
         return Reply::Conflict(why);
     }
-    let requester = set.request_of(row).map(|shared| shared.row.requester.clone()).unwrap_or_default();
-    if event == Event::Released && requester.eq_ignore_ascii_case(&by.actor) {
+    let asked = set.request_of(row).is_some_and(|shared| shared.was_asked_by(&by.actor));
+    if event == Event::Released && asked {
         return Reply::Conflict(format!(
-            "job {job}: {requester} asked for this and cannot let it pass as well: somebody else must"
+            "job {job}: {} asked for this and cannot let it pass as well: somebody else must",
+            by.actor
         ));
     }
     let detail = Detail { note: Some(by.reason.as_str()), ..Detail::default() };

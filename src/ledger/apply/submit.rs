@@ -75,6 +75,7 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
         "skipped": serde_json::from_str::<serde_json::Value>(&request.skipped_json).unwrap_or_default(),
     });
     let about = About { request: Some(request.id), ..About::default() };
+    set.through.clone_from(&spec.through);
     set.enter("request.accepted", about, &request.requester.clone(), &body);
     waves::begin(set, &request, spec.waves.as_ref());
     if let Some(key) = &request.idempotency_key {

@@ -18,7 +18,7 @@ pub use self::{
     written::Written,
 };
 use crate::{
-    budget::{Key, Scope, rules::matches},
+    budget::{Key, Scope, glob::matches},
     job::{
         id::{JobId, RequestId},
         repository::Repository,

@@ -9,19 +9,23 @@ use crate::policy::{
     waves::{self, Waves, draw},
 };
 
-/// Puts each job into its wave. The draw depends on what is asked for alone, so that the same request gives the same waves.
+/// Puts each job into its wave. Without a seed the draw depends on what is asked for alone, so that the same request gives the
+/// same waves.
 pub fn widened(
     request: &Request,
     template: &Template,
+    seed: Option<u32>,
     jobs: &mut [PlannedJob],
     facts: &Facts,
 ) -> Result<Option<Waves>, Problem> {
     let Some(rule) = waves::in_force(template.waves.as_ref(), request.waves.as_ref(), jobs.len())? else {
         return Ok(None);
     };
-    let asked = format!("waves {} {}", template.digest, request.body_digest());
-    let seed =
-        u32::from_str_radix(sha256(asked.as_bytes()).get(..8).unwrap_or_default(), 16).unwrap_or_default();
+    let own = || {
+        let asked = format!("waves {} {}", template.digest, request.body_digest());
+        u32::from_str_radix(sha256(asked.as_bytes()).get(..8).unwrap_or_default(), 16).unwrap_or_default()
+    };
+    let seed = seed.unwrap_or_else(own);
     let traits: Vec<draw::Traits<'_>> = jobs
         .iter()
         .map(|job| {
