@@ -16,6 +16,7 @@ pub mod invariants;
 mod load;
 pub mod meaning;
 mod open;
+pub mod pages;
 pub mod past;
 mod projection;
 pub mod query;

@@ -26,22 +26,6 @@ use crate::{
     policy::template::PullRequestText,
 };
 
-/// Which jobs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct JobFilter {
-    pub request: Option<RequestId>,
-    pub state: Option<State>,
-    pub repository: Option<Repository>,
-    /// Of their requests, without the version.
-    pub template: Option<String>,
-    pub team: Option<String>,
-    /// Only jobs accepted after this position.
-    pub after: Option<i64>,
-    /// 1 to 10,000; 1,000 when not given.
-    pub limit: Option<u32>,
-}
-
 /// That something happened to a job, or to nothing in particular.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Event {
@@ -119,25 +103,6 @@ impl Ledger {
             .await
     }
 
-    pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, LedgerError> {
-        let tail = "WHERE (CAST($1 AS TEXT) IS NULL OR t.request_id = $1) AND (CAST($2 AS TEXT) IS NULL OR t.state = $2) \
-            AND (CAST($3 AS TEXT) IS NULL OR t.repository = $3) AND t.position > $4 \
-            AND (CAST($6 AS TEXT) IS NULL OR t.request_id IN (SELECT id FROM requests WHERE template = $6)) \
-            AND (CAST($7 AS TEXT) IS NULL OR t.request_id IN (SELECT id FROM requests WHERE team = $7)) \
-            ORDER BY t.position LIMIT $5";
-        let request = filter.request.map(|id| id.to_string());
-        let binds = [
-            Bind::OptionText(request.as_deref()),
-            Bind::OptionText(filter.state.map(State::as_str)),
-            Bind::OptionText(filter.repository.as_ref().map(Repository::full_name)),
-            Bind::Int(filter.after.unwrap_or(-1)),
-            Bind::Int(i64::from(filter.limit.unwrap_or(1_000).clamp(1, 10_000))),
-            Bind::OptionText(filter.template.as_deref()),
-            Bind::OptionText(filter.team.as_deref()),
-        ];
-        self.db.rows(&table::JOBS, tail, &binds).await
-    }
-
     /// Jobs in one state, in order of acceptance, after a position.
     pub async fn jobs_in(&self, state: State, after: i64, limit: i64) -> Result<Vec<JobRow>, LedgerError> {
         let tail = "WHERE t.state = $1 AND t.position > $2 ORDER BY t.position LIMIT $3";
@@ -180,22 +145,6 @@ impl Ledger {
         self.db
             .rows(&table::REQUESTS, "ORDER BY t.created_at DESC, t.id DESC LIMIT $1", &[Bind::Int(limit)])
             .await
-    }
-
-    /// Newest first, those that follow after one of them; None: there is none of that id.
-    pub async fn requests_older_than(
-        &self,
-        after: RequestId,
-        limit: i64,
-    ) -> Result<Option<Vec<RequestRow>>, LedgerError> {
-        if self.request(after).await?.is_none() {
-            return Ok(None);
-        }
-        let tail = "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM requests c WHERE c.id = $1) \
-            ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
-        let after = after.to_string();
-        let binds = [Bind::Text(&after), Bind::Int(limit)];
-        Ok(Some(self.db.rows(&table::REQUESTS, tail, &binds).await?))
     }
 
     pub async fn request_by_idempotency_key(&self, key: &str) -> Result<Option<RequestRow>, LedgerError> {
@@ -306,22 +255,6 @@ impl Ledger {
     pub async fn notices_newest(&self, limit: i64) -> Result<Vec<NoticeRow>, LedgerError> {
         let tail = "ORDER BY t.created_at DESC, t.id DESC LIMIT $1";
         self.db.rows(&table::OUTBOX, tail, &[Bind::Int(limit)]).await
-    }
-
-    /// Newest first, those that follow after one of them; None: there is none of that id.
-    pub async fn notices_older_than(
-        &self,
-        after: NoticeId,
-        limit: i64,
-    ) -> Result<Option<Vec<NoticeRow>>, LedgerError> {
-        if self.notice(after).await?.is_none() {
-            return Ok(None);
-        }
-        let tail = "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM outbox c WHERE c.id = $1) \
-            ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
-        let after = after.to_string();
-        let binds = [Bind::Text(&after), Bind::Int(limit)];
-        Ok(Some(self.db.rows(&table::OUTBOX, tail, &binds).await?))
     }
 
     /// Every notice, oldest first; for the invariants and the demo's report.

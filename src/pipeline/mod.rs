@@ -55,7 +55,7 @@ pub type By = crate::ledger::By;
 /// A job, as the callers of the pipeline find it.
 pub type Job = crate::ledger::rows::JobRow;
 /// Which jobs, as the callers of the pipeline ask for them.
-pub type JobFilter = crate::ledger::query::JobFilter;
+pub type JobFilter = crate::ledger::pages::JobFilter;
 /// The result of checking the history, as the callers of the pipeline hear it.
 pub type Verified = crate::ledger::query::Verified;
 /// The ledger could not do it, as the callers of the pipeline hear it.

@@ -2,7 +2,7 @@
 
 use sluicegate::{
     job::{NoticeId, RequestId},
-    ledger::{Command, Reply, query::JobFilter},
+    ledger::{Command, Reply, pages::JobFilter},
 };
 
 use crate::ledger::{
