@@ -168,6 +168,7 @@ pub fn policy(loaded: &Loaded) -> Result<Policy, ConfigError> {
     let catalog = load_catalog(loaded)?;
     let names: Vec<&str> = catalog.iter().map(|template| template.name.as_str()).collect();
     Ok(Policy {
+        schedules: settings.schedules.as_slice().into(),
         freezes: load_freezes(loaded, &names)?.into(),
         catalog,
         rules: Arc::new(settings.rules.clone()),

@@ -24,6 +24,7 @@ mod plan;
 pub mod policy;
 mod repository;
 mod requests;
+mod schedule;
 mod screen;
 mod show;
 mod submit;
@@ -134,6 +135,9 @@ pub enum Command {
     /// Freezes: add, list, lift, exempt, check
     #[command(subcommand)]
     Freeze(freeze::FreezeCommand),
+    /// Schedules: list, next, run, pause, resume
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// Stop new starts of everything in a scope
     Pause(gates::PauseArgs),
     /// Allow starts again
@@ -251,6 +255,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Limit(args) => limit::run(args, session).await,
         Command::Identity(command) => identity::run(command, session).await,
         Command::Freeze(command) => freeze::run(command, session).await,
+        Command::Schedule(command) => schedule::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
         Command::Resume(args) => gates::resume(args, session).await,
         Command::Drain(args) => drain::run(args, session).await,

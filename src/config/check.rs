@@ -30,6 +30,7 @@ pub struct Summary {
     pub pools: Vec<String>,
     /// Names of the freezes of the file.
     pub freezes: Vec<String>,
+    pub schedules: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -76,6 +77,7 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
                 repository_rules: rules.iter().count(),
                 budgets: settings.rules.budgets.len(),
                 pools: settings.rules.pools.keys().cloned().collect(),
+                schedules: settings.schedules.iter().map(|schedule| schedule.name.clone()).collect(),
                 freezes: freezes.into_iter().map(|freeze| freeze.name).collect(),
                 warnings,
             })

@@ -31,6 +31,7 @@ pub(super) fn settle(
     faults.people(settings);
     faults.breaker(settings);
     faults.models(settings);
+    faults.schedules(settings);
     if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
 }
 

@@ -14,6 +14,7 @@ mod limits;
 mod models;
 mod overlay;
 pub mod repositories;
+mod schedules;
 pub mod secret;
 pub mod sections;
 pub mod templates;

@@ -10,7 +10,12 @@ use crate::{
     config::{endpoint::Http, secret::SecretRef},
     job::{cadence::CadenceRule, role::Role},
     policy::{
-        IdentityRule, Models, approval::Person, breaker, credits::Decimal, repositories::Class,
+        IdentityRule, Models,
+        approval::Person,
+        breaker,
+        credits::Decimal,
+        repositories::Class,
+        schedule::{self, Schedule},
         template::Risk,
     },
 };
@@ -50,6 +55,11 @@ pub struct Settings {
     /// Routes and known models, checked, with the default and the list of `[policy]`.
     #[serde(skip)]
     pub models: Models,
+    /// As written; `schedules` is what they mean.
+    #[serde(rename = "schedule")]
+    pub written_schedules: Vec<schedule::Written>,
+    #[serde(skip)]
+    pub schedules: Vec<Schedule>,
     /// How often remote tasks are looked at; milliseconds.
     pub tracking: CadenceRule,
     pub recovery: Recovery,

@@ -36,6 +36,9 @@ pub fn load_catalog(loaded: &Loaded) -> Result<Catalog, ConfigError> {
     for template in catalog.iter() {
         problems.extend(mismatches(template, &loaded.settings));
     }
+    if problems.is_empty() {
+        problems.extend(loaded.settings.schedules.iter().flat_map(|schedule| schedule.faults(&catalog)));
+    }
     if problems.is_empty() { Ok(catalog) } else { Err(ConfigError(problems)) }
 }
 

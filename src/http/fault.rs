@@ -66,6 +66,7 @@ codes! {
     UnknownRequest = "unknown-request", NOT_FOUND, "there is no such request";
     UnknownBudget = "unknown-budget", NOT_FOUND, "there is no such limit";
     UnknownBreaker = "unknown-breaker", NOT_FOUND, "there is no such breaker";
+    UnknownSchedule = "unknown-schedule", NOT_FOUND, "there is no such schedule";
     NoWaves = "no-waves", NOT_FOUND, "the request has no waves";
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "this path does not take this method";
     AmbiguousId = "ambiguous-id", CONFLICT, "the end of an id fits several";

@@ -22,6 +22,7 @@ mod read;
 mod reports;
 mod repositories;
 mod requests;
+mod schedules;
 mod templates;
 mod tokens;
 mod waves;
@@ -103,6 +104,7 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())
+        .merge(schedules::routes())
         .merge(repositories::routes())
         .merge(events::routes())
         .merge(tokens::routes())

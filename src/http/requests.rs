@@ -126,7 +126,7 @@ async fn submit(State(context): State<Arc<Context>>, caller: Caller, submitted: 
     }
 }
 
-async fn refused(
+pub(super) async fn refused(
     context: &Context,
     error: SubmitError,
     written: Option<&(String, Bytes)>,
@@ -140,7 +140,7 @@ async fn refused(
     })
 }
 
-fn answered(accepted: Accepted) -> Response {
+pub(super) fn answered(accepted: Accepted) -> Response {
     let status = if accepted.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let location = [(header::LOCATION, format!("/v1/requests/{}", accepted.request))];
     (status, location, axum::Json(accepted)).into_response()

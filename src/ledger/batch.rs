@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     job::id::{JobId, RequestId},
-    ledger::command::{About, Command},
+    ledger::command::{About, Command, ScheduleChange},
 };
 
 /// The lengths of the runs, in order. A run ends before a command that speaks of a job
@@ -28,7 +28,11 @@ pub fn runs<'a>(commands: impl Iterator<Item = &'a Command>) -> Vec<usize> {
         }
         length = length.saturating_add(1);
         match command {
-            Command::Submit { request, jobs } => {
+            Command::Submit { request, jobs }
+            | Command::Schedule {
+                change: ScheduleChange::Take { request, jobs, .. } | ScheduleChange::Run { request, jobs },
+                ..
+            } => {
                 asked.insert(request.id);
                 brought.extend(jobs.iter().map(|job| job.row.id));
             }
@@ -69,6 +73,7 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::Freeze { .. }
         | Command::Token { .. }
         | Command::TokenUsed { .. }
+        | Command::Schedule { .. }
         | Command::RollOver
         | Command::Register { .. }
         | Command::Renew { .. }
@@ -86,6 +91,7 @@ fn request_of(command: &Command) -> Option<RequestId> {
     match command {
         Command::Approve(word) => Some(word.request),
         Command::Widen { request, .. } | Command::Waves { request, .. } => Some(*request),
+        Command::Schedule { change: ScheduleChange::Take { replaces, .. }, .. } => *replaces,
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         routing::Failure,
         time::Timestamp,
     },
-    ledger::rows::{AttemptRow, EvidenceRow, JobRow, RequestRow, TokenRow},
+    ledger::rows::{AttemptRow, Became, EvidenceRow, JobRow, RequestRow, TokenRow},
     policy::{freeze::Exemption, template::PullRequestText},
 };
 
@@ -140,6 +140,38 @@ pub enum TokenChange {
     Revoke { which: String },
 }
 
+/// What becomes of a schedule. The scheduler's changes name the time that they are about: one that was considered before
+/// changes nothing.
+#[derive(Clone, Debug)]
+pub enum ScheduleChange {
+    /// It is new, was switched on or off, or comes at other times from now on: what lies before now is not looked at.
+    Begin {
+        times: String,
+    },
+    /// Hand in the request of a nominal time. `replaces`: withdraw what of this request has not started.
+    Take {
+        nominal: Timestamp,
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+        replaces: Option<RequestId>,
+    },
+    /// A nominal time, and every one before it, without a request.
+    Leave {
+        nominal: Timestamp,
+        became: Became,
+        why: String,
+        owner: String,
+    },
+    /// By a person, whatever the time is.
+    Run {
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+    },
+    Pause,
+    /// What has passed meanwhile is not made good.
+    Resume,
+}
+
 #[derive(Clone, Debug)]
 pub enum Command {
     Submit {
@@ -264,6 +296,11 @@ pub enum Command {
     TokenUsed {
         id: String,
         at: Timestamp,
+    },
+    Schedule {
+        name: String,
+        change: ScheduleChange,
+        by: By,
     },
     /// Give back what has expired.
     RollOver,

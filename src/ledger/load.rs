@@ -15,12 +15,12 @@ use crate::{
     },
     ledger::{
         LedgerError,
-        apply::{breakers, model_dedup},
-        command::{About, Command, Fence, FreezeChange, Seen, TokenChange, Warrant},
+        apply::{breakers, model_dedup, refusal},
+        command::{About, Command, Fence, FreezeChange, ScheduleChange, Seen, TokenChange, Warrant},
         db::{Bind, Tx},
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
+            PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -87,6 +87,9 @@ struct Needs {
     freezes: BTreeSet<String>,
     /// Ids and names.
     tokens: BTreeSet<String>,
+    schedules: BTreeSet<String>,
+    /// Requests whose jobs that wait are withdrawn.
+    replaced: BTreeSet<RequestId>,
     roll_over: bool,
     register: bool,
 }
@@ -102,11 +105,7 @@ impl Needs {
 
     fn add(&mut self, command: &Command) {
         match command {
-            Command::Submit { request, .. } => {
-                self.idempotency_keys.extend(request.idempotency_key.clone());
-                self.requests.insert(request.id);
-                self.templates.insert(format!("{}@{}", request.template, request.template_version));
-            }
+            Command::Submit { request, .. } => self.add_submission(request),
             Command::Admit { .. }
             | Command::Started { .. }
             | Command::StartLost { .. }
@@ -158,6 +157,7 @@ impl Needs {
             | Command::TokenUsed { id, .. } => {
                 self.tokens.insert(id.clone());
             }
+            Command::Schedule { name, change, .. } => self.add_of_schedules(name, change),
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -171,6 +171,12 @@ impl Needs {
             }
             Command::Delivered { .. } | Command::Undelivered { .. } => self.add_of_notices(command),
         }
+    }
+
+    fn add_submission(&mut self, request: &RequestRow) {
+        self.idempotency_keys.extend(request.idempotency_key.clone());
+        self.requests.insert(request.id);
+        self.templates.insert(format!("{}@{}", request.template, request.template_version));
     }
 
     fn add_sighting(&mut self, job: JobId, attempt: AttemptId, seen: &Seen) {
@@ -249,6 +255,19 @@ impl Needs {
 }
 
 impl Needs {
+    fn add_of_schedules(&mut self, name: &str, change: &ScheduleChange) {
+        self.schedules.insert(name.to_owned());
+        match change {
+            ScheduleChange::Take { request, replaces, .. } => {
+                self.add_submission(request);
+                self.replaced.extend(replaces);
+            }
+            ScheduleChange::Run { request, .. } => self.add_submission(request),
+            ScheduleChange::Leave { nominal, .. } => drop(self.dedups.insert(refusal(name, *nominal))),
+            ScheduleChange::Begin { .. } | ScheduleChange::Pause | ScheduleChange::Resume => {}
+        }
+    }
+
     fn add_of_freezes(&mut self, change: &FreezeChange) {
         match change {
             FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
@@ -294,6 +313,7 @@ pub async fn load(
     commands: &[Command],
 ) -> Result<(), LedgerError> {
     let mut needs = Needs::of(commands);
+    load_replaced(tx, set, &mut needs).await?;
     load_waves(tx, set, &mut needs).await?;
     load_jobs(tx, set, cache, &needs).await?;
     let mut keys = needs.keys.clone();
@@ -336,6 +356,16 @@ async fn load_waves(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Res
             needs.jobs.insert(row.id);
         }
         set.in_waves.entry(row.request_id).or_default().push(row);
+    }
+    Ok(())
+}
+
+/// The jobs that wait, of requests that are replaced.
+async fn load_replaced(tx: &mut Tx, set: &mut WorkingSet, needs: &mut Needs) -> Result<(), LedgerError> {
+    let waits = "AND t.state IN ('held', 'queued')";
+    for row in tx.rows_in::<JobRow>(&table::JOBS, "request_id", &texts(&needs.replaced), waits).await? {
+        needs.jobs.insert(row.id);
+        set.waiting_of.entry(row.request_id).or_default().push(row.id);
     }
     Ok(())
 }
@@ -462,6 +492,10 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
         for row in tx.rows_in::<TokenRow>(&table::TOKENS, column, &tokens, "").await? {
             set.tokens.load(row.id.clone(), row);
         }
+    }
+    let schedules = needs.schedules.iter().filter(|name| !set.schedules.has(name));
+    for row in tx.rows_in::<ScheduleRow>(&table::SCHEDULES, "name", &texts(schedules), "").await? {
+        set.schedules.load(row.name.clone(), row);
     }
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);

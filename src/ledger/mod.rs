@@ -21,6 +21,8 @@ pub mod past;
 mod projection;
 pub mod query;
 pub mod rows;
+mod schedule_rows;
+mod schedules;
 mod spans;
 mod standing;
 mod standing_rows;
@@ -33,7 +35,7 @@ mod writer;
 use std::sync::Arc;
 
 pub use command::{
-    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, Seen, TokenChange, Warrant,
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, ScheduleChange, Seen, TokenChange, Warrant,
 };
 pub use db::Dialect;
 pub use handle::Ledger;

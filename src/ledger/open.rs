@@ -93,6 +93,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0008_pull_text.sql"),
         include_str!("../../migrations/postgres/0008_pull_text.sql"),
     ),
+    (
+        "schedules",
+        include_str!("../../migrations/sqlite/0009_schedules.sql"),
+        include_str!("../../migrations/postgres/0009_schedules.sql"),
+    ),
 ];
 /// The newest migration that this program knows.
 const SCHEMA: i64 = MIGRATIONS.len().cast_signed() as i64;

@@ -136,5 +136,6 @@ tables! {
         window_json history_json;
     FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
     TOKENS = "tokens" by "id": id name digest grant_json created_at created_by expires_at | revoked_at used_at;
+    SCHEDULES = "schedules" by "name": name | times considered_at paused_at paused_by paused_reason last_request history_json;
     EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;
 }

@@ -21,8 +21,8 @@ use crate::{
         command::Fence,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
-            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, TemplateRow,
-            TokenRow, WavesRow, WorkerRow,
+            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, ScheduleRow,
+            TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
     },
 };
@@ -130,6 +130,9 @@ pub struct WorkingSet {
     pub in_waves: HashMap<RequestId, Vec<JobRow>>,
     pub freezes: Rows<String, FreezeRow>,
     pub tokens: Rows<String, TokenRow>,
+    pub schedules: Rows<String, ScheduleRow>,
+    /// Jobs that wait, of the requests that are replaced.
+    pub waiting_of: HashMap<RequestId, Vec<JobId>>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
@@ -183,6 +186,8 @@ impl WorkingSet {
             in_waves: HashMap::new(),
             freezes: Rows::new(),
             tokens: Rows::new(),
+            schedules: Rows::new(),
+            waiting_of: HashMap::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
@@ -218,12 +223,14 @@ impl WorkingSet {
         self.leases.clear_changes();
         self.breakers.clear_changes();
         self.freezes.clear_changes();
+        self.schedules.clear_changes();
         Some(Self {
             notices: Rows::new(),
             tokens: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
             in_waves: HashMap::new(),
+            waiting_of: HashMap::new(),
             by_idempotency_key: HashMap::new(),
             looked_at: BTreeSet::new(),
             dedups: BTreeSet::new(),
@@ -461,6 +468,7 @@ impl WorkingSet {
             || !self.approvals.changed.is_empty()
             || !self.breakers.changed.is_empty()
             || !self.tokens.changed.is_empty()
+            || !self.schedules.changed.is_empty()
             || !self.new_evidence.is_empty()
     }
 }

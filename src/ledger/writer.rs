@@ -261,6 +261,7 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::BREAKERS, &set.breakers.changed_rows()).await?;
     tx.put(&table::TOKENS, &set.tokens.changed_rows()).await?;
     tx.put(&table::FREEZES, &set.freezes.changed_rows()).await?;
+    tx.put(&table::SCHEDULES, &set.schedules.changed_rows()).await?;
     tx.add(&table::EXEMPTIONS, &set.new_exemptions).await
 }
 

@@ -29,7 +29,7 @@ use crate::{
     },
     policy::{
         Catalog, Facts, IdentityRule, Models, PlanContext, RepositoryRules, approval::People, breaker,
-        freeze::Freeze,
+        freeze::Freeze, schedule::Schedule,
     },
     worker::{DueQueue, Pulse},
 };
@@ -95,6 +95,7 @@ pub struct Policy {
     pub repositories: RepositoryRules,
     /// Of the file; those that people make are in the ledger.
     pub freezes: Arc<[Freeze]>,
+    pub schedules: Arc<[Schedule]>,
 }
 
 impl Policy {
@@ -150,6 +151,8 @@ pub struct Queues {
     pub recover: Arc<DueQueue<AttemptId, Work>>,
     pub notices: Arc<DueQueue<NoticeId, NoticeRow>>,
     pub upkeep: Arc<Pulse>,
+    /// Looks at the schedules.
+    pub schedules: Arc<Pulse>,
     /// Looks at the gate.
     pub gate: Arc<Pulse>,
 }
@@ -216,6 +219,7 @@ impl Queues {
             recover: Arc::new(DueQueue::new(due())),
             notices: Arc::new(DueQueue::new(due())),
             upkeep: Arc::new(Pulse::new(due(), tuning.sweep)),
+            schedules: Arc::new(Pulse::new(due(), tuning.sweep)),
             gate: Arc::new(Pulse::new(due(), tuning.sweep)),
         }
     }

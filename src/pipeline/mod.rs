@@ -31,6 +31,8 @@ pub mod replay;
 pub mod resume;
 pub mod review;
 pub mod run;
+pub mod schedule_acts;
+pub mod schedules;
 pub mod settle;
 pub mod start;
 pub mod submit;

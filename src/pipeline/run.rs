@@ -9,8 +9,8 @@ use crate::{
     job::{role::Role, time::Millis},
     ledger::Command,
     pipeline::{
-        admit, catch_up, context::Context, deliver, heartbeat, rebuild, recover, review, settle, start,
-        track, upkeep,
+        admit, catch_up, context::Context, deliver, heartbeat, rebuild, recover, review, schedules, settle,
+        start, track, upkeep,
     },
     worker::{Statistics, Supervisor, WorkerError},
 };
@@ -53,6 +53,12 @@ pub fn supervise(context: &Arc<Context>, drain: Millis) -> Supervisor {
     }
     if has(Role::Notify) {
         steps = steps.step("deliver", 4, Arc::clone(&queues.notices), step!(deliver::run));
+    }
+    if !context.policy.schedules.is_empty() {
+        let context = Arc::clone(context);
+        steps = steps.step("schedules", 1, Arc::clone(&queues.schedules), move |()| {
+            schedules::run(Arc::clone(&context))
+        });
     }
     steps.step("upkeep", 1, Arc::clone(&queues.upkeep), move |()| upkeep::run(Arc::clone(&for_upkeep))).step(
         "gate",

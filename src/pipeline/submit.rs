@@ -51,6 +51,9 @@ impl Draft {
         }
         Ok(self)
     }
+    pub(super) fn into_parts(self) -> (RequestRow, Vec<NewJob>) {
+        (self.row, self.jobs)
+    }
 }
 
 impl Context {

@@ -33,6 +33,7 @@ pub mod repositories_csv;
 pub mod request;
 mod request_schema;
 pub mod requires;
+pub mod schedule;
 pub mod scope;
 pub mod surroundings;
 pub mod template;

@@ -95,6 +95,8 @@ codes! {
     BadAccess = "bad-access",
     /// A freeze that means nothing, or not what was meant.
     BadFreeze = "bad-freeze",
+    /// A schedule that means nothing, or never comes.
+    BadSchedule = "bad-schedule",
     /// A calendar that is not understood.
     BadCalendar = "bad-calendar",
     /// A file or folder that cannot be read.

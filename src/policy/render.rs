@@ -250,7 +250,8 @@ fn engine(template: &Template) -> Result<Environment<'_>, (&'static str, minijin
     Ok(engine)
 }
 
-fn empty_engine() -> Result<Environment<'static>, minijinja::Error> {
+/// Strict, without any text.
+pub(super) fn empty_engine() -> Result<Environment<'static>, minijinja::Error> {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);

@@ -197,7 +197,7 @@ fn unique<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::E
 }
 
 /// The toml crate hands a bare date over as a map with one private key.
-fn has_toml_date(value: &Value) -> bool {
+pub(super) fn has_toml_date(value: &Value) -> bool {
     match value {
         Value::Object(map) => map.contains_key("$__toml_private_datetime") || map.values().any(has_toml_date),
         Value::Array(list) => list.iter().any(has_toml_date),

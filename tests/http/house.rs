@@ -262,6 +262,7 @@ impl House {
         let catalog = Catalog::load(templates.iter().map(file).collect());
         Policy {
             freezes: Arc::default(),
+            schedules: Arc::default(),
             catalog: catalog.unwrap_or_else(|problems| panic!("{problems:#?}")),
             rules: Arc::new(rules()),
             allowed: vec!["acme/*".into()],

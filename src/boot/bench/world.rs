@@ -111,6 +111,7 @@ pub fn parts(
         news: Arc::new(Silence),
         policy: Policy {
             freezes: Arc::default(),
+            schedules: Arc::default(),
             catalog,
             rules: Arc::clone(&rules),
             allowed: vec!["bench/*".to_owned()],

@@ -10,6 +10,7 @@ mod holds;
 mod notices;
 mod operator;
 mod retries;
+mod schedules;
 mod sighting;
 mod step;
 mod submit;
@@ -17,6 +18,7 @@ mod tokens;
 mod waves;
 mod workers;
 
+pub use schedules::refusal;
 pub use sighting::model_dedup;
 
 use crate::ledger::{
@@ -73,6 +75,7 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Freeze { change, by } => freezes::freeze(set, change, by),
         Command::Token { change, by } => tokens::token(set, change, by),
         Command::TokenUsed { id, at } => tokens::used(set, id, *at),
+        Command::Schedule { name, change, by } => schedules::schedule(set, name, change, by),
         Command::RollOver => holds::roll_over(set),
         Command::Register { worker, name, roles, lease_until } => {
             workers::register(set, *worker, (name, roles), *lease_until)
