@@ -154,6 +154,11 @@ const fn explained(code: Code) -> Told {
             "Look for it with `GET /v1/requests` or `sluice requests`, and see whether you ask the right daemon.",
             "no request has an id that ends with `9b8a11`",
         ),
+        Code::UnknownSchedule => told(
+            "No `[[schedule]]` of the configuration has this name.",
+            "See the names with `GET /v1/schedules` or `sluice schedule list`.",
+            "there is no schedule `weekly-releas`",
+        ),
         Code::UnknownBudget => told(
             "No limit of that key is declared, and none was ever used. A limit that nobody checks would be a false comfort, so it is not set.",
             "See the keys with `GET /v1/budgets`; declare a new one in the configuration.",
