@@ -1,25 +1,19 @@
 //! The commands that run until they are told to stop: serve and work. A worker whose life was ended by others, because it was silent for
 //! longer than its lease, begins a new one in the same process, with everything built anew.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    task::JoinHandle,
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    boot::{Daemon, commands::load, streams::Streams, token, wire},
+    boot::{Daemon, commands::load, endpoint::Endpoint, streams::Streams, wire},
     cli::{
         CliError, Exit,
         local::{ServeArgs, WorkArgs},
     },
-    clock::Entropy,
     config::{self, Loaded, sections},
-    http::{self, Access},
     ledger, telemetry,
 };
 
@@ -38,21 +32,11 @@ pub(super) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let stop = told_to_stop()?;
     let loaded = prepare(load(&args.shared)?)?;
-    let listen = loaded.settings.http.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
-            .hint("another daemon may be running there: stop it, or change [http] listen")
-    })?;
-    let address = listener.local_addr()?;
+    let endpoint = Endpoint::bind(&loaded).await?;
     let token_file = loaded.settings.http.token_file.clone();
-    let http = &loaded.settings.http;
-    let endpoint = Endpoint {
-        token: token::load_or_make(&token_file, &Entropy::from_system())?,
-        listener,
-        limits: http::Limits { requests_per_second: http.requests_per_second, burst: http.burst },
-    };
+    let (address, url) = (endpoint.address()?, endpoint.url()?);
     let ready = || {
-        std::fs::write(token_file.with_extension("url"), format!("http://{address}\n"))
+        std::fs::write(token_file.with_extension("url"), format!("{url}\n"))
             .with_context(|| format!("writing the address beside {}", token_file.display()))?;
         tracing::info!(%address, token_file = %token_file.display(), ledger = %loaded.settings.ledger.url, "ready");
         Ok(())
@@ -92,24 +76,6 @@ type Env = BTreeMap<String, String>;
 
 /// Between two tries to begin a new life.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Where commands talk to the daemon.
-struct Endpoint {
-    listener: TcpListener,
-    token: secrecy::SecretString,
-    limits: http::Limits,
-}
-
-impl Endpoint {
-    /// For one life. The listener stays for the next.
-    fn open(&self, daemon: &Daemon) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
-        let router =
-            http::guarded(Arc::clone(&daemon.context), Access::local(self.token.clone()), self.limits);
-        let listener = std::os::fd::AsFd::as_fd(&self.listener).try_clone_to_owned()?;
-        let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
-        Ok(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())))
-    }
-}
 
 /// A life. A later one needs what the first one had, and may find it out of reach for a while: the same fault that ended the life before.
 async fn begin(loaded: &Loaded, env: &Env, again: bool) -> anyhow::Result<Daemon> {

@@ -17,7 +17,27 @@ pub type Answer = crate::client::Answer;
 pub type Body<'a> = crate::client::Body<'a>;
 
 pub fn connect(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Client, CliError> {
-    Ok(Client::new(endpoint::find(shared, env)?)?)
+    let client = Client::new(endpoint::find(shared, env)?)?;
+    let user = env.get("USER").filter(|user| !user.is_empty());
+    Ok(match user {
+        Some(user) => client.acting_as(user),
+        None => client,
+    })
+}
+
+/// Writes a long answer as it comes.
+pub async fn download(
+    client: &Client,
+    path: &[&str],
+    query: &[(&str, Option<String>)],
+    out: &mut (dyn std::io::Write + Send),
+) -> Result<(), CliError> {
+    let mut answer = client.download(path, query).await?;
+    while let Some(piece) = answer.next().await? {
+        out.write_all(&piece)?;
+    }
+    out.flush()?;
+    Ok(())
 }
 
 impl From<ClientError> for CliError {
@@ -32,6 +52,12 @@ impl From<ClientError> for CliError {
             ClientError::Unreadable(_) => Self::new(Exit::Failure, what).hint(
                 "daemon and command may be of different versions: compare `sluice --version` with `sluice doctor`",
             ),
+            ClientError::Unreachable { sent: false, ref why, ref server } if why.contains("certificate") => {
+                let what = format!("the certificate of the daemon at {server} is not trusted: {why}");
+                Self::new(Exit::Unreachable, what).hint(
+                    "name the host that it is made out to with --server, and the certificate of its issuer with --ca-file",
+                )
+            }
             ClientError::Unreachable { sent: false, .. } => Self::new(Exit::Unreachable, what)
                 .hint("start it with `sluice serve`, or name another one with --server"),
             ClientError::Unreachable { sent: true, .. } => Self::new(Exit::Unreachable, what)
@@ -71,7 +97,16 @@ fn refused(refusal: Refusal) -> CliError {
 /// None: what was said says it.
 fn what_to_do(exit: Exit, code: &str) -> Option<&'static str> {
     Some(match (exit, code) {
-        (Exit::Unauthorised, _) => "name the daemon's token file with --token-file",
+        (Exit::Unauthorised, "role-missing" | "outside-reach") => {
+            "see what your token may do with `sluice token me`, or ask for another one"
+        }
+        (Exit::Unauthorised, "actor-mismatch") => "leave --actor out",
+        (Exit::Unauthorised, "token-expired" | "token-revoked") => {
+            "ask whoever runs the daemon for a new token"
+        }
+        (Exit::Unauthorised, _) => {
+            "name the daemon's token file, or the file with your token, with --token-file"
+        }
         (_, "unknown-job") => "look for it with `sluice jobs`",
         (_, "unknown-request") => "look for it with `sluice requests`",
         (_, "unknown-template") => "look for it with `sluice template list`",

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path};
 
+use reqwest::Certificate;
 use secrecy::SecretString;
 
 use crate::{
@@ -11,22 +12,53 @@ use crate::{
         exit::{CliError, Exit},
     },
     client::Endpoint,
-    config::Settings,
+    config::{Settings, endpoint::Http},
 };
 
 /// With an address and a token file no configuration is read: the daemon may be anywhere.
 pub fn find(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Endpoint, CliError> {
-    if let (Some(server), Some(file)) = (&shared.server, &shared.token_file) {
-        return Ok(Endpoint::new(server, read_token(file)?)?);
-    }
-    let http = Settings::load(shared.config.as_deref(), env)?.settings.http;
-    let file = shared.token_file.as_ref().unwrap_or(&http.token_file);
-    let server = match &shared.server {
-        Some(server) => server.clone(),
-        None if http.listen.port() == 0 => written_address(file)?,
-        None => format!("http://{}", reachable(http.listen)),
+    let (server, file) = match (&shared.server, &shared.token_file) {
+        (Some(server), Some(file)) => (server.clone(), file.clone()),
+        (server, file) => {
+            let http = Settings::load(shared.config.as_deref(), env)?.settings.http;
+            let file = file.clone().unwrap_or_else(|| http.token_file.clone());
+            let server = match server {
+                Some(server) => server.clone(),
+                None => configured(&http, &file)?,
+            };
+            (server, file)
+        }
     };
-    Ok(Endpoint::new(&server, read_token(file)?)?)
+    let mut endpoint = Endpoint::new(&server, "")?;
+    endpoint.token = read_token(&file)?;
+    endpoint.trusted = shared.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
+    Ok(endpoint)
+}
+
+/// Where the configuration says that the daemon is.
+fn configured(http: &Http, token_file: &Path) -> Result<String, CliError> {
+    if let Some(url) = &http.url {
+        return Ok(url.clone());
+    }
+    if http.listen.port() == 0 {
+        return written_address(token_file);
+    }
+    let scheme = if http.tls_certificate.is_some() { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", reachable(http.listen)))
+}
+
+/// What is trusted besides the system's own.
+fn certificates(file: &Path) -> Result<Vec<Certificate>, CliError> {
+    let wrong = |why: String| {
+        CliError::new(Exit::Usage, format!("{} cannot be used: {why}", file.display()))
+            .hint("name a file of certificates in PEM with --ca-file")
+    };
+    let text = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&text).map_err(|error| wrong(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(wrong("it holds no certificate in PEM".to_owned()));
+    }
+    Ok(certificates)
 }
 
 /// One cannot connect to "every address": a daemon that listens on all of them is also on this machine's own.

@@ -42,22 +42,23 @@ use http::{
     HeaderMap, Method,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue},
 };
-use reqwest::{RequestBuilder, Url, redirect::Policy};
+use reqwest::{Certificate, RequestBuilder, Url, redirect::Policy};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 pub use self::{
     calls::{JobPage, JobQuery, RequestPage},
     error::{ClientError, Refusal},
     events::{Event, Events},
 };
-use crate::job::time::Timestamp;
+use crate::{job::time::Timestamp, policy::access::bearer};
 
 /// Whoever does not answer by then does not answer. Checking a long history takes a while.
 const TIMEOUT: Duration = Duration::from_mins(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Events may be read for as long as they come.
-const EVENTS_TIMEOUT: Duration = Duration::from_hours(24);
+/// Events and downloads last as long as there is something to come.
+const LONG: Duration = Duration::from_hours(24);
 /// Names the file of a body, for messages.
 const FILE_NAME: &str = "x-file-name";
 
@@ -66,6 +67,8 @@ const FILE_NAME: &str = "x-file-name";
 pub struct Endpoint {
     pub server: Url,
     pub token: SecretString,
+    /// Certificates that are trusted besides those of the system.
+    pub trusted: Vec<Certificate>,
 }
 
 impl Endpoint {
@@ -80,7 +83,7 @@ impl Endpoint {
             let why = "it must not hold a name or password".to_owned();
             return Err(ClientError::Address { what: "what was given".to_owned(), why });
         }
-        Ok(Self { server: url, token: token.into() })
+        Ok(Self { server: url, token: token.into(), trusted: Vec::new() })
     }
 }
 
@@ -100,7 +103,7 @@ impl Answer {
 
 /// What is sent.
 pub enum Body<'a> {
-    Json(Vec<u8>),
+    Json(Value),
     /// Files for people, with their names for messages.
     JsonFile {
         name: &'a str,
@@ -114,7 +117,9 @@ pub enum Body<'a> {
 
 impl Body<'_> {
     pub fn json(value: &impl Serialize) -> Result<Self, ClientError> {
-        serde_json::to_vec(value).map(Body::Json).map_err(|error| ClientError::Unwritable(error.to_string()))
+        serde_json::to_value(value)
+            .map(Body::Json)
+            .map_err(|error| ClientError::Unwritable(error.to_string()))
     }
 }
 
@@ -126,6 +131,8 @@ pub struct Client {
     http: reqwest::Client,
     endpoint: Endpoint,
     bearer: HeaderValue,
+    /// Who acts where nobody is named; None: the token says it.
+    actor: Option<String>,
 }
 
 impl Client {
@@ -134,16 +141,24 @@ impl Client {
             // An error says that another thread was faster, which is as good.
             drop(rustls::crypto::ring::default_provider().install_default());
         }
-        let bearer = format!("Bearer {}", endpoint.token.expose_secret());
-        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| ClientError::Token)?;
-        bearer.set_sensitive(true);
+        let header = format!("Bearer {}", endpoint.token.expose_secret());
+        let mut header = HeaderValue::from_str(&header).map_err(|_| ClientError::Token)?;
+        header.set_sensitive(true);
         let builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
             .redirect(Policy::none())
-            .no_proxy();
+            .no_proxy()
+            .tls_certs_merge(endpoint.trusted.clone());
         let http = builder.build().map_err(|error| ClientError::Setup(error::causes(&error)))?;
-        Ok(Self { http, endpoint, bearer })
+        let named = bearer::names_its_bearer(endpoint.token.expose_secret());
+        Ok(Self { http, endpoint, bearer: header, actor: (!named).then(|| "operator".to_owned()) })
+    }
+
+    /// Names who acts where nobody is named. A token that names its bearer is left to do so.
+    #[must_use]
+    pub fn acting_as(self, actor: &str) -> Self {
+        Self { actor: self.actor.map(|_| actor.to_owned()), ..self }
     }
 
     pub async fn get(&self, path: &[&str], query: &Query<'_>) -> Result<Answer, ClientError> {
@@ -162,7 +177,12 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         let request = self.ask(Method::POST, path, query)?;
         let (media, name, bytes) = match body {
-            Body::Json(bytes) => ("application/json", None, bytes),
+            Body::Json(mut value) => {
+                if let Some(actor) = value.get_mut("actor").filter(|actor| actor.is_null()) {
+                    *actor = Value::from(self.actor.clone());
+                }
+                ("application/json", None, value.to_string().into_bytes())
+            }
             Body::JsonFile { name, bytes } => ("application/json", Some(name), bytes),
             Body::Toml { name, bytes } => ("application/toml", Some(name), bytes),
         };
@@ -176,13 +196,23 @@ impl Client {
     /// What happens from now on, or after an event that is known. Filters: `request` and `job`.
     pub async fn events(&self, query: &Query<'_>, after: Option<i64>) -> Result<Events, ClientError> {
         let mut request = self.ask(Method::GET, &["v1", "events"], query)?;
-        request = request.header(ACCEPT, "text/event-stream").timeout(EVENTS_TIMEOUT);
+        request = request.header(ACCEPT, "text/event-stream").timeout(LONG);
         if let Some(after) = after {
             request = request.header("last-event-id", after);
         }
+        Ok(Events::new(self.open(request).await?, after))
+    }
+
+    /// A long answer, piece by piece.
+    pub async fn download(&self, path: &[&str], query: &Query<'_>) -> Result<Download, ClientError> {
+        Ok(Download(self.open(self.ask(Method::GET, path, query)?.timeout(LONG)).await?))
+    }
+
+    /// An answer that is read later.
+    async fn open(&self, request: RequestBuilder) -> Result<reqwest::Response, ClientError> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         if response.status().is_success() {
-            return Ok(Events::new(response, after));
+            return Ok(response);
         }
         let status = response.status();
         let body = response.text().await.map_err(|error| self.unreachable(&error))?;
@@ -218,6 +248,19 @@ impl Client {
     fn unreachable(&self, error: &reqwest::Error) -> ClientError {
         let server = self.endpoint.server.origin().ascii_serialization();
         ClientError::Unreachable { server, why: error::causes(error), sent: !error.is_connect() }
+    }
+}
+
+/// A long answer that is read as it comes.
+pub struct Download(reqwest::Response);
+
+impl Download {
+    /// None: that was all of it.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
+        let server = self.0.url().origin().ascii_serialization();
+        let piece = self.0.chunk().await;
+        let lost = |error| ClientError::Unreachable { server, why: error::causes(&error), sent: true };
+        Ok(piece.map_err(lost)?.map(|piece| piece.to_vec()))
     }
 }
 

@@ -15,9 +15,9 @@ use crate::{
 };
 
 const PREFIX: &str = "SLUICE_";
-const SECTIONS: [&str; 11] = [
-    "ledger", "gate", "streams", "http", "github", "policy", "tracking", "recovery", "notices", "worker",
-    "log",
+const SECTIONS: [&str; 13] = [
+    "ledger", "gate", "streams", "http", "github", "policy", "tracking", "recovery", "notices", "audit",
+    "desk", "worker", "log",
 ];
 
 /// `written` is what `text` says.

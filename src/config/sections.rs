@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     budget::{Kind, Rules, Scope},
-    config::{endpoint::Http, secret::SecretRef},
+    config::{audit::Audit, desk::Desk, endpoint::Http, secret::SecretRef},
     job::{cadence::CadenceRule, role::Role},
     policy::{
         IdentityRule, Models,
@@ -64,6 +64,8 @@ pub struct Settings {
     pub tracking: CadenceRule,
     pub recovery: Recovery,
     pub notices: Notices,
+    pub audit: Audit,
+    pub desk: Desk,
     pub worker: Worker,
     pub log: Log,
 }

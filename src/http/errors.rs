@@ -159,6 +159,29 @@ const fn explained(code: Code) -> Told {
             "See the names with `GET /v1/schedules` or `sluice schedule list`.",
             "there is no schedule `weekly-releas`",
         ),
+        Code::UnknownItem => told(
+            "The name is not one of those that `sluice desk list --all` shows: it is written wrongly, or the thing was done with meanwhile.",
+            "Look at the desk again.",
+            "there is nothing `5f2c09a1` on the desk: it was done with, or see `sluice desk list --all`",
+        ),
+        Code::CheckpointConflict => told(
+            "There is no key to sign with, or the checkpoint is in the ledger and could not be copied to its file.",
+            "Make a key with `sluice audit key new --out FILE` and name it as `[audit] key`; or see to the file that the detail names: what it \
+             lacks is written with the next checkpoint.",
+            "the checkpoint is in the ledger, but not in the file: /mnt/elsewhere/checkpoints.jsonl: Permission denied (os error 13)",
+        ),
+        Code::ArchiveConflict => told(
+            "A document is not in the ledger, its job may still need it, or the digest is not that of what the ledger holds. None of the \
+             documents was taken out.",
+            "Give the same `sluice audit archive` again: it reads the documents anew.",
+            "the file of prompt/0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11 is not what the ledger holds: write it again",
+        ),
+        Code::PersonAtWork => told(
+            "A redaction was asked for, and the name would be written again: the configuration names the person, or jobs in the person's \
+             name have not ended.",
+            "Take the person out of pools, people and identities and restart; let their jobs end, or cancel them; then ask again.",
+            "the configuration names the person in [[pool]] platform-reviewers: take the name out there and restart first",
+        ),
         Code::UnknownBudget => told(
             "No limit of that key is declared, and none was ever used. A limit that nobody checks would be a false comfort, so it is not set.",
             "See the keys with `GET /v1/budgets`; declare a new one in the configuration.",

@@ -46,7 +46,7 @@ struct IdentityAudit {
     responses((status = 200, body = Identities)),
 )]
 async fn list(State(context): State<Arc<Context>>) -> Answer {
-    Ok(ok(Identities { identities: context.identity_views() }))
+    Ok(ok(Identities { identities: context.identity_views().await }))
 }
 
 /// Tells how each token stands.

@@ -10,7 +10,7 @@ use crate::{
     http::read::{Answer, Filter, cursor, last_of, limit, ok},
     job::id::NoticeId,
     pipeline::{
-        Context, Verified,
+        Context,
         view::{FleetView, NoticeView, Overview},
     },
 };
@@ -20,7 +20,6 @@ pub fn routes() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(overview))
         .routes(routes!(workers))
         .routes(routes!(notices))
-        .routes(routes!(verify))
         .routes(routes!(invariants))
 }
 
@@ -106,17 +105,6 @@ async fn notices(State(context): State<Arc<Context>>, Filter(page): Filter<Page>
     let notices = context.list_notices(page.after, limit).await?.ok_or_else(|| cursor("notice"))?;
     let next = last_of(&notices, limit).map(|notice| notice.id);
     Ok(ok(Notices { notices, next }))
-}
-
-/// Checks the hash chain of the whole history.
-#[utoipa::path(
-    get,
-    path = "/v1/audit/verify",
-    tag = "the whole",
-    responses((status = 200, body = Verified)),
-)]
-async fn verify(State(context): State<Arc<Context>>) -> Answer {
-    Ok(ok(context.ledger.verify().await?))
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

@@ -2,11 +2,13 @@
 
 pub mod access;
 pub mod admit;
+pub mod audit;
 pub mod breakers;
 pub mod browse;
 pub mod catch_up;
 pub mod context;
 pub mod deliver;
+pub mod desk;
 pub mod duties;
 pub mod estate;
 pub mod events;
@@ -58,7 +60,5 @@ pub type By = crate::ledger::By;
 pub type Job = crate::ledger::rows::JobRow;
 /// Which jobs, as the callers of the pipeline ask for them.
 pub type JobFilter = crate::ledger::pages::JobFilter;
-/// The result of checking the history, as the callers of the pipeline hear it.
-pub type Verified = crate::ledger::query::Verified;
 /// The ledger could not do it, as the callers of the pipeline hear it.
 pub type LedgerError = crate::ledger::LedgerError;

@@ -3,9 +3,12 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod contract;
+mod desk;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
@@ -16,6 +19,9 @@ mod gates;
 mod house;
 #[cfg(test)]
 mod jobs;
+mod oidc;
+#[cfg(test)]
+mod reach;
 #[cfg(test)]
 mod reading;
 mod replay;
@@ -23,3 +29,10 @@ mod replay;
 mod reports;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod roles;
+mod schedules;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tokens;

@@ -51,7 +51,8 @@ impl StandIn {
             CliError::new(Exit::Failure, format!("the stand-in's address {address} cannot be read: {error}"))
         })?;
         // Its control interface asks for no token.
-        let client = Client::new(Endpoint { server, token: SecretString::from("none") })?;
+        let client =
+            Client::new(Endpoint { server, token: SecretString::from("none"), trusted: Vec::new() })?;
         Ok(Self {
             creates: client.get(&["_control", "creates"], &[]).await?.read()?,
             deliveries: client.get(&["_control", "webhooks"], &[]).await?.read()?,
