@@ -42,6 +42,7 @@ pub mod agent;
 pub mod boot;
 pub mod budget;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod gate;

@@ -57,6 +57,15 @@ mod runs {
     }
 
     #[test]
+    fn the_way_in_over_http_is_measured() {
+        let found = bench("http");
+        let names = names(&found);
+        for part in ["accepted over HTTP by 32 clients", "99 came within"] {
+            assert!(names.iter().any(|name| name.contains(part)), "{part}: {names:?}");
+        }
+    }
+
+    #[test]
     fn the_whole_way_is_measured_on_every_pair_of_stores() {
         let found = bench("end-to-end");
         let names = names(&found);

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A repository that an identity reaches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reached {
     pub repository: Repository,
     pub archived: bool,

@@ -147,6 +147,9 @@ pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     if wants(BenchWhat::Gate) {
         boot::bench::gate::run(sizes, &mut report).await?;
     }
+    if wants(BenchWhat::Http) {
+        boot::bench::http::run(sizes, &mut report).await?;
+    }
     if wants(BenchWhat::Intake) {
         boot::bench::intake::run(sizes, &mut report).await?;
     }

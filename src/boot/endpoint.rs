@@ -66,7 +66,11 @@ impl Endpoint {
             behind_proxy: self.settings.behind_proxy,
             metrics_open: self.metrics_open,
         };
-        let router = http::guarded(Arc::clone(&daemon.context), access);
+        let limits = http::Limits {
+            requests_per_second: self.settings.requests_per_second,
+            burst: self.settings.burst,
+        };
+        let router = http::guarded(Arc::clone(&daemon.context), access, limits);
         match &self.tls {
             Some(files) => {
                 let door = Door::with_tls(again(&self.listener)?, Arc::clone(files))?;

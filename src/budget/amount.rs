@@ -6,7 +6,20 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// 0 to 2^53 - 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Amount(u64);
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A closed gate: a budget of zero with a reason and perhaps an opening time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Closure {
     pub reason: String,
     pub actor: String,
@@ -76,7 +76,7 @@ pub struct Take {
 }
 
 /// Why a demand is not met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalKind {
     /// Used up for now.
@@ -90,7 +90,7 @@ pub enum RefusalKind {
 }
 
 /// The first demand that is not met, with the figures that make it so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Refusal {
     pub key: Key,
     pub kind: RefusalKind,

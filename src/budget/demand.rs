@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// When a hold is given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Release {
     /// The agent no longer works: it ended, or waits for a person.

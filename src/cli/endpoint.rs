@@ -1,14 +1,9 @@
 //! Where the daemon is and how to show that one may talk to it: flags first, then the configuration that the daemon itself
 //! reads. The token is read here and never shown.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path};
 
-use reqwest::{Certificate, Url};
+use reqwest::Certificate;
 use secrecy::SecretString;
 
 use crate::{
@@ -16,52 +11,54 @@ use crate::{
         Shared,
         exit::{CliError, Exit},
     },
-    config::Settings,
+    client::Endpoint,
+    config::{Settings, endpoint::Http},
 };
 
-/// A daemon that can be talked to.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    pub server: Url,
-    pub token: SecretString,
-    /// Certificates in PEM that are trusted besides those of the system.
-    pub ca_file: Option<PathBuf>,
+/// With an address and a token file no configuration is read: the daemon may be anywhere.
+pub fn find(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Endpoint, CliError> {
+    let (server, file) = match (&shared.server, &shared.token_file) {
+        (Some(server), Some(file)) => (server.clone(), file.clone()),
+        (server, file) => {
+            let http = Settings::load(shared.config.as_deref(), env)?.settings.http;
+            let file = file.clone().unwrap_or_else(|| http.token_file.clone());
+            let server = match server {
+                Some(server) => server.clone(),
+                None => configured(&http, &file)?,
+            };
+            (server, file)
+        }
+    };
+    let mut endpoint = Endpoint::new(&server, "")?;
+    endpoint.token = read_token(&file)?;
+    endpoint.trusted = shared.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
+    Ok(endpoint)
 }
 
-impl Endpoint {
-    pub fn find(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Self, CliError> {
-        let ca_file = shared.ca_file.clone();
-        if let (Some(server), Some(file)) = (&shared.server, &shared.token_file) {
-            return Ok(Self { server: server_url(server)?, token: read_token(file)?, ca_file });
-        }
-        let http = Settings::load(shared.config.as_deref(), env)?.settings.http;
-        let file = shared.token_file.as_ref().unwrap_or(&http.token_file);
-        let server = match &shared.server {
-            Some(server) => server_url(server)?,
-            None if http.url.is_some() => server_url(http.url.as_deref().unwrap_or_default())?,
-            None if http.listen.port() == 0 => server_url(&written_address(file)?)?,
-            None => {
-                let scheme = if http.tls_certificate.is_some() { "https" } else { "http" };
-                server_url(&format!("{scheme}://{}", reachable(http.listen)))?
-            }
-        };
-        Ok(Self { server, token: read_token(file)?, ca_file })
+/// Where the configuration says that the daemon is.
+fn configured(http: &Http, token_file: &Path) -> Result<String, CliError> {
+    if let Some(url) = &http.url {
+        return Ok(url.clone());
     }
+    if http.listen.port() == 0 {
+        return written_address(token_file);
+    }
+    let scheme = if http.tls_certificate.is_some() { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", reachable(http.listen)))
+}
 
-    /// What is trusted besides the system's own.
-    pub fn certificates(&self) -> Result<Vec<Certificate>, CliError> {
-        let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
-        let wrong = |why: String| {
-            CliError::new(Exit::Usage, format!("{} cannot be used: {why}", file.display()))
-                .hint("name a file of certificates in PEM with --ca-file")
-        };
-        let text = fs::read(file).map_err(|error| wrong(error.to_string()))?;
-        let certificates = Certificate::from_pem_bundle(&text).map_err(|error| wrong(error.to_string()))?;
-        if certificates.is_empty() {
-            return Err(wrong("it holds no certificate in PEM".to_owned()));
-        }
-        Ok(certificates)
+/// What is trusted besides the system's own.
+fn certificates(file: &Path) -> Result<Vec<Certificate>, CliError> {
+    let wrong = |why: String| {
+        CliError::new(Exit::Usage, format!("{} cannot be used: {why}", file.display()))
+            .hint("name a file of certificates in PEM with --ca-file")
+    };
+    let text = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&text).map_err(|error| wrong(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(wrong("it holds no certificate in PEM".to_owned()));
     }
+    Ok(certificates)
 }
 
 /// One cannot connect to "every address": a daemon that listens on all of them is also on this machine's own.
@@ -87,23 +84,6 @@ pub fn written_address(token_file: &Path) -> Result<String, CliError> {
     let address = fs::read_to_string(&file).map_err(|error| missing(&error.to_string()))?;
     // An empty file is one that is being written.
     if address.trim().is_empty() { Err(missing("it is empty")) } else { Ok(address.trim().to_owned()) }
-}
-
-fn server_url(text: &str) -> Result<Url, CliError> {
-    let wrong = |why: &str| {
-        CliError::new(Exit::Usage, format!("`{text}` is not the address of a daemon: {why}"))
-            .hint("write it like http://127.0.0.1:4280")
-    };
-    let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
-        return Err(wrong("it must begin with http:// or https://"));
-    }
-    if url.username() != "" || url.password().is_some() {
-        // The text is not repeated: it holds a secret.
-        let what = "the address of a daemon must not hold a name or password";
-        return Err(CliError::new(Exit::Usage, what).hint("use --token-file"));
-    }
-    Ok(url)
 }
 
 fn read_token(file: &Path) -> Result<SecretString, CliError> {
@@ -145,15 +125,6 @@ mod tests {
         ] {
             assert_eq!(reachable(listen.parse().unwrap()).to_string(), reached);
         }
-    }
-
-    #[test]
-    fn what_is_no_address_is_refused_and_a_password_in_it_is_not_repeated() {
-        for text in ["", "127.0.0.1:4280", "ftp://x", "unix:/x", "mailto:x"] {
-            assert_eq!(server_url(text).unwrap_err().exit, Exit::Usage, "{text}");
-        }
-        let error = server_url("http://me:hunter2@localhost").unwrap_err();
-        assert!(!error.text(false).contains("hunter2"));
     }
 
     #[test]

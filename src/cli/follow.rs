@@ -13,6 +13,7 @@ use crate::{
         screen::{Screen, complain},
         words,
     },
+    client::Events,
     job::{id::JobId, state::State},
     pipeline::view::JobView,
 };
@@ -35,7 +36,7 @@ pub async fn patiently(
     let start = Instant::now();
     let mut told = false;
     loop {
-        match client.get(path, query).await {
+        match client.get(path, query).await.map_err(CliError::from) {
             Err(error) if error.exit == Exit::Unreachable && start.elapsed() < AWAY_MAX => {
                 if !told {
                     complain(&format!("{error}; it is asked again for {} s", AWAY_MAX.as_secs()));
@@ -45,6 +46,49 @@ pub async fn patiently(
             }
             Err(error) if error.exit == Exit::Unreachable => return Err(error.hint(hint)),
             answer => return answer,
+        }
+    }
+}
+
+/// Events that come close together are one change.
+const TOGETHER: Duration = Duration::from_millis(200);
+/// Without any event the daemon is asked again all the same: reasons for waiting change without one.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Tells when it is worth to look again: when something happened, or after a while. Where events cannot be read, each second.
+#[derive(Default)]
+pub struct Changes {
+    request: Option<String>,
+    events: Option<Events>,
+}
+
+impl Changes {
+    /// Of one request, or of everything.
+    pub fn of(request: Option<String>) -> Self {
+        Self { request, events: None }
+    }
+
+    pub async fn next(&mut self, client: &Client) {
+        if self.events.is_none() {
+            let query = [("request", self.request.clone())];
+            self.events = client.events(&query, None).await.ok();
+            // What happened before is not told.
+            tokio::time::sleep(if self.events.is_some() { TOGETHER } else { TRY_EVERY }).await;
+            return;
+        }
+        let Some(events) = &mut self.events else { return };
+        match tokio::time::timeout(LOOK_EVERY, events.next()).await {
+            Ok(Ok(Some(_))) => {
+                // Read on for a moment, so that many events make one look.
+                let many = async { while let Ok(Some(_)) = events.next().await {} };
+                // The time runs out as a rule; the end of the stream is found at the next call.
+                drop(tokio::time::timeout(TOGETHER, many).await);
+            }
+            Ok(Ok(None) | Err(_)) => {
+                self.events = None;
+                tokio::time::sleep(TRY_EVERY).await;
+            }
+            Err(_) => {}
         }
     }
 }

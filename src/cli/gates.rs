@@ -136,7 +136,7 @@ pub async fn close(
         "scope": before.scope, "value": before.value, "reason": by.reason, "actor": by.actor,
         "until": until.map(|at| at.to_string()),
     });
-    session.client.post(&["v1", "gates", "close"], Body::json(&body)?).await
+    Ok(session.client.post(&["v1", "gates", "close"], Body::json(&body)?).await?)
 }
 
 pub async fn pause(args: &PauseArgs, session: &mut Session) -> Result<Exit, CliError> {

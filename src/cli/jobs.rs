@@ -1,29 +1,23 @@
 //! `sluice jobs`: one line per job with its state and what it waits for; `--watch` keeps it true.
 
-use std::time::Duration;
-
 use clap::Args;
-use serde::Deserialize;
 
 use crate::{
-    budget::Closure,
     cli::{
         Session,
         client::{Answer, Client},
         dead,
         exit::{CliError, Exit},
-        follow::Board,
+        follow::{Board, Changes},
         kill_switch,
         screen::{Screen, Tone},
         table::{Cell, Table},
         words,
     },
+    client::JobQuery,
     job::{repository::Repository, state::State},
     pipeline::view::JobView,
 };
-
-/// Between two looks of `--watch`.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Args, Clone, Debug)]
 pub struct JobsArgs {
@@ -36,25 +30,24 @@ pub struct JobsArgs {
     /// Only jobs in this repository
     #[arg(long, value_name = "OWNER/NAME")]
     repository: Option<Repository>,
+    /// Only jobs of requests with this template
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
+    /// Only jobs of this team's requests
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
     /// Only jobs after this position, which is the `next` of an earlier list
     #[arg(long, value_name = "POSITION")]
     after: Option<i64>,
     /// List so many at most
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
-    /// Look every second, until interrupted
+    /// Show what changes as it changes, until interrupted
     #[arg(long)]
     watch: bool,
 }
 
-/// A page of jobs.
-#[derive(Debug, Deserialize)]
-pub struct Page {
-    pub jobs: Vec<JobView>,
-    pub next: Option<i64>,
-    #[serde(default)]
-    pub kill_switch: Option<Closure>,
-}
+pub type Page = crate::client::JobPage;
 
 pub async fn run(args: &JobsArgs, session: &mut Session) -> Result<Exit, CliError> {
     if args.watch {
@@ -82,20 +75,23 @@ pub async fn run(args: &JobsArgs, session: &mut Session) -> Result<Exit, CliErro
 }
 
 async fn fetch(args: &JobsArgs, client: &Client) -> Result<Answer, CliError> {
-    let query = [
-        ("request", args.request.clone()),
-        ("state", args.state.map(|state| state.to_string())),
-        ("repository", args.repository.as_ref().map(ToString::to_string)),
-        ("after", args.after.map(|after| after.to_string())),
-        ("limit", Some(args.limit.to_string())),
-    ];
-    client.get(&["v1", "jobs"], &query).await
+    let query = JobQuery {
+        request: args.request.clone(),
+        state: args.state,
+        repository: args.repository.as_ref().map(ToString::to_string),
+        template: args.template.clone(),
+        team: args.team.clone(),
+        after: args.after,
+        limit: Some(args.limit),
+    };
+    Ok(client.get(&["v1", "jobs"], &query.pairs()).await?)
 }
 
 /// With `--json` one line per look that found a change.
 async fn watch(args: &JobsArgs, session: &mut Session) -> Result<Exit, CliError> {
     let mut board = Board::default();
     let mut before = String::new();
+    let mut changes = Changes::of(args.request.clone());
     loop {
         let answer = fetch(args, &session.client).await?;
         if session.screen.json {
@@ -108,7 +104,7 @@ async fn watch(args: &JobsArgs, session: &mut Session) -> Result<Exit, CliError>
         }
         before = answer.body;
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = changes.next(&session.client) => {}
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Ok),
         }
     }

@@ -85,6 +85,8 @@ pub enum BenchWhat {
     Submit,
     /// Requests per second from a Redis stream into the ledger
     Intake,
+    /// Requests per second over HTTP into the ledger
+    Http,
     /// Requests for following live tasks
     Track,
     /// Cost of an admission at 10, 10,000 and 1,000,000 waiting jobs

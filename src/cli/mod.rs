@@ -76,10 +76,10 @@ pub struct Shared {
     #[arg(long, global = true, env = "SLUICE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Address of the daemon [default: `listen` in the configuration]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, env = "SLUICE_SERVER", value_name = "URL")]
     pub server: Option<String>,
     /// File with the daemon's token [default: `token_file` in the configuration]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, env = "SLUICE_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Certificates in PEM to trust besides the system's, for a daemon with one of your own issuer
     #[arg(long, global = true, env = "SLUICE_CA_FILE", value_name = "FILE")]
@@ -241,7 +241,7 @@ pub async fn run(cli: &Cli) -> u8 {
     let done = match &cli.command {
         Command::Demo(args) => demo::run(args, &mut screen, &env).await,
         Command::Completions(args) => completions::run(args, &mut screen),
-        command => match Client::connect(&cli.shared, &env) {
+        command => match client::connect(&cli.shared, &env) {
             Ok(client) => dispatch(command, &mut Session { client, screen }).await,
             Err(error) => Err(error),
         },

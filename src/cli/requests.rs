@@ -1,7 +1,6 @@
 //! `sluice requests`: what was handed in, newest first.
 
 use clap::Args;
-use serde::Deserialize;
 
 use crate::{
     cli::{
@@ -11,6 +10,8 @@ use crate::{
         table::{Cell, Table},
         words,
     },
+    client::RequestPage,
+    job::id::RequestId,
     pipeline::view::RequestView,
 };
 
@@ -19,22 +20,20 @@ pub struct RequestsArgs {
     /// List so many at most
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     limit: u32,
-}
-
-#[derive(Debug, Deserialize)]
-struct Listed {
-    requests: Vec<RequestView>,
+    /// Only requests before this one, which is the `next` of an earlier list
+    #[arg(long, value_name = "ID")]
+    after: Option<RequestId>,
 }
 
 pub async fn run(args: &RequestsArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let limit = ("limit", Some(args.limit.to_string()));
-    let answer = session.client.get(&["v1", "requests"], &[limit]).await?;
+    let query = [("after", args.after.map(|id| id.to_string())), ("limit", Some(args.limit.to_string()))];
+    let answer = session.client.get(&["v1", "requests"], &query).await?;
     let screen = &mut session.screen;
     if screen.json {
         screen.answer(&answer)?;
         return Ok(Exit::Ok);
     }
-    let listed: Listed = answer.read()?;
+    let listed: RequestPage = answer.read()?;
     if listed.requests.is_empty() {
         screen.line("no requests yet: `sluice submit --help` says how to hand one in")?;
         return Ok(Exit::Ok);
@@ -56,6 +55,9 @@ pub async fn run(args: &RequestsArgs, session: &mut Session) -> Result<Exit, Cli
     }
     let paint = screen.paint;
     screen.lines(table.lines(paint))?;
+    if let Some(next) = listed.next {
+        screen.line(format!("there are more: add --after {next}, or a larger --limit"))?;
+    }
     Ok(Exit::Ok)
 }
 

@@ -91,7 +91,7 @@ pub async fn run(command: &ScheduleCommand, session: &mut Session) -> Result<Exi
 }
 
 async fn act(word: &str, args: &ActArgs, session: &Session) -> Result<Answer, CliError> {
-    session.client.post(&["v1", "schedules", &args.name, word], Body::json(&args.by)?).await
+    Ok(session.client.post(&["v1", "schedules", &args.name, word], Body::json(&args.by)?).await?)
 }
 
 fn done(answer: &Answer, session: &mut Session) -> Result<Exit, CliError> {

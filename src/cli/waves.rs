@@ -76,7 +76,7 @@ pub async fn run(command: &WaveCommand, session: &mut Session) -> Result<Exit, C
 }
 
 async fn act(word: &str, args: &ActArgs, session: &Session) -> Result<Answer, CliError> {
-    session.client.post(&["v1", "requests", &args.request, "waves", word], Body::json(&args.by)?).await
+    Ok(session.client.post(&["v1", "requests", &args.request, "waves", word], Body::json(&args.by)?).await?)
 }
 
 fn show(answer: &Answer, session: &mut Session) -> Result<Exit, CliError> {

@@ -9,7 +9,10 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    config::{limits::Faults, sections::Settings},
+    config::{
+        limits::Faults,
+        sections::{Settings, within},
+    },
     policy::{
         access::{Grant, Reach, Role},
         text,
@@ -23,6 +26,12 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Holds the token that commands show; written with mode 0600 when it is missing.
     pub token_file: PathBuf,
+    /// With one token; 0: no limit.
+    #[serde(deserialize_with = "within::<_, u32, 0, 1_000_000>")]
+    pub requests_per_second: u32,
+    /// So many at once with one token, after a rest; 1 to 1,000,000.
+    #[serde(deserialize_with = "within::<_, u32, 1, 1_000_000>")]
+    pub burst: u32,
     /// Certificates in PEM, the own one first, from the folder of the configuration file. With `tls_key`: HTTPS.
     pub tls_certificate: Option<PathBuf>,
     /// Its private key in PEM.
@@ -40,6 +49,8 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4280)),
             token_file: PathBuf::from(".sluice/token"),
+            requests_per_second: 1_000,
+            burst: 2_000,
             tls_certificate: None,
             tls_key: None,
             behind_proxy: false,

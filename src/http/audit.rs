@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     body::Body as Bytes,
     extract::{Path, State},
     http::header,
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
@@ -22,7 +20,10 @@ use crate::{
     job::time::Timestamp,
     pipeline::{
         Context, OperateError,
-        audit::{self, Export, Format, MovedDocument, RedactError, Span},
+        audit::{
+            self, Checkpoint, Export, Format, JobStory, MovableDocument, MovedDocument, RedactError,
+            Redaction, RequestStory, Span, Verified,
+        },
     },
 };
 
@@ -33,41 +34,66 @@ const MOVED_MAX: usize = 1_000;
 /// Characters of the name of a folder.
 const PLACE_MAX: usize = 1_000;
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/audit/verify", get(verify))
-        .route("/v1/audit/jobs/{id}", get(job))
-        .route("/v1/audit/requests/{id}", get(request))
-        .route("/v1/audit/export", get(export))
-        .route("/v1/audit/checkpoints", post(checkpoint))
-        .route("/v1/audit/documents", get(documents))
-        .route("/v1/audit/archive", post(archive))
-        .route("/v1/audit/redactions", post(redact))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(verify))
+        .routes(routes!(job))
+        .routes(routes!(request))
+        .routes(routes!(export))
+        .routes(routes!(checkpoint))
+        .routes(routes!(documents))
+        .routes(routes!(archive))
+        .routes(routes!(redact))
 }
 
+/// Checks the hash chain of the whole history.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/verify",
+    tag = "audit",
+    responses((status = 200, body = Verified)),
+)]
 async fn verify(State(context): State<Arc<Context>>) -> Answer {
     Ok(ok(context.verify().await?))
 }
 
+/// Tells what was done for a job, in a sentence and in full.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/jobs/{id}",
+    tag = "audit",
+    responses((status = 200, body = JobStory)),
+    extensions(("x-codes" = json!(["unknown-job", "ambiguous-id"])))
+)]
 async fn job(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
     let job = caller.job(&context, &id).await?;
     Ok(ok(context.job_story(&job).await?))
 }
 
+/// Tells what became of a request, in a sentence and in full.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/requests/{id}",
+    tag = "audit",
+    responses((status = 200, body = RequestStory)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id"])))
+)]
 async fn request(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
     let id = caller.request(&context, &id).await?;
     let story = context.request_story(id).await?;
     story.map(ok).ok_or_else(|| Fault::new(Code::UnknownRequest, format!("there is no request {id}")))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
     /// RFC 3339.
     since: Option<String>,
     /// RFC 3339; itself left out.
     until: Option<String>,
     #[serde(default)]
+    #[param(value_type = Option<Format>)]
     format: Format,
     request: Option<String>,
 }
@@ -81,6 +107,15 @@ fn moment(name: &str, text: Option<&String>) -> Result<Option<Timestamp>, Fault>
     text.map(read).transpose()
 }
 
+/// Writes the record as a file, as it is read.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/export",
+    tag = "audit",
+    params(Asked),
+    responses((status = 200, content((String = "application/jsonl"), (String = "text/csv")))),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id"])))
+)]
 async fn export(
     State(context): State<Arc<Context>>,
     Filter(asked): Filter<Asked>,
@@ -99,29 +134,58 @@ async fn export(
     Ok((media, Bytes::from_stream(pieces)).into_response())
 }
 
+/// Signs the history as it is.
+#[utoipa::path(
+    post,
+    path = "/v1/audit/checkpoints",
+    tag = "audit",
+    request_body = Act,
+    responses((status = 200, body = Checkpoint)),
+    extensions(("x-codes" = json!(["checkpoint-conflict"])))
+)]
 async fn checkpoint(State(context): State<Arc<Context>>, caller: Caller, Body(act): Body<Act>) -> Answer {
     let by = act.by(&caller, Reason::Optional)?;
     let made = context.checkpoint(by).await;
     Ok(ok(made.map_err(|error| Fault::act(error, Code::CheckpointConflict))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Older {
+    /// RFC 3339.
     before: String,
+    /// `next` of the page before.
     after: Option<i64>,
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
+#[derive(Serialize, utoipa::ToSchema)]
+struct Documents {
+    documents: Vec<MovableDocument>,
+    /// None: these were the last ones.
+    next: Option<i64>,
+}
+
+/// Lists what may be moved to files.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/documents",
+    tag = "audit",
+    params(Older),
+    responses((status = 200, body = Documents)),
+)]
 async fn documents(State(context): State<Arc<Context>>, Filter(asked): Filter<Older>) -> Answer {
     let before = moment("before", Some(&asked.before))?.unwrap_or_default();
     let limit = limit(asked.limit, DOCUMENTS_PAGE, 1_000)?;
     let (documents, next) = context.movable(before, asked.after.unwrap_or(-1), i64::from(limit)).await?;
-    Ok(ok(json!({ "documents": documents, "next": next })))
+    Ok(ok(Documents { documents, next }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AuditArchive)]
 struct Archived {
     documents: Vec<MovedDocument>,
     /// The folder, for whoever looks for them.
@@ -131,6 +195,20 @@ struct Archived {
     reason: String,
 }
 
+#[derive(Serialize, utoipa::ToSchema)]
+struct ArchivedCount {
+    documents: usize,
+}
+
+/// Takes documents out of the ledger, all or none.
+#[utoipa::path(
+    post,
+    path = "/v1/audit/archive",
+    tag = "audit",
+    request_body = Archived,
+    responses((status = 200, body = ArchivedCount)),
+    extensions(("x-codes" = json!(["archive-conflict"])))
+)]
 async fn archive(State(context): State<Arc<Context>>, caller: Caller, Body(moved): Body<Archived>) -> Answer {
     let by = caller.by(moved.actor, moved.reason, Reason::Needed)?;
     if moved.documents.len() > MOVED_MAX {
@@ -145,11 +223,12 @@ async fn archive(State(context): State<Arc<Context>>, caller: Caller, Body(moved
     let documents = moved.documents.len();
     let done = context.archive(moved.documents, moved.place, by).await;
     done.map_err(|error| Fault::act(error, Code::ArchiveConflict))?;
-    Ok(ok(json!({ "documents": documents })))
+    Ok(ok(ArchivedCount { documents }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AuditRedact)]
 struct Named {
     person: String,
     actor: Option<String>,
@@ -157,6 +236,15 @@ struct Named {
     reason: String,
 }
 
+/// Takes a person out of the record.
+#[utoipa::path(
+    post,
+    path = "/v1/audit/redactions",
+    tag = "audit",
+    request_body = Named,
+    responses((status = 200, body = Redaction)),
+    extensions(("x-codes" = json!(["person-at-work"])))
+)]
 async fn redact(State(context): State<Arc<Context>>, caller: Caller, Body(named): Body<Named>) -> Answer {
     let by = caller.by(named.actor, named.reason, Reason::Needed)?;
     // Once begun it comes to its end, also if nobody waits for the answer any more.

@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::State,
-    routing::{get, post},
-};
-use serde::Deserialize;
-use serde_json::json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
@@ -16,25 +12,42 @@ use crate::{
         fault::{Code, Fault},
         read::{Answer, Body, Reason, ok},
     },
-    pipeline::Context,
+    pipeline::{Context, view::BreakerView},
 };
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new().route("/v1/breakers", get(list)).route("/v1/breakers/reset", post(reset))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(reset))
 }
 
+#[derive(Serialize, utoipa::ToSchema)]
+struct Breakers {
+    breakers: Vec<BreakerView>,
+}
+
+/// Lists breakers, those that stop something first.
+#[utoipa::path(get, path = "/v1/breakers", tag = "breakers", responses((status = 200, body = Breakers)))]
 async fn list(State(context): State<Arc<Context>>) -> Answer {
-    Ok(ok(json!({ "breakers": context.list_breakers().await? })))
+    Ok(ok(Breakers { breakers: context.list_breakers().await? }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = BreakerReset)]
 struct Reset {
     id: String,
     actor: Option<String>,
     reason: String,
 }
 
+/// Ends what a breaker does.
+#[utoipa::path(
+    post,
+    path = "/v1/breakers/reset",
+    tag = "breakers",
+    request_body = Reset,
+    responses((status = 200, body = Breakers)),
+    extensions(("x-codes" = json!(["unknown-breaker", "illegal-event"])))
+)]
 async fn reset(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Reset>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let known = context.list_breakers().await?;

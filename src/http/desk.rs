@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::State,
-    routing::{get, post},
-};
+use axum::extract::State;
 use serde::Deserialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
@@ -18,31 +15,41 @@ use crate::{
     job::time::Timestamp,
     pipeline::{
         By, Context,
-        desk::{DeskAct, DeskError},
+        desk::{DeskAct, DeskError, DeskItem, DeskView},
     },
 };
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/desk", get(list))
-        .route("/v1/desk/acknowledge", post(acknowledge))
-        .route("/v1/desk/snooze", post(snooze))
-        .route("/v1/desk/reassign", post(reassign))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(acknowledge))
+        .routes(routes!(snooze))
+        .routes(routes!(reassign))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Which {
     #[serde(default)]
     all: bool,
 }
 
+/// Lists what needs a person, overdue first.
+#[utoipa::path(
+    get,
+    path = "/v1/desk",
+    tag = "desk",
+    params(Which),
+    responses((status = 200, body = DeskView)),
+)]
 async fn list(State(context): State<Arc<Context>>, Filter(which): Filter<Which>) -> Answer {
     Ok(ok(context.desk(which.all).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeskAcknowledge)]
 struct Said {
     item: String,
     actor: Option<String>,
@@ -50,8 +57,9 @@ struct Said {
     reason: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeskSnooze)]
 struct Later {
     item: String,
     /// RFC 3339.
@@ -61,8 +69,9 @@ struct Later {
     reason: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeskReassign)]
 struct Other {
     item: String,
     /// Login.
@@ -80,11 +89,29 @@ async fn act(context: &Context, item: &str, act: DeskAct, by: By) -> Answer {
     }
 }
 
+/// Says that somebody has it.
+#[utoipa::path(
+    post,
+    path = "/v1/desk/acknowledge",
+    tag = "desk",
+    request_body = Said,
+    responses((status = 200, body = DeskItem)),
+    extensions(("x-codes" = json!(["unknown-item", "illegal-event"])))
+)]
 async fn acknowledge(State(context): State<Arc<Context>>, caller: Caller, Body(said): Body<Said>) -> Answer {
     let by = caller.by(said.actor, said.reason, Reason::Optional)?;
     act(&context, &said.item, DeskAct::Acknowledge, by).await
 }
 
+/// Says that it can wait.
+#[utoipa::path(
+    post,
+    path = "/v1/desk/snooze",
+    tag = "desk",
+    request_body = Later,
+    responses((status = 200, body = DeskItem)),
+    extensions(("x-codes" = json!(["unknown-item", "illegal-event"])))
+)]
 async fn snooze(State(context): State<Arc<Context>>, caller: Caller, Body(later): Body<Later>) -> Answer {
     let who = caller.by(later.actor, later.reason, Reason::Needed)?;
     let until = Timestamp::parse(&later.until).filter(|until| *until > context.now());
@@ -93,6 +120,15 @@ async fn snooze(State(context): State<Arc<Context>>, caller: Caller, Body(later)
     act(&context, &later.item, DeskAct::Snooze(until), who).await
 }
 
+/// Gives it to somebody else.
+#[utoipa::path(
+    post,
+    path = "/v1/desk/reassign",
+    tag = "desk",
+    request_body = Other,
+    responses((status = 200, body = DeskItem)),
+    extensions(("x-codes" = json!(["unknown-item", "illegal-event"])))
+)]
 async fn reassign(State(context): State<Arc<Context>>, caller: Caller, Body(other): Body<Other>) -> Answer {
     let who = caller.by(other.actor, other.reason, Reason::Needed)?;
     // What is fit to name an actor is fit to name whom it goes to.

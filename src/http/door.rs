@@ -24,7 +24,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
 
-use crate::http::access::Peer;
+use crate::http::{access::Peer, patience::Patient};
 
 /// A client that takes longer to agree on TLS is sent away.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -184,8 +184,8 @@ impl axum::serve::Listener for Door {
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+impl Connected<IncomingStream<'_, Patient<Door>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Patient<Door>>) -> Self {
         Self(*stream.remote_addr())
     }
 }

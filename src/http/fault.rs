@@ -18,7 +18,9 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $token:literal, $status:ident, $title:literal;)*) => {
         /// Names a kind of error for machines.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, utoipa::ToSchema)]
+        #[serde(rename_all = "kebab-case")]
+        #[schema(as = FaultCode)]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
@@ -32,6 +34,10 @@ macro_rules! codes {
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
+            /// The code of that name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == name)
+            }
         }
     };
 }
@@ -40,6 +46,8 @@ codes! {
     /// Not readable as HTTP or as a path.
     BadRequest = "bad-request", BAD_REQUEST, "the request cannot be read";
     BadFilter = "bad-filter", BAD_REQUEST, "the query is not one that is understood here";
+    /// A position to go on from that nobody was given.
+    BadCursor = "bad-cursor", BAD_REQUEST, "there is nothing to go on from";
     /// Of whatever is wrong with a token of an identity provider: the log says what.
     Unauthorised = "unauthorised", UNAUTHORIZED, "the token is not accepted";
     TokenMissing = "token-missing", UNAUTHORIZED, "there is no token";
@@ -75,6 +83,10 @@ codes! {
     ArchiveConflict = "archive-conflict", CONFLICT, "the documents cannot be taken out of the ledger";
     /// The answer's problems tell what is different.
     PlanChanged = "plan-changed", CONFLICT, "planning it again gives something else";
+    /// The body did not arrive in time.
+    BodyTooSlow = "body-too-slow", REQUEST_TIMEOUT, "the body did not arrive in time";
+    /// The token has asked too often.
+    RateLimited = "rate-limited", TOO_MANY_REQUESTS, "too many requests with this token";
     UnknownTemplate = "unknown-template", NOT_FOUND, "there is no such template";
     IllegalEvent = "illegal-event", CONFLICT, "the job's state does not allow this";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "the body is larger than 8 MiB";
@@ -84,6 +96,8 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "a mistake in this program";
     LedgerUnavailable = "ledger-unavailable", SERVICE_UNAVAILABLE, "the ledger does not answer";
     ProviderUnavailable = "provider-unavailable", SERVICE_UNAVAILABLE, "the provider cannot be asked";
+    /// As many read the events as are let.
+    TooManyReaders = "too-many-readers", SERVICE_UNAVAILABLE, "too many read the events";
     TimedOut = "timed-out", SERVICE_UNAVAILABLE, "no answer in time";
 }
 
@@ -106,6 +120,10 @@ impl Fault {
     pub fn invalid(problems: Vec<Problem>) -> Self {
         let detail = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         Self { code: Code::InvalidRequest, detail, problems, retry_after_s: None }
+    }
+    /// Too much, for now.
+    pub fn slow_down(code: Code, detail: impl Into<String>, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..Self::new(code, detail) }
     }
     /// Something that can be asked after a while.
     pub fn later(detail: String, wait: Millis) -> Self {
@@ -150,7 +168,7 @@ impl From<LedgerError> for Fault {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let mut body = json!({
-            "type": format!("urn:sluicegate:problem:{}", self.code.as_str()),
+            "type": format!("/errors/{}", self.code.as_str()),
             "title": self.code.title(),
             "status": self.code.status().as_u16(),
             "detail": self.detail,

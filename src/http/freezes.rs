@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::State,
-    routing::{get, post},
-};
-use serde::Deserialize;
-use serde_json::json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
@@ -17,24 +13,44 @@ use crate::{
         read::{Answer, Body, Filter, Reason, ok, wrong},
     },
     job::{repository::Repository, time::Timestamp},
-    pipeline::{Context, FreezeError, Whom},
-    policy::{Problem, freeze::Written},
+    pipeline::{
+        Context, FreezeError, Whom,
+        view::{FreezeCheck, FreezeView},
+    },
+    policy::{
+        Problem,
+        freeze::{Exemption, Written},
+    },
 };
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/freezes", get(list).post(add))
-        .route("/v1/freezes/lift", post(lift))
-        .route("/v1/freezes/exempt", post(exempt))
-        .route("/v1/freezes/check", get(check))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(lift))
+        .routes(routes!(exempt))
+        .routes(routes!(check))
 }
 
+#[derive(Serialize, utoipa::ToSchema)]
+struct Freezes {
+    freezes: Vec<FreezeView>,
+    exemptions: Vec<Exemption>,
+}
+
+/// Lists freezes in force or to come, and exceptions.
+#[utoipa::path(
+    get,
+    path = "/v1/freezes",
+    tag = "freezes",
+    responses((status = 200, body = Freezes)),
+)]
 async fn list(State(context): State<Arc<Context>>) -> Answer {
-    Ok(ok(json!({ "freezes": context.freeze_views(), "exemptions": context.exemptions() })))
+    Ok(ok(Freezes { freezes: context.freeze_views(), exemptions: context.exemptions() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FreezeAdd, example = json!({ "freeze": { "name": "incident-42", "reason": "incident 42" }, "now": true, "actor": "ana" }))]
 struct Add {
     freeze: Written,
     /// It begins now and lasts until it is lifted, or until `until`.
@@ -43,7 +59,17 @@ struct Add {
     actor: Option<String>,
 }
 
+/// Makes a freeze.
+///
 /// Answers when nothing that it reaches is on its way any more.
+#[utoipa::path(
+    post,
+    path = "/v1/freezes",
+    tag = "freezes",
+    request_body = Add,
+    responses((status = 200, body = FreezeView)),
+    extensions(("x-codes" = json!(["freeze-conflict"])))
+)]
 async fn add(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Add>) -> Answer {
     let by = caller.by(body.actor, body.freeze.reason.clone(), Reason::Needed)?;
     let mut freeze = body.freeze;
@@ -53,22 +79,33 @@ async fn add(State(context): State<Arc<Context>>, caller: Caller, Body(body): Bo
     Ok(ok(context.add_freeze(&freeze, by).await.map_err(fault)?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FreezeLift, example = json!({ "name": "incident-42", "actor": "ana", "reason": "incident over" }))]
 struct Lift {
     name: String,
     actor: Option<String>,
     reason: String,
 }
 
+/// Ends a freeze.
+#[utoipa::path(
+    post,
+    path = "/v1/freezes/lift",
+    tag = "freezes",
+    request_body = Lift,
+    responses((status = 200, body = Freezes)),
+    extensions(("x-codes" = json!(["freeze-conflict"])))
+)]
 async fn lift(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Lift>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     context.lift_freeze(&body.name, by).await.map_err(fault)?;
     list(State(context)).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FreezeExempt)]
 struct ExemptBody {
     job: Option<String>,
     request: Option<String>,
@@ -80,6 +117,15 @@ struct ExemptBody {
     reason: String,
 }
 
+/// Makes an exception for a job or a request.
+#[utoipa::path(
+    post,
+    path = "/v1/freezes/exempt",
+    tag = "freezes",
+    request_body = ExemptBody,
+    responses((status = 200, body = Freezes)),
+    extensions(("x-codes" = json!(["freeze-conflict", "unknown-job", "unknown-request", "ambiguous-id"])))
+)]
 async fn exempt(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<ExemptBody>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let until = moment(&body.until, "until").map_err(|problem| Fault::invalid(vec![problem]))?;
@@ -99,9 +145,12 @@ async fn exempt(State(context): State<Arc<Context>>, caller: Caller, Body(body):
     list(State(context)).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Check {
+    /// `owner/name`.
+    #[param(example = "acme/api")]
     repository: String,
     #[serde(default)]
     template: String,
@@ -111,6 +160,14 @@ struct Check {
     at: Option<String>,
 }
 
+/// Tells whether a repository is frozen at a time.
+#[utoipa::path(
+    get,
+    path = "/v1/freezes/check",
+    tag = "freezes",
+    params(Check),
+    responses((status = 200, body = FreezeCheck)),
+)]
 async fn check(State(context): State<Arc<Context>>, Filter(asked): Filter<Check>) -> Answer {
     let bad = |problem: Problem| Fault::new(Code::BadFilter, problem.to_string());
     let repository: Repository = asked

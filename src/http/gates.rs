@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::State,
-    routing::{get, post},
-};
-use serde::Deserialize;
-use serde_json::json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     budget::{Key, Scope},
@@ -18,44 +14,70 @@ use crate::{
         read::{Act, Answer, Body, Filter, Reason, ok, wrong},
     },
     job::{id::RequestId, repository::Repository, time::Timestamp},
-    pipeline::{By, Context},
+    pipeline::{
+        By, Context,
+        view::{Behind, GateView},
+    },
     policy::{Problem, text},
 };
 
 /// The most characters of a scope's value.
 const VALUE_CHARACTERS_MAX: usize = 300;
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/gates", get(list))
-        .route("/v1/gates/behind", get(behind))
-        .route("/v1/gates/close", post(close))
-        .route("/v1/gates/open", post(open))
-        .route("/v1/kill-switch/on", post(kill))
-        .route("/v1/kill-switch/off", post(revive))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(behind))
+        .routes(routes!(close))
+        .routes(routes!(open))
+        .routes(routes!(kill))
+        .routes(routes!(revive))
 }
 
+#[derive(Serialize, utoipa::ToSchema)]
+struct Gates {
+    gates: Vec<GateView>,
+}
+
+/// Lists what is closed, the kill switch first.
+#[utoipa::path(
+    get,
+    path = "/v1/gates",
+    tag = "gates",
+    responses((status = 200, body = Gates)),
+)]
 async fn list(State(context): State<Arc<Context>>) -> Answer {
-    Ok(ok(json!({ "gates": context.closed_gates().await? })))
+    Ok(ok(Gates { gates: context.closed_gates().await? }))
 }
 
 /// Names a gate in a query.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Before {
+    #[param(value_type = Scope)]
     scope: Scope,
     #[serde(default)]
     value: String,
 }
 
+/// Tells what is still worked on behind a gate.
+#[utoipa::path(
+    get,
+    path = "/v1/gates/behind",
+    tag = "gates",
+    params(Before),
+    responses((status = 200, body = Behind)),
+)]
 async fn behind(State(context): State<Arc<Context>>, Filter(before): Filter<Before>) -> Answer {
     let key = gate_key(before.scope, &before.value)
         .map_err(|problem| Fault::new(Code::BadFilter, problem.to_string()))?;
     Ok(ok(context.behind(&key).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GateClose, example = json!({ "scope": "repository", "value": "acme/api", "actor": "ana", "reason": "incident 42" }))]
 struct Close {
     scope: Scope,
     #[serde(default)]
@@ -66,7 +88,17 @@ struct Close {
     until: Option<String>,
 }
 
+/// Closes a gate.
+///
 /// Answers when no start behind the gate is on its way any more.
+#[utoipa::path(
+    post,
+    path = "/v1/gates/close",
+    tag = "gates",
+    request_body = Close,
+    responses((status = 200, body = GateView)),
+    extensions(("x-codes" = json!(["illegal-event"])))
+)]
 async fn close(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Close>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let invalid = |problem| Fault::invalid(vec![problem]);
@@ -75,7 +107,17 @@ async fn close(State(context): State<Arc<Context>>, caller: Caller, Body(body): 
     shut(&context, key, by, until).await
 }
 
+/// Stops every start and every other write at the provider.
+///
 /// Answers when no start and no other write at the provider is on its way any more.
+#[utoipa::path(
+    post,
+    path = "/v1/kill-switch/on",
+    tag = "gates",
+    request_body = Act,
+    responses((status = 200, body = GateView)),
+    extensions(("x-codes" = json!(["illegal-event"])))
+)]
 async fn kill(State(context): State<Arc<Context>>, caller: Caller, Body(act): Body<Act>) -> Answer {
     shut(&context, Key::kill_switch(), act.by(&caller, Reason::Needed)?, None).await
 }
@@ -85,8 +127,9 @@ async fn shut(context: &Context, key: Key, by: By, until: Option<Timestamp>) -> 
     Ok(ok(context.gate_view(&key).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GateOpen, example = json!({ "scope": "repository", "value": "acme/api", "actor": "ana", "reason": "incident over" }))]
 struct Open {
     scope: Scope,
     #[serde(default)]
@@ -96,12 +139,30 @@ struct Open {
     reason: String,
 }
 
+/// Opens a gate, as far as people closed it.
+#[utoipa::path(
+    post,
+    path = "/v1/gates/open",
+    tag = "gates",
+    request_body = Open,
+    responses((status = 200, body = GateView)),
+    extensions(("x-codes" = json!(["illegal-event"])))
+)]
 async fn open(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Open>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Optional)?;
     let key = gate_key(body.scope, &body.value).map_err(|problem| Fault::invalid(vec![problem]))?;
     unshut(&context, key, by).await
 }
 
+/// Lifts the kill switch.
+#[utoipa::path(
+    post,
+    path = "/v1/kill-switch/off",
+    tag = "gates",
+    request_body = Act,
+    responses((status = 200, body = GateView)),
+    extensions(("x-codes" = json!(["illegal-event"])))
+)]
 async fn revive(State(context): State<Arc<Context>>, caller: Caller, Body(act): Body<Act>) -> Answer {
     unshut(&context, Key::kill_switch(), act.by(&caller, Reason::Needed)?).await
 }

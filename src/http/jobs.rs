@@ -2,50 +2,62 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{Path, State},
-    routing::{MethodRouter, get, post},
-};
+use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     budget::Closure,
     http::{
         access::Caller,
         fault::{Code, Fault},
-        read::{Act, Answer, Body, Filter, Reason, limit, ok},
+        read::{Act, Answer, Body, Filter, Reason, last_of, limit, ok},
     },
     job::{lifecycle::Event, repository::Repository, state::State as JobState},
-    pipeline::{Context, JobFilter, view::JobView},
+    pipeline::{
+        Context, JobFilter,
+        view::{JobDetail, JobView, Why},
+    },
 };
 
 pub const LIMIT_DEFAULT: u32 = 1_000;
 pub const LIMIT_MAX: u32 = 10_000;
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/jobs", get(list))
-        .route("/v1/jobs/{id}", get(show))
-        .route("/v1/jobs/{id}/why", get(why))
-        .route("/v1/jobs/{id}/cancel", act(Event::Cancelled, Reason::Needed))
-        .route("/v1/jobs/{id}/refuse", act(Event::Refused, Reason::Needed))
-        .route("/v1/jobs/{id}/release", act(Event::Released, Reason::Needed))
-        .route("/v1/jobs/{id}/discard-result", act(Event::Discarded, Reason::Needed))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(why))
+        .routes(routes!(cancel))
+        .routes(routes!(refuse))
+        .routes(routes!(release))
+        .routes(routes!(discard_result))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Query {
+    /// Only jobs of this request: its id, or the end of it.
     request: Option<String>,
+    #[param(value_type = Option<JobState>)]
     state: Option<JobState>,
+    /// `owner/name`.
+    #[param(value_type = Option<String>)]
     repository: Option<Repository>,
+    /// Only jobs of requests with this template, its version left out.
+    template: Option<String>,
+    /// Only jobs of this team's requests.
+    team: Option<String>,
+    /// `next` of the page before.
     after: Option<i64>,
+    #[param(minimum = 1, maximum = 10_000)]
     limit: Option<u32>,
 }
 
 /// Some jobs, and where the next ones begin.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = JobPage)]
 pub struct Page {
     jobs: Vec<JobView>,
     /// None: these were the last ones.
@@ -57,8 +69,7 @@ pub struct Page {
 
 impl Page {
     pub fn new(jobs: Vec<JobView>, limit: u32) -> Self {
-        let full = u32::try_from(jobs.len()).is_ok_and(|found| found >= limit);
-        let next = if full { jobs.last().map(|job| job.position) } else { None };
+        let next = last_of(&jobs, limit).map(|job| job.position);
         Self { jobs, next, kill_switch: None }
     }
 
@@ -75,6 +86,15 @@ impl Page {
     }
 }
 
+/// Lists jobs in the order of acceptance.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs",
+    tag = "jobs",
+    params(Query),
+    responses((status = 200, body = Page)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id"])))
+)]
 async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(query): Filter<Query>) -> Answer {
     let limit = limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let request = match &query.request {
@@ -85,6 +105,8 @@ async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(query)
         request,
         state: query.state,
         repository: query.repository,
+        template: query.template,
+        team: query.team,
         after: query.after,
         limit: Some(limit),
     };
@@ -92,28 +114,100 @@ async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(query)
     Ok(ok(Page { kill_switch: context.closures.kill_switch(), ..page }))
 }
 
+/// Tells everything about a job.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}",
+    tag = "jobs",
+    responses((status = 200, body = JobDetail)),
+    extensions(("x-codes" = json!(["unknown-job", "ambiguous-id"])))
+)]
 async fn show(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
     let job = caller.job(&context, &id).await?;
     Ok(ok(context.detail(&job).await?))
 }
 
+/// Tells why a job does not move, and who holds what it waits for.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/why",
+    tag = "jobs",
+    responses((status = 200, body = Why)),
+    extensions(("x-codes" = json!(["unknown-job", "ambiguous-id"])))
+)]
 async fn why(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
     let job = caller.job(&context, &id).await?;
     Ok(ok(context.why(&job).await?))
 }
 
-/// A route for one event that a person brings about; answers with the job as it is then.
-fn act(event: Event, need: Reason) -> MethodRouter<Arc<Context>> {
-    let handler = async move |State(context): State<Arc<Context>>,
-                              caller: Caller,
-                              Path(id): Path<String>,
-                              Body(act): Body<Act>|
-                -> Answer {
-        let by = act.by(&caller, need)?;
-        let job = caller.job(&context, &id).await?.id;
-        context.act(job, event, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
-        let job = context.find_job(&job.to_string()).await.map_err(Fault::job)?;
-        Ok(ok(context.view(&job, None).await?))
-    };
-    post(handler)
+/// Withdraws a job; a task that runs is not stopped, its result is never adopted.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/cancel",
+    tag = "jobs",
+    request_body = Act,
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
+)]
+async fn cancel(context: State<Arc<Context>>, caller: Caller, id: Path<String>, body: Body<Act>) -> Answer {
+    act(Event::Cancelled, context, caller, id, body).await
+}
+
+/// Ends a held job.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/refuse",
+    tag = "jobs",
+    request_body = Act,
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
+)]
+async fn refuse(context: State<Arc<Context>>, caller: Caller, id: Path<String>, body: Body<Act>) -> Answer {
+    act(Event::Refused, context, caller, id, body).await
+}
+
+/// Lets a quarantined result go to its review.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/release",
+    tag = "jobs",
+    request_body = Act,
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
+)]
+async fn release(context: State<Arc<Context>>, caller: Caller, id: Path<String>, body: Body<Act>) -> Answer {
+    act(Event::Released, context, caller, id, body).await
+}
+
+/// Throws a quarantined result away.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/discard-result",
+    tag = "jobs",
+    request_body = Act,
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
+)]
+async fn discard_result(
+    context: State<Arc<Context>>,
+    caller: Caller,
+    id: Path<String>,
+    body: Body<Act>,
+) -> Answer {
+    act(Event::Discarded, context, caller, id, body).await
+}
+
+/// One event that a person brings about; answers with the job as it is then.
+async fn act(
+    event: Event,
+    State(context): State<Arc<Context>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(act): Body<Act>,
+) -> Answer {
+    let by = act.by(&caller, Reason::Needed)?;
+    let job = caller.job(&context, &id).await?.id;
+    context.act(job, event, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
+    let job = context.find_job(&job.to_string()).await.map_err(Fault::job)?;
+    Ok(ok(context.view(&job, None).await?))
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::to_bytes,
     extract::{MatchedPath, Request, State},
-    http::{Method, StatusCode, header},
+    http::{Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -46,6 +46,11 @@ pub async fn count(State(context): State<Arc<Context>>, request: Request, next: 
     let response = next.run(request).await;
     context.meters.http.add((route, method.to_owned(), response.status().as_u16()), 1);
     response
+}
+
+/// There is nothing at this path.
+pub async fn nowhere(method: Method, uri: Uri) -> Fault {
+    Fault::new(Code::UnknownRoute, format!("{method} {}", uri.path()))
 }
 
 /// Turns an error that no handler of ours wrote into a problem document.

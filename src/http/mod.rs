@@ -8,12 +8,18 @@ mod budgets;
 mod dead;
 mod desk;
 mod door;
+mod errors;
+mod etag;
+mod events;
 mod fault;
 mod freezes;
 mod gates;
 mod identities;
 mod jobs;
 mod limits;
+mod openapi;
+mod patience;
+mod rate;
 mod read;
 mod reports;
 mod repositories;
@@ -28,14 +34,18 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 pub use access::Access;
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
 };
 pub use door::{Door, TlsError, TlsFiles};
+pub use errors::page;
 pub use fault::{Code, Fault};
+pub use openapi::description;
+pub use rate::Limits;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::pipeline::Context;
 
@@ -48,14 +58,47 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Every route, for the local operator alone.
 pub fn router(context: Arc<Context>, token: SecretString) -> Router {
-    guarded(context, Access::local(token))
+    guarded(context, Access::local(token), Limits::default())
 }
 
-/// Every route. All but the probes need a token, and so do the metrics where they are not open.
-pub fn guarded(context: Arc<Context>, access: Access) -> Router {
-    let open = access.metrics_open;
+/// Every route. All but the open ones need a token, and so do the metrics where they are not open.
+pub fn guarded(context: Arc<Context>, access: Access, limits: Limits) -> Router {
+    let (guarded, open) = if access.metrics_open {
+        (routes(), open().merge(watch::figures()))
+    } else {
+        (routes().merge(watch::figures()), open())
+    };
     let keeper = Arc::new(access::Gatekeeper::new(Arc::clone(&context), access));
-    let routes = Router::new()
+    let readers = events::Readers::new(&context);
+    guarded
+        .split_for_parts()
+        .0
+        .with_state(Arc::clone(&context))
+        // Who has no token is not told what is there and what is not.
+        .fallback(limits::nowhere)
+        .layer(Extension(readers))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(etag::tag))
+        .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
+        .layer(from_fn_with_state(rate::Meter::new(limits), rate::limit))
+        .layer(from_fn_with_state(keeper, access::require))
+        .merge(open.split_for_parts().0.with_state(Arc::clone(&context)))
+        .layer(from_fn(limits::explain))
+        .layer(from_fn_with_state(context, limits::count))
+}
+
+/// What is open to everybody: it tells nothing of what the daemon does.
+fn open() -> OpenApiRouter<Arc<Context>> {
+    watch::probes().routes(routes!(openapi::show)).routes(routes!(errors::show))
+}
+
+/// Everything, for its description.
+fn described() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::with_openapi(openapi::begin()).merge(routes()).merge(watch::figures()).merge(open())
+}
+
+fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
         .merge(requests::routes())
         .merge(jobs::routes())
         .merge(dead::routes())
@@ -71,16 +114,8 @@ pub fn guarded(context: Arc<Context>, access: Access) -> Router {
         .merge(templates::routes())
         .merge(schedules::routes())
         .merge(repositories::routes())
+        .merge(events::routes())
         .merge(tokens::routes())
-        .with_state(Arc::clone(&context));
-    let routes = if open { routes } else { watch::with_figures(routes, &context) };
-    let routes = routes
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
-        .layer(from_fn_with_state(keeper, access::require));
-    let routes = watch::with_probes(routes, &context);
-    let routes = if open { watch::with_figures(routes, &context) } else { routes };
-    routes.layer(from_fn(limits::explain)).layer(from_fn_with_state(context, limits::count))
 }
 
 /// Serves until shutdown; then answers what is under way and takes nothing new.
@@ -90,7 +125,8 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let router = router.into_make_service_with_connect_info::<access::Peer>();
-    let serving = axum::serve(door.into(), router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let door = patience::Patient(door.into());
+    let serving = axum::serve(door, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

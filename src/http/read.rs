@@ -1,5 +1,7 @@
 //! Reading what was asked: queries, JSON bodies, and who acts and why. Everything unknown is refused.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Query, Request},
@@ -19,6 +21,8 @@ use crate::{
 
 /// The most characters of an actor's name.
 const ACTOR_CHARACTERS_MAX: usize = 100;
+/// How long a body may take to arrive.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most bytes of a reason.
 const REASON_BYTES_MAX: usize = 2_000;
 
@@ -53,6 +57,17 @@ pub fn limit(given: Option<u32>, default: u32, max: u32) -> Result<u32, Fault> {
     Err(Fault::new(Code::BadFilter, format!("limit: {limit} is out of range: write 1 to {max}")))
 }
 
+/// What the next page begins after: the last of a page that is full.
+pub fn last_of<T>(page: &[T], limit: u32) -> Option<&T> {
+    let full = u32::try_from(page.len()).is_ok_and(|found| found >= limit);
+    page.last().filter(|_| full)
+}
+
+/// A position that names nothing.
+pub fn cursor(what: &str) -> Fault {
+    Fault::new(Code::BadCursor, format!("after: there is no such {what}: give back `next` as it is"))
+}
+
 /// A JSON body.
 pub struct Body<T>(pub T);
 
@@ -74,7 +89,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
 /// The whole body.
 pub async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Fault> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+    let read = tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await;
+    let read = read.map_err(|_| {
+        let detail = format!("the body did not arrive within {} s", BODY_TIME_MAX.as_secs());
+        Fault::new(Code::BodyTooSlow, detail)
+    })?;
+    read.map_err(|rejection| {
         let code = match rejection.status().as_u16() {
             413 => Code::BodyTooLarge,
             _ => Code::BadRequest,
@@ -103,12 +123,15 @@ pub enum Reason {
 }
 
 /// Who acts and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "actor": "ana", "reason": "not now" }))]
 pub struct Act {
-    /// Left out: the name of the token.
+    /// 1 to 100 printable characters. Left out: the name of the token.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f]+$", example = "ana")]
     #[serde(default)]
     pub actor: Option<String>,
+    /// At most 2,000 bytes; only `retry` goes without one.
     #[serde(default)]
     pub reason: String,
 }

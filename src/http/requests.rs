@@ -3,26 +3,25 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{FromRequest, Path, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
         access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Filter, bytes, limit, media_type, ok, unsupported},
+        read::{Answer, Body, Filter, bytes, cursor, last_of, limit, media_type, ok, unsupported},
     },
+    job::id::RequestId,
     pipeline::{
         ApplyError, Context, LedgerError, SubmitError,
-        plan_view::{Applicable, Wanted},
-        view::Accepted,
+        plan_view::{Applicable, PlanView, Wanted},
+        view::{Accepted, RequestView},
     },
     policy::{self, document::Document, text},
 };
@@ -31,12 +30,12 @@ use crate::{
 const FILE_NAME: &str = "x-file-name";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/requests", get(list).post(submit))
-        .route("/v1/requests/{id}", get(show))
-        .route("/v1/plans", post(plan))
-        .route("/v1/plans/apply", post(apply))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, submit))
+        .routes(routes!(show))
+        .routes(routes!(plan))
+        .routes(routes!(apply))
 }
 
 /// A request in a body, as JSON or TOML, with the idempotency key of the header.
@@ -100,6 +99,23 @@ fn with_key(mut request: policy::Request, headers: &HeaderMap) -> Result<policy:
     request.checked().map_err(|problem| Fault::invalid(vec![problem]))
 }
 
+/// Hands in a request.
+#[utoipa::path(
+    post,
+    path = "/v1/requests",
+    tag = "requests",
+    params((
+            "Idempotency-Key" = Option<String>,
+            Header,
+            description = "1 to 200 printable ASCII characters. The same key with the same body is the same request, whenever it comes."
+        )),
+    request_body(content((policy::Request = "application/json"), (String = "application/toml"))),
+    responses(
+        (status = 201, body = Accepted, headers(("Location" = String, description = "Path of the request."))),
+        (status = 200, body = Accepted, description = "This key was used before, and this is the first answer.")
+    ),
+    extensions(("x-codes" = json!(["idempotency-conflict", "template-changed", "provider-unavailable"])))
+)]
 async fn submit(State(context): State<Arc<Context>>, caller: Caller, submitted: Submitted) -> Answer {
     let Submitted { request, written } = submitted;
     let through = caller.check_order(&context, &request)?;
@@ -140,8 +156,9 @@ async fn conflict(context: &Context, key: Option<&str>) -> Result<Code, LedgerEr
 }
 
 /// How much of a plan is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct PlanQuery {
     /// A repository; left out: all prompts. Empty: none.
     prompt: Option<String>,
@@ -150,6 +167,16 @@ struct PlanQuery {
     applicable: bool,
 }
 
+/// Shows what a request would become; nothing is kept.
+#[utoipa::path(
+    post,
+    path = "/v1/plans",
+    tag = "requests",
+    params(PlanQuery),
+    request_body(content((policy::Request = "application/json"), (String = "application/toml"))),
+    responses((status = 200, body = PlanView)),
+    extensions(("x-codes" = json!(["template-changed", "provider-unavailable"])))
+)]
 async fn plan(
     State(context): State<Arc<Context>>,
     caller: Caller,
@@ -165,6 +192,18 @@ async fn plan(
     }
 }
 
+/// Hands in what a plan has shown, if it still holds.
+#[utoipa::path(
+    post,
+    path = "/v1/plans/apply",
+    tag = "requests",
+    request_body = Applicable,
+    responses(
+        (status = 201, body = Accepted, headers(("Location" = String, description = "Path of the request."))),
+        (status = 200, body = Accepted, description = "This key was used before, and this is the first answer.")
+    ),
+    extensions(("x-codes" = json!(["idempotency-conflict", "template-changed", "provider-unavailable", "plan-changed"])))
+)]
 async fn apply(
     State(context): State<Arc<Context>>,
     caller: Caller,
@@ -182,22 +221,55 @@ async fn apply(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Page {
+    /// `next` of the page before.
+    #[param(value_type = Option<RequestId>)]
+    after: Option<RequestId>,
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
+#[derive(Serialize, utoipa::ToSchema)]
+struct Requests {
+    requests: Vec<RequestView>,
+    /// None: these were the last ones.
+    next: Option<RequestId>,
+}
+
+/// Lists requests, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/requests",
+    tag = "requests",
+    params(Page),
+    responses((status = 200, body = Requests)),
+    extensions(("x-codes" = json!(["bad-cursor"])))
+)]
 async fn list(State(context): State<Arc<Context>>, caller: Caller, Filter(page): Filter<Page>) -> Answer {
-    let mut requests = Vec::new();
-    for view in context.list_requests(limit(page.limit, 100, 1_000)?).await? {
+    let limit = limit(page.limit, 100, 1_000)?;
+    let found = context.list_requests(page.after, limit).await?.ok_or_else(|| cursor("request"))?;
+    // What is out of reach is left out; the next page begins where it would anyway.
+    let next = last_of(&found, limit).map(|view| view.request.id);
+    let mut requests = Vec::with_capacity(found.len());
+    for view in found {
         if caller.sees(&context, view.request.id).await? {
             requests.push(view);
         }
     }
-    Ok(ok(json!({ "requests": requests })))
+    Ok(ok(Requests { requests, next }))
 }
 
+/// Tells of one request, its jobs counted by state.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}",
+    tag = "requests",
+    responses((status = 200, body = RequestView)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id"])))
+)]
 async fn show(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
     let id = caller.request(&context, &id).await?;
     let view = context.request_view(id).await?;

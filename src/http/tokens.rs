@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
@@ -22,43 +20,59 @@ use crate::{
     job::time::Timestamp,
     pipeline::{
         Context,
-        access::{TokenError, TokenOrder},
+        access::{TokenError, TokenOrder, TokenView},
     },
     policy::access::{Grant, Reach, Role},
 };
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/me", get(me))
-        .route("/v1/tokens", get(list).post(create))
-        .route("/v1/tokens/revoke", post(revoke))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new().routes(routes!(me)).routes(routes!(list, create)).routes(routes!(revoke))
 }
 
+/// Whoever asks.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Me {
+    /// None: the local operator.
+    name: Option<String>,
+    grants: Vec<Grant>,
+}
+
+/// Tells who asks, and what they may do.
+#[utoipa::path(get, path = "/v1/me", tag = "tokens", responses((status = 200, body = Me)))]
 async fn me(caller: Caller) -> Answer {
     // The local operator may do everything.
-    let name = caller.name();
+    let name = caller.name().map(str::to_owned);
     let grants = if name.is_some() { caller.grants().to_vec() } else { vec![everything()] };
-    Ok(ok(json!({ "name": name, "grants": grants })))
+    Ok(ok(Me { name, grants }))
 }
 
 fn everything() -> Grant {
     Grant { roles: [Role::Admin, Role::Delegate].into(), reach: Reach::default() }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Which {
     /// Also those that are no longer valid.
     #[serde(default)]
     all: bool,
 }
 
-async fn list(State(context): State<Arc<Context>>, Filter(which): Filter<Which>) -> Answer {
-    Ok(ok(json!({ "tokens": context.list_tokens(which.all).await? })))
+#[derive(Serialize, utoipa::ToSchema)]
+struct Tokens {
+    tokens: Vec<TokenView>,
 }
 
-#[derive(Deserialize)]
+/// Lists tokens.
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", params(Which), responses((status = 200, body = Tokens)))]
+async fn list(State(context): State<Arc<Context>>, Filter(which): Filter<Which>) -> Answer {
+    Ok(ok(Tokens { tokens: context.list_tokens(which.all).await? }))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TokenCreate)]
 struct Create {
     name: String,
     roles: Vec<Role>,
@@ -68,6 +82,7 @@ struct Create {
     templates: Vec<String>,
     /// RFC 3339. Must be written: a token without end is never made by leaving something out. `null`: it does not end.
     #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
     expires_at: Option<String>,
     /// Though another one of the same name is valid.
     #[serde(default)]
@@ -78,7 +93,25 @@ struct Create {
     reason: String,
 }
 
+/// A token, and what is known of it.
+#[derive(Serialize, utoipa::ToSchema)]
+struct ShownToken {
+    /// It is not shown again.
+    token: String,
+    about: TokenView,
+}
+
+/// Gives out a token.
+///
 /// The one answer that shows the token.
+#[utoipa::path(
+    post,
+    path = "/v1/tokens",
+    tag = "tokens",
+    request_body = Create,
+    responses((status = 201, body = ShownToken)),
+    extensions(("x-codes" = json!(["token-conflict"])))
+)]
 async fn create(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Create>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Optional)?;
     let expires_at = body.expires_at.as_deref().map(end).transpose()?;
@@ -90,7 +123,7 @@ async fn create(State(context): State<Arc<Context>>, caller: Caller, Body(body):
         TokenError::Operate(error) => Fault::act(error, Code::TokenConflict),
     })?;
     caller.tokens_changed();
-    let shown = json!({ "token": token.expose_secret(), "about": view });
+    let shown = ShownToken { token: token.expose_secret().to_owned(), about: view };
     let mut answer: Response = (StatusCode::CREATED, axum::Json(shown)).into_response();
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
@@ -102,8 +135,9 @@ fn end(text: &str) -> Result<Timestamp, Fault> {
     Timestamp::parse(text).ok_or_else(problem)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TokenRevoke)]
 struct Revoke {
     /// Its id, or a name for all of that name.
     token: String,
@@ -111,7 +145,17 @@ struct Revoke {
     reason: String,
 }
 
+/// Takes a token back.
+///
 /// This process refuses the token at once, others within two seconds.
+#[utoipa::path(
+    post,
+    path = "/v1/tokens/revoke",
+    tag = "tokens",
+    request_body = Revoke,
+    responses((status = 200, body = Tokens)),
+    extensions(("x-codes" = json!(["token-conflict"])))
+)]
 async fn revoke(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Revoke>) -> Answer {
     let act = Act { actor: body.actor, reason: body.reason };
     let by = act.by(&caller, Reason::Needed)?;

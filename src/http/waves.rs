@@ -2,36 +2,38 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{Path, State},
-    routing::{get, post},
-};
+use axum::extract::{Path, State};
 use serde::Deserialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
         access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Reason, ok},
+        read::{Act, Answer, Body, Reason, ok},
     },
     job::id::RequestId,
-    pipeline::{Context, widen::Approved},
+    pipeline::{
+        Context,
+        view::{JobView, RequestView, WavesView},
+        widen::Approved,
+    },
 };
 
-pub fn routes() -> Router<Arc<Context>> {
-    Router::new()
-        .route("/v1/requests/{id}/waves", get(show))
-        .route("/v1/requests/{id}/waves/approve", post(approve))
-        .route("/v1/requests/{id}/waves/hold", post(hold))
-        .route("/v1/requests/{id}/waves/abort", post(abort))
-        .route("/v1/requests/{id}/approve", post(approve_request))
-        .route("/v1/jobs/{id}/approve", post(approve_job))
+pub fn routes() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(approve))
+        .routes(routes!(hold))
+        .routes(routes!(abort))
+        .routes(routes!(approve_request))
+        .routes(routes!(approve_job))
 }
 
 /// One person's word.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Approval)]
 struct Word {
     #[serde(default)]
     actor: Option<String>,
@@ -61,11 +63,28 @@ async fn view(context: &Context, id: RequestId) -> Answer {
     view.map(ok).ok_or_else(|| Fault::new(Code::NoWaves, format!("request {id} has no waves")))
 }
 
+/// Tells how far a request is widened.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}/waves",
+    tag = "waves",
+    responses((status = 200, body = WavesView)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id", "no-waves"])))
+)]
 async fn show(State(context): State<Arc<Context>>, caller: Caller, Path(id): Path<String>) -> Answer {
     let id = caller.request(&context, &id).await?;
     view(&context, id).await
 }
 
+/// Gives an approval to the next wave.
+#[utoipa::path(
+    post,
+    path = "/v1/requests/{id}/waves/approve",
+    tag = "waves",
+    request_body = Word,
+    responses((status = 200, body = WavesView)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id", "no-waves", "illegal-event"])))
+)]
 async fn approve(
     State(context): State<Arc<Context>>,
     caller: Caller,
@@ -77,6 +96,15 @@ async fn approve(
     view(&context, id).await
 }
 
+/// Gives an approval to every held job of a request.
+#[utoipa::path(
+    post,
+    path = "/v1/requests/{id}/approve",
+    tag = "waves",
+    request_body = Word,
+    responses((status = 200, body = RequestView)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id", "illegal-event"])))
+)]
 async fn approve_request(
     State(context): State<Arc<Context>>,
     caller: Caller,
@@ -89,6 +117,15 @@ async fn approve_request(
     view.map(ok).ok_or_else(|| Fault::new(Code::UnknownRequest, format!("there is no request {id}")))
 }
 
+/// Gives an approval to a held job.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/approve",
+    tag = "jobs",
+    request_body = Word,
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!(["unknown-job", "ambiguous-id", "illegal-event"])))
+)]
 async fn approve_job(
     State(context): State<Arc<Context>>,
     caller: Caller,
@@ -109,11 +146,20 @@ fn no_wave(word: Word) -> Result<Word, Fault> {
     Err(Fault::invalid(vec![crate::http::read::wrong("wave", "not part of this approval", hint)]))
 }
 
+/// Opens nothing more until somebody approves.
+#[utoipa::path(
+    post,
+    path = "/v1/requests/{id}/waves/hold",
+    tag = "waves",
+    request_body = Act,
+    responses((status = 200, body = WavesView)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id", "no-waves", "illegal-event"])))
+)]
 async fn hold(
     State(context): State<Arc<Context>>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(act): Body<crate::http::read::Act>,
+    Body(act): Body<Act>,
 ) -> Answer {
     let by = act.by(&caller, Reason::Needed)?;
     let id = caller.request(&context, &id).await?;
@@ -121,11 +167,20 @@ async fn hold(
     view(&context, id).await
 }
 
+/// Cancels what was not open.
+#[utoipa::path(
+    post,
+    path = "/v1/requests/{id}/waves/abort",
+    tag = "waves",
+    request_body = Act,
+    responses((status = 200, body = WavesView)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id", "no-waves", "illegal-event"])))
+)]
 async fn abort(
     State(context): State<Arc<Context>>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(act): Body<crate::http::read::Act>,
+    Body(act): Body<Act>,
 ) -> Answer {
     let by = act.by(&caller, Reason::Needed)?;
     let id = caller.request(&context, &id).await?;

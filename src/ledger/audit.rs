@@ -32,7 +32,8 @@ const OVER: &str = "t.state IN ('succeeded', 'rejected', 'dead', 'cancelled') AN
     AND o.state NOT IN ('succeeded', 'rejected', 'dead', 'cancelled'))";
 
 /// A document that may be moved to a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = MovableDocument)]
 pub struct Document {
     /// `prompt/JOB` or `evidence/ID`.
     pub id: String,

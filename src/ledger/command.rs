@@ -191,8 +191,9 @@ pub enum DeskAct {
 }
 
 /// A document that was moved to a file.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MovedDocument)]
 pub struct Moved {
     /// `prompt/JOB` or `evidence/ID`.
     pub id: String,

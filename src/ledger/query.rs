@@ -26,19 +26,6 @@ use crate::{
     policy::template::PullRequestText,
 };
 
-/// Which jobs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct JobFilter {
-    pub request: Option<RequestId>,
-    pub state: Option<State>,
-    pub repository: Option<Repository>,
-    /// Only jobs accepted after this position.
-    pub after: Option<i64>,
-    /// 1 to 10,000; 1,000 when not given.
-    pub limit: Option<u32>,
-}
-
 /// That something happened to a job, or to nothing in particular.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Event {
@@ -56,7 +43,7 @@ pub struct Driven {
 }
 
 /// So many jobs in a state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StateCount {
     pub state: State,
     pub jobs: i64,
@@ -68,7 +55,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// What an identity started with a template in a repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Used {
     pub identity: String,
     pub repository: Repository,
@@ -104,20 +91,6 @@ impl Ledger {
                 &[Bind::Text(&pattern)],
             )
             .await
-    }
-
-    pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, LedgerError> {
-        let tail = "WHERE (CAST($1 AS TEXT) IS NULL OR t.request_id = $1) AND (CAST($2 AS TEXT) IS NULL OR t.state = $2) \
-            AND (CAST($3 AS TEXT) IS NULL OR t.repository = $3) AND t.position > $4 ORDER BY t.position LIMIT $5";
-        let request = filter.request.map(|id| id.to_string());
-        let binds = [
-            Bind::OptionText(request.as_deref()),
-            Bind::OptionText(filter.state.map(State::as_str)),
-            Bind::OptionText(filter.repository.as_ref().map(Repository::full_name)),
-            Bind::Int(filter.after.unwrap_or(-1)),
-            Bind::Int(i64::from(filter.limit.unwrap_or(1_000).clamp(1, 10_000))),
-        ];
-        self.db.rows(&table::JOBS, tail, &binds).await
     }
 
     /// Jobs in one state, in order of acceptance, after a position.
@@ -159,7 +132,9 @@ impl Ledger {
 
     /// Newest first.
     pub async fn requests(&self, limit: i64) -> Result<Vec<RequestRow>, LedgerError> {
-        self.db.rows(&table::REQUESTS, "ORDER BY t.created_at DESC LIMIT $1", &[Bind::Int(limit)]).await
+        self.db
+            .rows(&table::REQUESTS, "ORDER BY t.created_at DESC, t.id DESC LIMIT $1", &[Bind::Int(limit)])
+            .await
     }
 
     pub async fn request_by_idempotency_key(&self, key: &str) -> Result<Option<RequestRow>, LedgerError> {

@@ -39,7 +39,7 @@ pub struct HeadRow {
     pub writes: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EntryRow {
     pub seq: i64,
     pub at: Timestamp,
@@ -77,7 +77,7 @@ pub struct DeskRow {
 }
 
 /// A prompt or a piece of evidence that was moved to a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ArchiveRow {
     /// `prompt/JOB` or `evidence/ID`.
     pub id: String,
@@ -135,7 +135,7 @@ pub struct RequestSpec {
     pub through: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestRow {
     pub id: RequestId,
     pub idempotency_key: Option<String>,
@@ -240,8 +240,9 @@ pub struct PromptRow {
 }
 
 /// How far an attempt is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AttemptPhase)]
 pub enum Phase {
     /// The intent is written; the start is sent after that, if at all.
     Intent,
@@ -255,7 +256,7 @@ pub enum Phase {
     Ended,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AttemptRow {
     pub id: AttemptId,
     pub job_id: JobId,
@@ -320,7 +321,7 @@ impl BudgetRow {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct HoldRow {
     /// `entry:n`: the entry that tells of the taking, and the number in it.
     pub id: String,
@@ -335,7 +336,7 @@ pub struct HoldRow {
     pub released_by: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EvidenceRow {
     pub id: String,
     pub attempt_id: AttemptId,
@@ -345,7 +346,7 @@ pub struct EvidenceRow {
     pub body_json: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NoticeRow {
     pub id: NoticeId,
     /// One notice per value: `job/kind/episode`.
@@ -363,7 +364,7 @@ pub struct NoticeRow {
     pub last_error: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WorkerRow {
     pub id: WorkerId,
     pub token: i64,

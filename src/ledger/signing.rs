@@ -98,7 +98,7 @@ pub fn is_public_key(text: &str) -> bool {
 }
 
 /// What the history was up to a position, signed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Checkpoint {
     pub seq: i64,
     pub hash: String,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How far waves are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WavesState {
     /// The next one opens when the one before it is proven.
@@ -96,7 +96,8 @@ pub struct BreakerRow {
 }
 
 /// One change of a breaker's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = BreakerTurn)]
 pub struct Turn {
     pub at: Timestamp,
     pub to: BreakerState,

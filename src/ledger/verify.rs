@@ -58,7 +58,7 @@ pub struct Break {
 }
 
 /// What was checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Verified {
     /// Good entries, up to the first that is not.
     pub entries: i64,

@@ -1,7 +1,10 @@
 //! Lists for people: requests, dead letters, notices.
 
 use crate::{
-    job::state::State,
+    job::{
+        id::{NoticeId, RequestId},
+        state::State,
+    },
     ledger::{LedgerError, rows::NoticeRow},
     pipeline::{
         JobFilter,
@@ -14,13 +17,23 @@ use crate::{
 const PAGE: u32 = 1_000;
 
 impl Context {
-    /// Newest first.
-    pub async fn list_requests(&self, limit: u32) -> Result<Vec<RequestView>, LedgerError> {
-        let mut views = Vec::new();
-        for row in self.ledger.requests(i64::from(limit)).await? {
+    /// Newest first, after one of them if it is named; None: there is none of that id.
+    pub async fn list_requests(
+        &self,
+        after: Option<RequestId>,
+        limit: u32,
+    ) -> Result<Option<Vec<RequestView>>, LedgerError> {
+        let limit = i64::from(limit);
+        let rows = match after {
+            None => Some(self.ledger.requests(limit).await?),
+            Some(after) => self.ledger.requests_older_than(after, limit).await?,
+        };
+        let Some(rows) = rows else { return Ok(None) };
+        let mut views = Vec::with_capacity(rows.len());
+        for row in rows {
             views.extend(self.request_view(row.id).await?);
         }
-        Ok(views)
+        Ok(Some(views))
     }
 
     /// At most `limit` dead letters accepted after a position, in order of acceptance. `all`: discarded ones too.
@@ -48,10 +61,18 @@ impl Context {
         }
     }
 
-    /// Newest first.
-    pub async fn list_notices(&self, limit: u32) -> Result<Vec<NoticeView>, LedgerError> {
-        let rows = self.ledger.notices_newest(i64::from(limit)).await?;
-        Ok(rows.into_iter().map(notice).collect())
+    /// Newest first, after one of them if it is named; None: there is none of that id.
+    pub async fn list_notices(
+        &self,
+        after: Option<NoticeId>,
+        limit: u32,
+    ) -> Result<Option<Vec<NoticeView>>, LedgerError> {
+        let limit = i64::from(limit);
+        let rows = match after {
+            None => Some(self.ledger.notices_newest(limit).await?),
+            Some(after) => self.ledger.notices_older_than(after, limit).await?,
+        };
+        Ok(rows.map(|rows| rows.into_iter().map(notice).collect()))
     }
 }
 

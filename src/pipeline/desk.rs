@@ -34,7 +34,7 @@ const HANDLE: usize = 8;
 pub type DeskAct = crate::ledger::command::DeskAct;
 
 /// One thing that needs a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeskItem {
     /// By which people name it.
     pub id: String,
@@ -66,7 +66,7 @@ impl DeskItem {
 }
 
 /// The whole desk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeskView {
     /// Overdue ones first, then the oldest.
     pub items: Vec<DeskItem>,

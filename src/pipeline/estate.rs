@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// Every rule, the one that counts first, first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RulesView {
     pub rules: Vec<RepositoryRule>,
 }
 
 /// One repository.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RepositoryView {
     pub repository: Repository,
     /// The installation may touch it.
@@ -34,7 +34,7 @@ pub struct RepositoryView {
 }
 
 /// What a template would find in a repository.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TemplateStanding {
     pub template: String,
     pub outcome: Outcome,
@@ -42,7 +42,7 @@ pub struct TemplateStanding {
 }
 
 /// A repository that an identity reaches.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ReachedView {
     #[serde(flatten)]
     pub reached: Reached,

@@ -12,7 +12,7 @@ use crate::{
     },
     ledger::{
         LedgerError,
-        query::JobFilter,
+        pages::JobFilter,
         rows::{AttemptRow, HoldRow, JobRow, Phase},
     },
     pipeline::{

@@ -11,6 +11,7 @@ pub mod deliver;
 pub mod desk;
 pub mod duties;
 pub mod estate;
+pub mod events;
 pub mod feed;
 pub mod find;
 pub mod fleet;
@@ -62,6 +63,6 @@ pub type By = crate::ledger::By;
 /// A job, as the callers of the pipeline find it.
 pub type Job = crate::ledger::rows::JobRow;
 /// Which jobs, as the callers of the pipeline ask for them.
-pub type JobFilter = crate::ledger::query::JobFilter;
+pub type JobFilter = crate::ledger::pages::JobFilter;
 /// The ledger could not do it, as the callers of the pipeline hear it.
 pub type LedgerError = crate::ledger::LedgerError;

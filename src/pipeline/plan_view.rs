@@ -23,7 +23,7 @@ pub struct Wanted {
 }
 
 /// The plan. Fields that came later have defaults, so that an older daemon's answer can be read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PlanView {
     pub template: String,
     pub digest: String,
@@ -49,7 +49,7 @@ pub struct PlanView {
 }
 
 /// What a plan file holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Applicable {
     /// Of the outline.
@@ -58,7 +58,7 @@ pub struct Applicable {
     pub outline: Outline,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PullRequestPolicy {
     pub wanted: bool,
     pub base_ref: Option<String>,
@@ -71,7 +71,7 @@ pub struct PullRequestPolicy {
 }
 
 /// A budget with what the plan asks of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MetBudget {
     #[serde(flatten)]
     pub budget: BudgetView,
@@ -80,7 +80,7 @@ pub struct MetBudget {
     pub jobs: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PlannedView {
     pub repository: Repository,
     pub model: Option<String>,

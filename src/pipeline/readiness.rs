@@ -15,7 +15,7 @@ use crate::{
 const SILENCE: Millis = Millis::minutes(2);
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Check {
     /// `ledger`, `gate`, `line`, `provider`.
     pub name: &'static str,
@@ -27,7 +27,7 @@ pub struct Check {
 }
 
 /// All of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Readiness {
     /// `ready`, `degraded` (requests are taken, and something keeps jobs from going on), or `not-ready`.
     pub status: &'static str,

@@ -20,7 +20,7 @@ use crate::{
 pub const NEXT_MAX: u32 = 1_000;
 
 /// A schedule and how far it has been considered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ScheduleView {
     pub name: String,
     pub cron: String,
@@ -41,7 +41,8 @@ pub struct ScheduleView {
     pub history: Vec<TurnView>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = SchedulePaused)]
 pub struct PausedView {
     pub at: Timestamp,
     pub by: String,
@@ -49,7 +50,8 @@ pub struct PausedView {
 }
 
 /// A time to come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ScheduleNext)]
 pub struct NextView {
     pub nominal: Timestamp,
     /// The clock on the wall of the schedule's zone.
@@ -59,7 +61,8 @@ pub struct NextView {
 }
 
 /// A time that has come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ScheduleTurn)]
 pub struct TurnView {
     pub nominal: Timestamp,
     pub at: Timestamp,

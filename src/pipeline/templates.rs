@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One version of a template.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TemplateView {
     /// `name@version`.
     pub id: String,
@@ -30,7 +30,7 @@ pub struct TemplateView {
 }
 
 /// With everything that is in it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TemplateDetail {
     #[serde(flatten)]
     pub view: TemplateView,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The answer to a submitted request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Accepted {
     pub request: RequestId,
     pub template: String,
@@ -46,7 +46,7 @@ impl Accepted {
 }
 
 /// Why a job does not move right now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Wait {
     /// A stable word: `kill_switch`, `budget`, `closed`, `gate`, `turn`, `time`, `ledger`, `approval`, `wave`, `start`, `lost_start`,
     /// `agent`, `person`, `verification`, `review`, `quarantine`.
@@ -61,7 +61,7 @@ pub struct Wait {
 }
 
 /// One line of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct JobView {
     pub id: JobId,
     pub request: RequestId,
@@ -92,7 +92,7 @@ pub struct JobView {
 }
 
 /// The whole trail of one job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct JobDetail {
     pub job: JobView,
     pub request: RequestRow,
@@ -108,7 +108,7 @@ pub struct JobDetail {
 }
 
 /// Who has what a job waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Holder {
     pub budget: Key,
     pub job: JobId,
@@ -120,7 +120,7 @@ pub struct Holder {
 }
 
 /// The full answer to "why does this job not move".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Why {
     pub id: JobId,
     pub repository: Repository,
@@ -135,7 +135,7 @@ pub struct Why {
 }
 
 /// One budget.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BudgetView {
     pub key: Key,
     pub used: Amount,
@@ -173,7 +173,7 @@ pub type RequestRecord = RequestRow;
 pub type EntryRecord = EntryRow;
 
 /// One request with its jobs counted by state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestView {
     pub request: RequestRow,
     pub states: Vec<StateCount>,
@@ -181,7 +181,7 @@ pub struct RequestView {
 }
 
 /// What is closed, and by whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct GateView {
     pub key: Key,
     /// What keeps it closed longest; None: it is open.
@@ -192,7 +192,7 @@ pub struct GateView {
 }
 
 /// One of the closures of a gate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ClosedFor {
     /// `operator`, `cool-down`, `freeze/NAME`, `breaker/NAME`.
     pub source: Source,
@@ -209,7 +209,7 @@ impl ClosedFor {
 }
 
 /// What is still worked on behind a gate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Behind {
     pub key: Key,
     /// None: the gate is open, so more may come.
@@ -222,7 +222,7 @@ pub struct Behind {
 }
 
 /// The daemon in one look.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Overview {
     pub version: String,
     pub now: Timestamp,
@@ -235,7 +235,7 @@ pub struct Overview {
 }
 
 /// Whether jobs can be proposed at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct GateStanding {
     pub open: bool,
     /// Why it is closed, and since when.
@@ -244,7 +244,7 @@ pub struct GateStanding {
 }
 
 /// What a worker drives for an identity.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DrivenView {
     pub identity: String,
     /// Starts that are being sent, or whose answer was lost.
@@ -256,7 +256,7 @@ pub struct DrivenView {
 }
 
 /// One worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WorkerView {
     #[serde(flatten)]
     pub worker: WorkerRow,
@@ -269,7 +269,7 @@ pub struct WorkerView {
 }
 
 /// All workers of a ledger, and the gate as the answering one knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FleetView {
     pub workers: Vec<WorkerView>,
     pub gate: GateStanding,
@@ -279,7 +279,7 @@ pub struct FleetView {
 }
 
 /// What was done with a dead letter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Replayed {
     pub dead: JobId,
     pub job: JobId,
@@ -288,7 +288,7 @@ pub struct Replayed {
 }
 
 /// A notice for lists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NoticeView {
     pub id: NoticeId,
     pub kind: String,
@@ -299,7 +299,7 @@ pub struct NoticeView {
 }
 
 /// The waves of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WavesView {
     pub request: RequestId,
     pub plan_digest: String,
@@ -318,7 +318,7 @@ pub struct WavesView {
 }
 
 /// One wave, its jobs counted by what they say of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WaveView {
     /// From 1.
     pub number: u32,
@@ -335,7 +335,7 @@ pub struct WaveView {
 }
 
 /// One person's word.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ApprovalView {
     /// `request`, `job/ID` or `wave/N`.
     pub about: String,
@@ -350,7 +350,7 @@ pub struct ApprovalView {
 }
 
 /// What counts the failures of one template, version and model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BreakerView {
     pub id: String,
     /// What it stops.
@@ -373,7 +373,7 @@ pub struct BreakerView {
 }
 
 /// A freeze.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FreezeView {
     pub name: String,
     pub reason: String,
@@ -393,7 +393,7 @@ pub struct FreezeView {
 }
 
 /// Whether a repository is frozen at a time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FreezeCheck {
     pub repository: Repository,
     pub at: Timestamp,
@@ -404,7 +404,7 @@ pub struct FreezeCheck {
 }
 
 /// An identity and what it may reach.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct IdentityView {
     #[serde(flatten)]
     pub identity: IdentityRule,
@@ -417,7 +417,7 @@ pub struct IdentityView {
 }
 
 /// What the provider says of an identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct IdentityCheck {
     pub name: String,
     pub login: Option<String>,
@@ -428,7 +428,7 @@ pub struct IdentityCheck {
 }
 
 /// What an identity did in a span of time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct IdentityReview {
     #[serde(flatten)]
     pub identity: IdentityRule,

@@ -214,8 +214,9 @@ pub fn verdict(before: JobState, event: Event, failure: Option<&Failure>) -> Opt
 }
 
 /// Whether it stops anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = BreakerState)]
 pub enum State {
     Closed,
     /// Until its cool-down is over; the next job that is admitted then is the canary.

@@ -6,7 +6,20 @@ use serde::{Deserialize, Serialize};
 use crate::policy::waves::Approvals;
 
 /// From the mildest to the strictest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     #[default]
@@ -26,7 +39,7 @@ impl Outcome {
 }
 
 /// What one rule found. With `Allow` it is a remark.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Finding {
     pub outcome: Outcome,
     /// A stable token, such as `repository-archived`.
@@ -59,7 +72,7 @@ impl Finding {
 }
 
 /// Everything that was found of one job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Decision {
     pub findings: Vec<Finding>,

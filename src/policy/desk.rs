@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::job::time::Millis;
 
 /// Why something needs a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = DeskKind)]
 pub enum Kind {
     /// The agent has a question.
     Question,

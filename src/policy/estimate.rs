@@ -25,7 +25,8 @@ pub struct Sample {
 }
 
 /// Jobs that are compared with each other; the template is the same for all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = EstimateGroup)]
 pub struct Group {
     pub model: Option<String>,
     /// Of the repository.
@@ -33,7 +34,8 @@ pub struct Group {
 }
 
 /// From the tenth to the ninetieth of a hundred.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = EstimateRange)]
 pub struct Range {
     pub low: u64,
     pub high: u64,
@@ -49,7 +51,7 @@ impl Range {
 }
 
 /// The prediction. What has no history is not counted in any range.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Estimate {
     pub jobs: u64,
     /// Of these, jobs of a kind of which too few have run.

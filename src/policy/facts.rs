@@ -62,7 +62,7 @@ impl Wanted {
 }
 
 /// What is known of one repository; None: not asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct RepositoryFacts {
     /// False: it does not exist, or the identity cannot see it; the two look alike.
@@ -93,8 +93,9 @@ pub struct RepositoryFacts {
 }
 
 /// The repository itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
+#[schema(as = RepositoryAbout)]
 pub struct About {
     /// As the provider writes it: another one than asked for if the repository has moved.
     pub full_name: Option<String>,
@@ -113,7 +114,7 @@ pub struct About {
 }
 
 /// The agent's settings in a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentSettings {
     Enabled {
@@ -127,7 +128,7 @@ pub enum AgentSettings {
 }
 
 /// An open pull request of an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OpenPull {
     pub number: u64,
     pub head_ref: String,
@@ -137,7 +138,7 @@ pub struct OpenPull {
 }
 
 /// What is at a path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileFact {
     Absent,

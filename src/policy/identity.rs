@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A named credential and what it is for; never the token itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct IdentityRule {
     pub name: String,
     /// Globs of repositories, in lower case; empty: every one.

@@ -19,7 +19,7 @@ const TOLD_MAX: usize = 50;
 
 /// Everything that was decided. The request's id, which some keys of budgets carry, is left out: the same request gives the
 /// same outline whenever it is planned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outline {
     /// Digest of the request as normalised, without its idempotency key.
@@ -33,7 +33,7 @@ pub struct Outline {
     pub waves: Option<Waves>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutlinedJob {
     pub repository: Repository,

@@ -91,7 +91,7 @@ pub struct PlannedJob {
 }
 
 /// A repository that was named and is left out.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Skip {
     pub repository: String,
     /// A stable token.

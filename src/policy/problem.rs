@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $token:literal,)*) => {
         /// Names a kind of problem for machines; a token never changes its meaning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         #[serde(rename_all = "kebab-case")]
+        #[schema(as = ProblemCode)]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
@@ -109,7 +110,7 @@ impl fmt::Display for Code {
 }
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
     pub code: Code,
     /// What is wrong, and why.

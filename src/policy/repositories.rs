@@ -18,8 +18,22 @@ use crate::{
 };
 
 /// How careful one must be with a repository, from the least to the most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RepositoryClass)]
 pub enum Class {
     #[default]
     Standard,
@@ -44,7 +58,20 @@ impl fmt::Display for Class {
 }
 
 /// How bad it is when the repository is out of order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Criticality {
     Low,
@@ -54,7 +81,7 @@ pub enum Criticality {
 }
 
 /// What becomes of a repository where an agent's pull request of the same template stands open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnOpenPull {
     /// The new task goes on with it.
@@ -63,7 +90,7 @@ pub enum OnOpenPull {
 }
 
 /// One `[[repository]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RepositoryRule {
     /// Glob of `owner/name`, in lower case; `*` stands for any run of characters.
@@ -150,7 +177,8 @@ fn regulated() -> Vec<Class> {
 }
 
 /// How a rule stands to a repository that it covers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = RuleStanding)]
 pub struct Standing {
     pub rule: RepositoryRule,
     /// True for one rule at most.

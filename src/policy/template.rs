@@ -12,7 +12,20 @@ use crate::{
 };
 
 /// How much harm a wrong result could do; routes of models and rules of approval go by it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Risk {
     Low,
@@ -33,7 +46,7 @@ impl Risk {
 
 /// Title and description of the pull request, both rendered like the prompt: the agent is asked for them, and what it did
 /// not do is done at the hand-over.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PullRequestText {
     pub title: Option<String>,

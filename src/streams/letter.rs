@@ -2,8 +2,10 @@
 
 use crate::{
     job::time::Timestamp,
-    ledger::rows::{JobRow, NoticeRow, RequestRow},
-    streams::entry::Words,
+    ledger::{
+        meaning::Words,
+        rows::{JobRow, NoticeRow, RequestRow},
+    },
 };
 
 /// The fields of a dead letter.

@@ -7,12 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     job::id::NoticeId,
-    ledger::{Ledger, LedgerError, audit::REDACTION_ENDED, rows::EntryRow},
+    ledger::{
+        Ledger, LedgerError,
+        audit::REDACTION_ENDED,
+        meaning::{Meaning, meaning},
+        rows::EntryRow,
+    },
     redis_link::{RedisFault, RedisLink},
     streams::{
-        Names,
-        entry::{Meaning, meaning},
-        letter,
+        Names, letter,
         redis::{Batch, Board, NOWHERE},
     },
 };

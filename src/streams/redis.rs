@@ -5,8 +5,8 @@ use std::time::Duration;
 use redis::{Script, cmd};
 
 use crate::{
+    ledger::meaning::Words,
     redis_link::{RedisConnection, RedisFault, RedisLink},
-    streams::entry::Words,
 };
 
 /// A publisher that dies gives the lock back after this time.

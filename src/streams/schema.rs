@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{job::state::State, streams::entry::EVENT_FIELDS};
+use crate::{job::state::State, ledger::meaning::EVENT_FIELDS};
 
 /// Fields that every event has.
 const REQUIRED: [&str; 2] = ["at", "kind"];

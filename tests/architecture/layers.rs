@@ -52,12 +52,15 @@ pub fn may_import(layer: &str) -> Option<Vec<&'static str>> {
         "intake" => &[PURE, services, &["pipeline", "config", "redis_link", "streams"]],
         // A projection of the ledger, like the gate, for those who live on Redis.
         "streams" => &[PURE, services, &["ledger", "redis_link"]],
-        "http" | "cli" => &[PURE, &["pipeline", "telemetry", "config"]],
+        "http" => &[PURE, &["pipeline", "telemetry", "config"]],
+        // The views are its vocabulary; it reaches the daemon over HTTP like everybody else.
+        "client" => &[PURE, &["pipeline"]],
+        "cli" => &[PURE, &["client", "pipeline", "telemetry", "config"]],
         "boot" => &[
             PURE,
             services,
             &["config", "gate", "ledger", "agent", "news", "notify", "redis_link", "streams", "worker"],
-            &["pipeline", "intake", "http", "cli", "simulator"],
+            &["pipeline", "intake", "http", "client", "cli", "simulator"],
         ],
         "main" => &[&["boot", "cli", "telemetry"]],
         _ => return None,

@@ -329,3 +329,40 @@ fn closed_gates_are_listed_with_who_and_why() {
     let none = Daemon::start(vec![("GET /v1/gates", 200, r#"{"gates":[]}"#.to_owned())]).run(&["gates"]);
     assert_eq!(none.out.trim_end(), "every gate is open");
 }
+
+#[test]
+fn a_daemon_elsewhere_is_named_by_two_flags_or_two_variables_and_no_configuration_is_read() {
+    let empty = "{\"jobs\":[],\"next\":null}".to_owned();
+    let daemon = Daemon::start(vec![("GET /v1/jobs", 200, empty)]);
+    daemon.file("sluice.toml", b"this is no configuration");
+    for left in [daemon.run(&["jobs"]), daemon.run_by_variables(&["jobs"])] {
+        assert_eq!((left.code, left.out.trim()), (Some(0), "no such jobs"), "{left:?}");
+    }
+    // Every command that talks to a daemon asks it, whatever else may be wrong here.
+    for arguments in [
+        &["requests"][..],
+        &["show", "abcd"],
+        &["why", "abcd"],
+        &["dead", "list"],
+        &["budgets"],
+        &["gates"],
+        &["workers"],
+        &["template", "list"],
+        &["identity", "list"],
+        &["freeze", "list"],
+        &["repository", "list"],
+        &["breaker", "list"],
+        &["wave", "show", "abcd"],
+        &["audit", "verify"],
+        &["cancel", "abcd", "--reason", "x"],
+        &["pause", "global", "--reason", "x"],
+        &["resume", "global", "--reason", "x"],
+        &["kill-switch", "on", "--reason", "x"],
+        &["limit", "slots/global", "1", "--reason", "x"],
+        &["submit", "--template", "t", "--requester", "ana", "--repository", "a/b"],
+    ] {
+        let before = daemon.asked().len();
+        let left = daemon.run_by_variables(arguments);
+        assert!(daemon.asked().len() > before, "{arguments:?} asked nothing: {left:?}");
+    }
+}

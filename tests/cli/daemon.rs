@@ -62,6 +62,13 @@ impl Daemon {
         command
     }
 
+    /// Named by variables instead of flags.
+    pub fn run_by_variables(&self, arguments: &[&str]) -> Left {
+        let mut command = sluice(arguments, self.folder.path());
+        command.env("SLUICE_SERVER", &self.address).env("SLUICE_TOKEN_FILE", "token");
+        left(command.output().unwrap())
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Left {
         left(self.command(arguments).output().unwrap())
     }

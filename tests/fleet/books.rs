@@ -10,7 +10,7 @@ use sluicegate::{
     job::id::JobId,
     ledger::{
         Ledger, LedgerError, Location,
-        query::JobFilter,
+        pages::JobFilter,
         rows::{AttemptRow, EntryRow, HoldRow, JobRow, NoticeRow, WorkerRow},
     },
     redis_link::{RedisLink, RedisLocation},

@@ -199,7 +199,7 @@ impl Answer {
     pub fn error(&self) -> (u16, &str) {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.body);
         let code = self.body["code"].as_str().unwrap();
-        assert_eq!(self.body["type"], format!("urn:sluicegate:problem:{code}"));
+        assert_eq!(self.body["type"], format!("/errors/{code}"));
         assert_eq!(self.body["status"], self.status.as_u16());
         assert!(!self.body["title"].as_str().unwrap().is_empty(), "{}", self.body);
         assert!(!self.body["detail"].as_str().unwrap().is_empty(), "{}", self.body);
@@ -352,12 +352,15 @@ impl House {
     }
 
     pub async fn raw(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().as_str().to_owned(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer { status: parts.status, headers: parts.headers, body }
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        crate::contract::check(&method, &path, &answer);
+        answer
     }
 
     pub async fn get(&self, path: &str) -> Answer {

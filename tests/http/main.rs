@@ -7,7 +7,10 @@ mod audit;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod contract;
 mod desk;
+#[cfg(test)]
+mod events;
 #[cfg(test)]
 mod freezes;
 #[cfg(test)]
@@ -16,10 +19,11 @@ mod gates;
 mod house;
 #[cfg(test)]
 mod jobs;
-#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod reach;
+#[cfg(test)]
+mod reading;
 mod replay;
 #[cfg(test)]
 mod reports;

@@ -17,6 +17,7 @@ mod many;
 mod notices;
 mod opening;
 mod orders;
+mod paging;
 mod past;
 mod random;
 mod retries;

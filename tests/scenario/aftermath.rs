@@ -10,7 +10,7 @@ use sluicegate::{
     job::{id::JobId, state::State},
     ledger::{
         Ledger, Location,
-        query::JobFilter,
+        pages::JobFilter,
         rows::{AttemptRow, BudgetRow, EntryRow, HoldRow, JobRow, NoticeRow, Phase, WorkerRow},
     },
     notify::SigningKey,

@@ -6,6 +6,7 @@ pub mod admission;
 mod agent;
 pub mod end_to_end;
 pub mod gate;
+pub mod http;
 pub mod idle;
 pub mod intake;
 pub mod machine;

@@ -5,7 +5,7 @@ use std::{fs::File, io::Write, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::cli::{
-    Session,
+    Session, client,
     exit::{CliError, Exit},
 };
 
@@ -48,12 +48,12 @@ pub async fn run(args: &ExportArgs, session: &mut Session) -> Result<Exit, CliEr
     ];
     let path = ["v1", "audit", "export"];
     let Some(out) = &args.out else {
-        session.client.download(&path, &query, &mut std::io::stdout()).await?;
+        client::download(&session.client, &path, &query, &mut std::io::stdout()).await?;
         return Ok(Exit::Ok);
     };
     let failed = |error: std::io::Error| CliError::new(Exit::Failure, format!("{}: {error}", out.display()));
     let mut file = File::options().write(true).create_new(true).open(out).map_err(failed)?;
-    let done = session.client.download(&path, &query, &mut file).await;
+    let done = client::download(&session.client, &path, &query, &mut file).await;
     if let Err(error) = done {
         // Half a file would be taken for a whole one.
         std::fs::remove_file(out).ok();

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::cli::{
     Shared,
-    client::Client,
+    client::{self, Client},
     endpoint,
     exit::{CliError, Exit},
     words,
@@ -81,7 +81,7 @@ impl Cast {
                     token_file: Some(token_file.to_owned()),
                     ..Shared::default()
                 };
-                let client = Client::connect(&shared, &BTreeMap::new())?;
+                let client = client::connect(&shared, &BTreeMap::new())?;
                 if client.get(&["v1", "overview"], &[]).await.is_ok() {
                     return Ok((server, client));
                 }

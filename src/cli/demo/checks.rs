@@ -11,9 +11,9 @@ use crate::{
     cli::{
         client::Client,
         demo::scene::WEBHOOK_SECRET,
-        endpoint::Endpoint,
         exit::{CliError, Exit},
     },
+    client::Endpoint,
     job::marker::Marker,
     pipeline::view::JobDetail,
 };
@@ -51,7 +51,8 @@ impl StandIn {
             CliError::new(Exit::Failure, format!("the stand-in's address {address} cannot be read: {error}"))
         })?;
         // Its control interface asks for no token.
-        let client = Client::to(Endpoint { server, token: SecretString::from("none"), ca_file: None })?;
+        let client =
+            Client::new(Endpoint { server, token: SecretString::from("none"), trusted: Vec::new() })?;
         Ok(Self {
             creates: client.get(&["_control", "creates"], &[]).await?.read()?,
             deliveries: client.get(&["_control", "webhooks"], &[]).await?.read()?,

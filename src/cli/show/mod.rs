@@ -27,7 +27,7 @@ pub struct ShowArgs {
 }
 
 pub async fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let found = session.client.get(&["v1", "jobs", &args.id], &[]).await;
+    let found = session.client.get(&["v1", "jobs", &args.id], &[]).await.map_err(CliError::from);
     let answer = match found {
         Err(error) if error.exit == Exit::NotFound => {
             // The end of an id does not tell of what it is.

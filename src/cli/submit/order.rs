@@ -22,7 +22,7 @@ pub fn from_flags(template: &str, fields: &Fields) -> Result<Body<'static>, CliE
             CliError::new(Exit::Usage, what).hint("add --repository OWNER/NAME, or --repositories-file FILE")
         );
     }
-    Body::json(&Request {
+    Ok(Body::json(&Request {
         template: template.to_owned(),
         repositories,
         inputs: inputs(&fields.inputs)?,
@@ -36,7 +36,7 @@ pub fn from_flags(template: &str, fields: &Fields) -> Result<Body<'static>, CliE
         waves: None,
         model: fields.model.clone(),
         model_reason: fields.model_reason.clone(),
-    })
+    })?)
 }
 
 /// `key=text` is a text whatever it looks like, so that a version `1.0` stays one; `key:=JSON` is anything else.

@@ -1,14 +1,12 @@
 //! `--wait`: follows a request to its end. The request is safe in the ledger whatever happens here, so a daemon that is away
 //! for a moment is waited for.
 
-use std::time::Duration;
-
 use crate::{
     cli::{
         Session,
         client::Answer,
         exit::{CliError, Exit},
-        follow::{Board, patiently},
+        follow::{Board, Changes, patiently},
         jobs::{Page, last_word},
         requests::states,
         screen::Tone,
@@ -19,8 +17,6 @@ use crate::{
     pipeline::view::{Accepted, RequestView},
 };
 
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Jobs that did not succeed and are told one by one.
 const TOLD_MAX: &str = "1000";
 
@@ -28,6 +24,7 @@ pub async fn until_ended(accepted: &Accepted, session: &mut Session) -> Result<E
     let id = accepted.request.to_string();
     let mut board = Board::default();
     let mut shown = String::new();
+    let mut changes = Changes::of(Some(id.clone()));
     loop {
         let hint = "the request is safe in the ledger: start the daemon, then look with `sluice jobs`";
         let answer = patiently(&session.client, &["v1", "requests", &id], &[], hint).await?;
@@ -46,7 +43,7 @@ pub async fn until_ended(accepted: &Accepted, session: &mut Session) -> Result<E
             return end(&id, &view, &answer, session).await;
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = changes.next(&session.client) => {}
             _ = tokio::signal::ctrl_c() => {
                 let what = format!("stopped waiting; request {id} goes on");
                 return Err(CliError::new(Exit::Failure, what)

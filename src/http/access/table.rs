@@ -89,6 +89,7 @@ pub const TABLE: &[Rule] = &[
     get("/v1/dead", LOOK, Extent::Within),
     post("/v1/dead/{id}/retry", &[Operator], Extent::Within),
     post("/v1/dead/{id}/discard", &[Operator], Extent::Within),
+    get("/v1/events", LOOK, Extent::Within),
     get("/v1/budgets", LOOK, Extent::Shared),
     get("/v1/budgets/holders", LOOK, Extent::Whole),
     post("/v1/budgets/limit", &[Operator], Extent::Whole),

@@ -20,8 +20,9 @@ const PAGE: i64 = 500;
 pub const HEAD: &str = "sluicegate_export";
 pub const END: &str = "sluicegate_export_end";
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ExportFormat)]
 pub enum Format {
     /// Entries as the ledger has them; such a file can be verified without the ledger.
     #[default]

@@ -28,7 +28,7 @@ use crate::{
         command::{Command, Moved},
         rows::{ArchiveRow, EntryRow, RequestRow},
         signing::Signer,
-        verify::{Trust, Verified},
+        verify::Trust,
     },
     pipeline::{By, Context, LedgerError, OperateError, operate::done, view::JobDetail},
 };
@@ -41,6 +41,9 @@ pub type MovedDocument = Moved;
 pub type MovableDocument = Document;
 /// Which part of the history, as the callers of the pipeline name it.
 pub type Span = crate::ledger::audit::Span;
+
+/// What was checked, as the callers of the pipeline get it.
+pub type Verified = crate::ledger::verify::Verified;
 
 /// How the history is kept trustworthy.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +59,7 @@ pub struct Audit {
 }
 
 /// Everything about one job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct JobStory {
     pub sentence: String,
     pub detail: JobDetail,
@@ -65,7 +68,7 @@ pub struct JobStory {
 }
 
 /// Everything about one request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestStory {
     pub sentence: String,
     pub request: RequestRow,
@@ -77,7 +80,7 @@ pub struct RequestStory {
 }
 
 /// One job of a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct JobLine {
     pub id: JobId,
     pub repository: Repository,

@@ -38,7 +38,7 @@ impl From<LedgerError> for RedactError {
 }
 
 /// What was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Redaction {
     /// What stands for the person from now on. Nobody can tell from it who that is.
     pub person: String,

@@ -8,7 +8,7 @@ use crate::{
     ledger::{
         LedgerError,
         audit::Span,
-        query::JobFilter,
+        pages::JobFilter,
         rows::{AttemptRow, JobRow, RequestRow},
     },
     pipeline::{

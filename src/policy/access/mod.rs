@@ -15,8 +15,11 @@ use crate::{
 };
 
 /// What somebody may do over the HTTP interface. No role contains another one, but that all but `delegate` may look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AccessRole)]
 pub enum Role {
     /// Looks, and changes nothing.
     Viewer,
@@ -65,7 +68,7 @@ impl FromStr for Role {
 }
 
 /// Teams and templates; an empty list stands for all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Reach {
     pub teams: Vec<String>,
@@ -85,7 +88,7 @@ impl Reach {
 }
 
 /// Roles, and how far they reach.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Grant {
     pub roles: BTreeSet<Role>,
     #[serde(flatten)]

@@ -104,7 +104,7 @@ pub struct Subject<'a> {
 }
 
 /// Whom an exemption lets through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Exempt {
     Job(JobId),
@@ -114,7 +114,7 @@ pub enum Exempt {
 }
 
 /// An exception that a person made, on the record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Exemption {
     /// None: from every freeze.
     pub freeze: Option<String>,
@@ -141,7 +141,7 @@ impl Exemption {
 }
 
 /// Why something is kept still, and until when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Frozen {
     /// Of the freeze.
     pub name: String,

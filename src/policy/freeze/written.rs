@@ -26,8 +26,9 @@ use crate::{
 };
 
 /// One freeze.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FreezeWritten)]
 pub struct Written {
     pub name: String,
     pub reason: String,
@@ -45,8 +46,9 @@ pub struct Written {
 }
 
 /// When: from and until, or a window, or a calendar.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = FreezeEntry)]
 pub struct Entry {
     /// A day, or a day and a time: `2026-12-18` or `2026-12-18T18:00`.
     #[serde(skip_serializing_if = "Option::is_none")]

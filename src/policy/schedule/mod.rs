@@ -23,8 +23,9 @@ pub const JITTER_SECONDS_MAX: u32 = 6 * 3_600;
 pub const CATCH_UP_MAX: u32 = 50;
 
 /// What is done about times that were missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ScheduleCatchUp)]
 pub enum CatchUp {
     /// Nothing.
     None,
@@ -36,8 +37,9 @@ pub enum CatchUp {
 }
 
 /// What is done while the request before has not ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ScheduleOverlap)]
 pub enum Overlap {
     /// The time is left out.
     #[default]

@@ -25,8 +25,9 @@ const SOAK_MINUTES_MAX: u32 = 90 * 24 * 60;
 const APPROVALS_MAX: u32 = 10;
 
 /// How a request is widened: in a template, and in a request that wants it stricter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WavesRule)]
 pub struct Rule {
     pub sizes: Vec<Size>,
     #[serde(default)]
@@ -40,7 +41,7 @@ pub struct Rule {
 }
 
 /// The waves of one request, fixed with its plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Waves {
     pub rule: Rule,
     /// Of the draw that chose who goes first.
@@ -61,7 +62,7 @@ pub enum Size {
 }
 
 /// When a wave has proven itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Proven {
     /// Of the wave's jobs; those withdrawn by people do not count.
@@ -74,8 +75,11 @@ pub struct Proven {
 pub struct Share(pub u8);
 
 /// What proves one job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProvenBy)]
 pub enum By {
     /// Its checks are green.
     Green,
@@ -85,7 +89,7 @@ pub enum By {
 }
 
 /// So many people of a role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Approvals {
     pub count: u32,

@@ -1,4 +1,4 @@
-//! From the history to what the streams say of it: which entries are events, dead letters, or name a notice. Pure.
+//! From the history to what those outside are told of it: which entries are events, dead letters, or name a notice. Pure.
 
 use serde::Deserialize;
 
@@ -64,7 +64,7 @@ struct Failure {
 /// Field names and values, in order.
 pub type Words = Vec<(&'static str, String)>;
 
-/// What one entry of the history means for the streams.
+/// What one entry of the history means for those outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {
     pub position: i64,
