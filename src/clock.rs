@@ -2,6 +2,7 @@
 //! `Clock` or an `Entropy`.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -83,20 +84,20 @@ impl Clock for ManualClock {
     }
 }
 
-/// The clock of a whole process.
+/// The clock of a whole process with this environment.
 #[cfg(not(feature = "failpoints"))]
-pub fn of_process() -> Arc<dyn Clock> {
+pub fn of_process(_: &BTreeMap<String, String>) -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// The clock of a whole process: the machine's, or for tests of the program the number in the file that `SLUICE_CLOCK` names
-/// (milliseconds since 1970), which moves only when somebody writes a later one there. Released builds have no such switch.
+/// The clock of a whole process with this environment: the machine's, or for tests of the program the number in the file that
+/// `SLUICE_CLOCK` names (milliseconds since 1970), which moves only when somebody writes a later one there. Released builds have
+/// no such switch.
 #[cfg(feature = "failpoints")]
-#[expect(clippy::disallowed_methods, reason = "a test facility; the released build has no such code")]
-pub fn of_process() -> Arc<dyn Clock> {
+pub fn of_process(env: &BTreeMap<String, String>) -> Arc<dyn Clock> {
     /// Between two looks at the file.
     const LOOK_EVERY: Duration = Duration::from_millis(2);
-    let Some(path) = std::env::var_os("SLUICE_CLOCK") else { return Arc::new(SystemClock) };
+    let Some(path) = env.get("SLUICE_CLOCK").cloned() else { return Arc::new(SystemClock) };
     let read = move || std::fs::read_to_string(&path).ok()?.trim().parse().ok().map(Timestamp);
     let clock = Arc::new(ManualClock::new(read().unwrap_or(Timestamp(0))));
     let moved = Arc::downgrade(&clock);

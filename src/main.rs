@@ -30,7 +30,7 @@ async fn here(cli: &Cli) -> Option<anyhow::Result<u8>> {
         Command::Template(TemplateCommand::Check(args)) => boot::template_check::run(args).await,
         Command::Policy(command) => boot::policy::run(command).await,
         Command::Bench(args) => boot::bench(args).await,
-        Command::Audit(command) => boot::audit_verify_offline(command.offline()?).await,
+        Command::Audit(command) => boot::audit::run(command.local()?).await,
         _ => return None,
     })
 }

@@ -72,6 +72,15 @@ mod runs {
     }
 
     #[test]
+    fn a_replay_of_policy_is_measured() {
+        let found = bench("replay");
+        let names = names(&found);
+        for part in ["decisions replayed per second", "with rules of repositories"] {
+            assert!(names.iter().any(|name| name.contains(part)), "{part}: {names:?}");
+        }
+    }
+
+    #[test]
     fn the_intake_is_measured_into_both_ledgers() {
         let found = bench("intake");
         let names = names(&found);

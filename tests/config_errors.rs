@@ -15,6 +15,10 @@ use sluicegate::{
 };
 use tempfile::TempDir;
 
+#[cfg(test)]
+#[path = "config/schedules.rs"]
+mod schedules;
+
 type Env = BTreeMap<String, String>;
 
 fn env(variables: &[(&str, &str)]) -> Env {

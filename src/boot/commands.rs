@@ -1,4 +1,4 @@
-//! The commands that run in this process and come to an end by themselves, and the stand-in: simulate, doctor, config check, audit verify offline, bench.
+//! The commands that run in this process and come to an end by themselves, and the stand-in: simulate, doctor, config check, bench.
 
 use std::{io::Write as _, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
         template_check, wire,
     },
     cli::{
-        AuditVerifyArgs, CliError, Exit,
+        CliError, Exit,
         local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, MigrateArgs, SimulateArgs},
     },
     clock::{Entropy, SystemClock},
@@ -55,6 +55,8 @@ pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
     let summary =
         config::check(args.shared.config.as_deref(), &config::environment()).map_err(ConfigError)?;
     let loaded = load(&args.shared)?;
+    boot::endpoint::tls(&loaded).map_err(ConfigError::from)?;
+    wire::audit(&loaded, &config::environment())?;
     // Without a ledger nothing was used yet.
     if let Ok(used) = template_check::used(&loaded).await {
         let catalog = config::load_catalog(&loaded)?;
@@ -115,35 +117,6 @@ pub async fn migrate(args: &MigrateArgs) -> anyhow::Result<u8> {
     Ok(Exit::Ok.code())
 }
 
-/// Checks the history of a ledger without a daemon; the ledger is only read.
-pub async fn audit_verify_offline(args: &AuditVerifyArgs) -> anyhow::Result<u8> {
-    let url = args.ledger.clone().unwrap_or_default();
-    // The password of a PostgreSQL ledger comes from the configuration, if there is one for this ledger.
-    let password = load(&args.shared)
-        .ok()
-        .filter(|loaded| loaded.settings.ledger.url == url)
-        .and_then(|loaded| wire::location(&loaded, &config::environment()).ok())
-        .and_then(|location| location.password);
-    let location = ledger::Location { url, password, full_durability: true };
-    let opened =
-        ledger::Ledger::open_read_only(&location, Arc::default()).await.map_err(|e| readable(e.into()))?;
-    let verified = opened.verify().await.map_err(|e| readable(e.into()))?;
-    if args.shared.json {
-        say(&serde_json::to_string(&verified)?)?;
-    } else {
-        match &verified.broken {
-            None => say(&format!(
-                "{} entries, each follows the one before; last hash {}",
-                verified.entries, verified.hash
-            ))?,
-            Some(problem) => {
-                say(&format!("broken: {problem} ({} entries before it are good)", verified.entries))?;
-            }
-        }
-    }
-    Ok(if verified.broken.is_none() { Exit::Ok } else { Exit::Failure }.code())
-}
-
 /// Runs the benchmarks and prints their figures with the machine.
 pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     let wants = |what| args.what.is_none_or(|wanted| wanted == what);
@@ -167,6 +140,9 @@ pub async fn bench(args: &BenchArgs) -> anyhow::Result<u8> {
     if wants(BenchWhat::Admission) {
         let waiting = [10, 10_000, sizes.of(1_000_000, 20_000)];
         report.add(boot::bench::admission::run(&waiting).await?)?;
+    }
+    if wants(BenchWhat::Replay) {
+        report.add(boot::bench::replay::run(sizes.of(100_000, 1_000)).await?)?;
     }
     if wants(BenchWhat::Gate) {
         boot::bench::gate::run(sizes, &mut report).await?;

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::{
     agent::Forge as _,
-    boot::{redis_check, wire},
+    boot::{self, redis_check, wire},
     budget::Closure,
     clock::{Clock, SystemClock},
     config::{self, ConfigError, Loaded, Settings},
+    http,
     job::time::Millis,
     ledger::{Ledger, LedgerError, rows::BudgetRow},
 };
@@ -81,8 +82,37 @@ pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec
     // Before everything: it explains whatever stands still.
     findings.splice(0..0, kill_switch);
     findings.push(ledger);
+    findings.extend(endpoint(&loaded).await);
     findings.extend(redis_check::gate(&loaded, env).await);
     findings.extend(identities(&loaded, env).await);
+    findings
+}
+
+/// Where the daemon would listen, and whether the identity provider can be asked.
+async fn endpoint(loaded: &Loaded) -> Vec<Finding> {
+    let http = &loaded.settings.http;
+    let way = match (boot::endpoint::tls(loaded), http.behind_proxy) {
+        (Err(problem), _) => {
+            let finding = Finding::new("endpoint", State::Bad, problem.to_string());
+            return vec![finding.advice("the daemon does not start without them")];
+        }
+        (Ok(Some(_)), _) => "with TLS",
+        (Ok(None), true) => "behind a proxy",
+        (Ok(None), false) => "for this machine alone",
+    };
+    let mut findings = vec![Finding::new("endpoint", State::Good, format!("{}, {way}", http.listen))];
+    if let Some(oidc) = &http.oidc {
+        findings.push(match http::access::issuer_keys(oidc).await {
+            Ok(0) => {
+                Finding::new("oidc", State::Bad, format!("{} has no key that is used here", oidc.issuer))
+                    .advice("it must sign with RS256, ES256 or EdDSA")
+            }
+            Ok(keys) => Finding::new("oidc", State::Good, format!("{}: {keys} keys", oidc.issuer)),
+            Err(why) => Finding::new("oidc", State::Bad, why).advice(
+                "see that `issuer` is written as its tokens have it, and that this machine reaches it",
+            ),
+        });
+    }
     findings
 }
 

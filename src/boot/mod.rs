@@ -1,9 +1,12 @@
 //! Builds, wires, supervises, shuts down: the only place that knows every part.
 
+pub mod audit;
 pub mod bench;
 mod commands;
 pub mod daemon;
 pub mod doctor;
+mod doors;
+pub mod endpoint;
 pub mod health;
 pub mod policy;
 mod redis_check;
@@ -13,6 +16,6 @@ pub mod template_check;
 pub mod token;
 pub mod wire;
 
-pub use commands::{audit_verify_offline, bench, config_check, doctor, migrate, simulate};
+pub use commands::{bench, config_check, doctor, migrate, simulate};
 pub use daemon::{Daemon, Parts};
 pub use service::{serve, work};

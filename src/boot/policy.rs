@@ -16,12 +16,13 @@ use crate::{
         wire,
     },
     cli::{
-        Exit,
+        CliError, Exit,
         policy::{
             PolicyCommand, PolicyReplayArgs, PolicyTestArgs, difference_lines, taken_lines, tally_lines,
+            tested_line,
         },
     },
-    config::{self, ConfigError, candidate::Taken},
+    config::{self, candidate::Taken},
     job::{id::RequestId, time::Timestamp},
     ledger::Ledger,
     pipeline::replay::{Replay, Row, Span},
@@ -97,7 +98,7 @@ fn test(args: &PolicyTestArgs) -> anyhow::Result<u8> {
         None => (in_force.clone(), in_force.folder.clone()),
         Some(folder) => (config::candidate(folder, &in_force, &config::environment())?.0, folder.clone()),
     };
-    let files = cases(&folder.join(TESTS))?;
+    let files = cases(&folder.strip_prefix(".").unwrap_or(&folder).join(TESTS))?;
     let policy = wire::policy(&loaded)?;
     let (nobody, nothing) = (RequestId::new(Timestamp(0), 0), Facts::default());
     let context = policy.plan_context(nobody, &nothing, Timestamp(0));
@@ -112,23 +113,20 @@ fn test(args: &PolicyTestArgs) -> anyhow::Result<u8> {
         say(&answer.to_string())?;
     } else {
         failures.iter().try_for_each(|failure| say(&failure.to_string()))?;
-        let end = if failures.is_empty() {
-            "all as expected".to_owned()
-        } else {
-            format!("{} failures", failures.len())
-        };
-        say(&format!("{count} cases in {} files: {end}", files.len()))?;
+        say(&tested_line(count, files.len(), failures.len()))?;
     }
     Ok(if failures.is_empty() { Exit::Ok } else { Exit::Failure }.code())
 }
 
 /// Every file of cases, in the order of their names; all mistakes are told at once.
-fn cases(folder: &Path) -> Result<Vec<Cases>, ConfigError> {
-    let place = folder.display().to_string();
-    let none = |what: String| {
-        let hint = "add a file such as policy-tests/upgrades.toml; docs/policy.md shows one";
-        ConfigError::from(Problem::new(Code::Unreadable, what).at(&place).hint(hint))
+fn cases(folder: &Path) -> Result<Vec<Cases>, CliError> {
+    let refused = |problems: &[Problem]| {
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        CliError::new(Exit::Refused, format!("the policy tests cannot be run:\n{}", told.join("\n")))
+            .hint("docs/policy.md shows how they are written")
     };
+    let place = folder.display().to_string();
+    let none = |what: String| refused(&[Problem::new(Code::Unreadable, what).at(&place)]);
     let list =
         fs::read_dir(folder).and_then(|list| list.map(|entry| entry.map(|entry| entry.path())).collect());
     let mut paths: Vec<PathBuf> =
@@ -138,12 +136,13 @@ fn cases(folder: &Path) -> Result<Vec<Cases>, ConfigError> {
     if paths.is_empty() {
         return Err(none("there are no tests".to_owned()));
     }
-    let read = |path: &PathBuf| Cases::parse(&path.display().to_string(), &config::read_text(path)?);
-    let (good, bad): (Vec<_>, Vec<_>) = paths.iter().map(read).partition(Result::is_ok);
-    let problems: Vec<Problem> = bad.into_iter().filter_map(Result::err).collect();
-    if problems.is_empty() {
-        Ok(good.into_iter().filter_map(Result::ok).collect())
-    } else {
-        Err(ConfigError(problems))
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for path in &paths {
+        let read = config::read_text(path).and_then(|text| Cases::parse(&path.display().to_string(), &text));
+        match read {
+            Ok(cases) => good.push(cases),
+            Err(problem) => bad.push(problem),
+        }
     }
+    if bad.is_empty() { Ok(good) } else { Err(refused(&bad)) }
 }

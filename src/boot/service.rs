@@ -1,25 +1,20 @@
 //! The commands that run until they are told to stop: serve and work. A worker whose life was ended by others, because it was silent for
 //! longer than its lease, begins a new one in the same process, with everything built anew.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    task::JoinHandle,
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    boot::{Daemon, Parts, commands::load, streams::Streams, token, wire},
+    boot::{Daemon, Parts, commands::load, doors::Doors, endpoint::Endpoint, streams::Streams, wire},
     cli::{
         CliError, Exit,
         local::{ServeArgs, WorkArgs},
     },
-    clock::Entropy,
     config::{self, Loaded, sections},
-    http, ledger,
+    ledger,
     telemetry::{self, traces::Exporter},
 };
 
@@ -38,15 +33,11 @@ pub(super) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 pub async fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let stop = told_to_stop()?;
     let loaded = prepare(load(&args.shared)?)?;
-    let listen = loaded.settings.http.listen;
-    let listener = bind(listen, "[http] listen").await?;
-    let address = listener.local_addr()?;
+    let endpoint = Endpoint::bind(&loaded).await?;
     let token_file = loaded.settings.http.token_file.clone();
-    let open = loaded.settings.metrics.open.unwrap_or_else(|| listen.ip().is_loopback());
-    let token = token::load_or_make(&token_file, &Entropy::from_system())?;
-    let endpoint = Endpoint { listener, token, open };
+    let (address, url) = (endpoint.address()?, endpoint.url()?);
     let ready = || {
-        std::fs::write(token_file.with_extension("url"), format!("http://{address}\n"))
+        std::fs::write(token_file.with_extension("url"), format!("{url}\n"))
             .with_context(|| format!("writing the address beside {}", token_file.display()))?;
         tracing::info!(%address, token_file = %token_file.display(), ledger = %loaded.settings.ledger.url, "ready");
         Ok(())
@@ -87,48 +78,6 @@ type Env = BTreeMap<String, String>;
 /// Between two tries to begin a new life.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Where commands talk to the daemon.
-struct Endpoint {
-    listener: TcpListener,
-    token: secrecy::SecretString,
-    /// Metrics are shown without the token.
-    open: bool,
-}
-
-impl Endpoint {
-    /// For one life. The listener stays for the next.
-    fn open(&self, daemon: &Daemon) -> anyhow::Result<Serving> {
-        let access = http::Access { metrics_open: self.open, ..http::Access::local(self.token.clone()) };
-        let router = http::guarded(Arc::clone(&daemon.context), access);
-        serve_on(&self.listener, router, daemon)
-    }
-}
-
-type Serving = JoinHandle<std::io::Result<()>>;
-
-fn serve_on(listener: &TcpListener, router: axum::Router, daemon: &Daemon) -> anyhow::Result<Serving> {
-    let listener = std::os::fd::AsFd::as_fd(listener).try_clone_to_owned()?;
-    let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
-    Ok(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())))
-}
-
-/// A listener, or why there is none. `key` names the address in the configuration.
-async fn bind(listen: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    let refused = |error| {
-        CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
-            .hint(format!("another daemon may be running there: stop it, or change {key}"))
-    };
-    Ok(TcpListener::bind(listen).await.map_err(refused)?)
-}
-
-/// The listener for metrics and probes alone, if there is to be one.
-async fn watcher(loaded: &Loaded) -> anyhow::Result<Option<TcpListener>> {
-    let Some(listen) = loaded.settings.metrics.listen else { return Ok(None) };
-    let listener = bind(listen, "[metrics] listen").await?;
-    tracing::info!(address = %listener.local_addr()?, "metrics and probes");
-    Ok(Some(listener))
-}
-
 /// A life. A later one needs what the first one had, and may find it out of reach for a while: the same fault that ended the life before.
 async fn begin(
     loaded: &Loaded,
@@ -150,26 +99,6 @@ async fn begin(
     }
 }
 
-/// What a process opens to the outside, for all of its lives.
-struct Doors {
-    endpoint: Option<Endpoint>,
-    /// For metrics and probes alone.
-    watcher: Option<TcpListener>,
-}
-
-impl Doors {
-    fn open(&self, daemon: &Daemon) -> anyhow::Result<Vec<Serving>> {
-        let mut serving = Vec::new();
-        if let Some(endpoint) = &self.endpoint {
-            serving.push(endpoint.open(daemon)?);
-        }
-        if let Some(watcher) = &self.watcher {
-            serving.push(serve_on(watcher, http::watch::router(Arc::clone(&daemon.context)), daemon)?);
-        }
-        Ok(serving)
-    }
-}
-
 /// Runs until it is told to stop, with everything that outlives a life.
 async fn live(
     loaded: &Loaded,
@@ -178,7 +107,7 @@ async fn live(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<u8> {
     let env = config::environment();
-    let doors = Doors { endpoint, watcher: watcher(loaded).await? };
+    let doors = Doors::bind(loaded, endpoint).await?;
     let exporter = wire::exporter(loaded, &env)?;
     let lived = lives(loaded, &env, exporter.as_ref(), &doors, (ready, stop)).await;
     if let Some(exporter) = exporter {

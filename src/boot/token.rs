@@ -5,7 +5,7 @@ use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 use anyhow::Context as _;
 use secrecy::SecretString;
 
-use crate::clock::Entropy;
+use crate::{clock::Entropy, policy::access::bearer};
 
 /// Reads the token, or makes one with mode 0600 when the file is missing.
 pub fn load_or_make(path: &Path, entropy: &Entropy) -> anyhow::Result<SecretString> {
@@ -16,6 +16,12 @@ pub fn load_or_make(path: &Path, entropy: &Entropy) -> anyhow::Result<SecretStri
             anyhow::ensure!(
                 token.len() >= 16,
                 "{} holds no token of at least 16 characters: remove it, and a new one is made",
+                named()
+            );
+            anyhow::ensure!(
+                !bearer::names_its_bearer(token),
+                "{} holds the token of somebody, and the daemon's own is expected there: name another file as `token_file`, \
+                 or remove it, and a new one is made",
                 named()
             );
             Ok(token.to_owned().into())

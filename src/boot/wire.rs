@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use secrecy::ExposeSecret as _;
+
 use crate::{
     agent::github::{GitHub, GitHubOptions, Identity, Reread},
     boot::Parts,
@@ -12,10 +14,14 @@ use crate::{
     },
     gate::{Gate, memory::MemoryGate, redis::RedisGate},
     job::time::Millis,
-    ledger::Location,
+    ledger::{
+        Location,
+        signing::{Signer, is_public_key},
+        verify::Trust,
+    },
     news::{News, RedisNews, Silence},
     notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
-    pipeline::{Policy, Tuning},
+    pipeline::{Policy, Tuning, audit::Audit},
     policy::{
         approval::People,
         problem::{Code, Problem},
@@ -111,9 +117,38 @@ pub fn exporter(loaded: &Loaded, env: &Env) -> anyhow::Result<Option<Exporter>> 
     Ok(Some(Exporter::start(Collector { endpoint, token, service: otlp.service.clone(), instance })?))
 }
 
-fn tuning(loaded: &Loaded) -> Tuning {
+/// What signs, and which keys are trusted.
+pub fn audit(loaded: &Loaded, env: &Env) -> Result<Audit, ConfigError> {
+    let settings = &loaded.settings.audit;
+    let refused = |what: String, at: String, hint: &str| {
+        ConfigError::from(Problem::new(Code::BadSecret, what).at(at).hint(hint))
+    };
+    let signer = settings.key.as_ref().map(|reference| {
+        let hint = "make one with `sluice audit key new --out FILE`";
+        let key = Signer::parse(secret(reference, env, loaded)?.expose_secret());
+        key.map(Arc::new)
+            .map_err(|_| refused("this is no signing key".to_owned(), reference.to_string(), hint))
+    });
+    let signer = signer.transpose()?;
+    if let Some(bad) = settings.trusted_keys.iter().find(|key| !is_public_key(key)) {
+        let hint = "write it as `sluice audit key new` has shown it: 32 bytes in base64";
+        return Err(refused(format!("`{bad}` is no public key"), "[audit] trusted_keys".to_owned(), hint));
+    }
+    let own = signer.iter().map(|signer| signer.public_key().to_owned());
+    let trust =
+        Trust { keys: own.chain(settings.trusted_keys.iter().cloned()).collect(), ..Trust::default() };
+    Ok(Audit {
+        signer,
+        every_entries: settings.checkpoint_entries,
+        every: Millis::hours(settings.checkpoint_hours),
+        file: settings.checkpoint_file.clone(),
+        trust,
+    })
+}
+
+fn tuning(loaded: &Loaded, env: &Env) -> Result<Tuning, ConfigError> {
     let settings = &loaded.settings;
-    Tuning {
+    Ok(Tuning {
         cadence: settings.tracking.clone(),
         admit_batch: settings.worker.admit_batch,
         starts_in_flight: settings.worker.starts_in_flight,
@@ -125,7 +160,9 @@ fn tuning(loaded: &Loaded) -> Tuning {
         notice_tries_max: settings.notices.max_attempts,
         notice_base: Millis(settings.notices.base_ms),
         facts_max_age: Millis::seconds(settings.policy.facts_max_age_seconds),
-    }
+        audit: audit(loaded, env)?,
+        desk: settings.desk.rules(),
+    })
 }
 
 /// Names this machine or container, or what the settings say instead; the names of its workers begin with it.
@@ -197,7 +234,7 @@ pub fn policy(loaded: &Loaded) -> Result<Policy, ConfigError> {
 pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
     let settings = &loaded.settings;
     let policy = policy(loaded)?;
-    let clock = clock::of_process();
+    let clock = clock::of_process(env);
     let rules = Arc::clone(&policy.rules);
     let github = github(loaded, env, Arc::clone(&clock))?;
     let pid = std::process::id();
@@ -210,7 +247,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         roles: settings.worker.roles.iter().copied().collect(),
         news,
         policy,
-        tuning: tuning(loaded),
+        tuning: tuning(loaded, env)?,
         gate,
         agent: Arc::<GitHub>::clone(&github),
         forge: Arc::<GitHub>::clone(&github),

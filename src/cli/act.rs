@@ -22,9 +22,9 @@ pub struct By {
     /// Why; it goes on the record
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Who acts
-    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME", default_value = "operator")]
-    pub actor: String,
+    /// Who acts [default: whose token it is, or the user of this machine with the daemon's own token]
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
 }
 
 #[derive(Args, Clone, Debug)]

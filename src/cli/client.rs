@@ -10,6 +10,7 @@ use http::{
 use reqwest::{Url, redirect::Policy};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
     cli::{
@@ -19,11 +20,13 @@ use crate::{
         words,
     },
     job::time::Timestamp,
-    policy::Problem,
+    policy::{Problem, access::bearer},
 };
 
 /// Whoever does not answer by then does not answer. Checking a long history takes a while.
 const TIMEOUT: Duration = Duration::from_mins(2);
+/// A download may last as long as there is something to come.
+const LONG: Duration = Duration::from_hours(24);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Names the file of a body, for messages.
 const FILE_NAME: &str = "x-file-name";
@@ -47,7 +50,7 @@ impl Answer {
 
 /// What is sent.
 pub enum Body<'a> {
-    Json(Vec<u8>),
+    Json(Value),
     /// Files for people, with their names for messages.
     JsonFile {
         name: &'a str,
@@ -61,7 +64,7 @@ pub enum Body<'a> {
 
 impl Body<'_> {
     pub fn json(value: &impl Serialize) -> Result<Self, CliError> {
-        serde_json::to_vec(value).map(Body::Json).map_err(|error| {
+        serde_json::to_value(value).map(Body::Json).map_err(|error| {
             CliError::new(Exit::Failure, format!("the request cannot be written as JSON: {error}"))
         })
     }
@@ -71,11 +74,15 @@ impl Body<'_> {
 pub struct Client {
     http: reqwest::Client,
     endpoint: Endpoint,
+    /// Who acts if nobody is named; None: the token says it.
+    actor: Option<String>,
 }
 
 impl Client {
     pub fn connect(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Self, CliError> {
-        Self::to(Endpoint::find(shared, env)?)
+        let client = Self::to(Endpoint::find(shared, env)?)?;
+        let user = env.get("USER").filter(|user| !user.is_empty() && client.actor.is_some()).cloned();
+        Ok(Self { actor: user.or(client.actor), ..client })
     }
 
     pub fn to(endpoint: Endpoint) -> Result<Self, CliError> {
@@ -88,10 +95,12 @@ impl Client {
             .timeout(TIMEOUT)
             .redirect(Policy::none())
             .no_proxy();
+        let builder = builder.tls_certs_merge(endpoint.certificates()?);
         let http = builder.build().map_err(|error| {
             CliError::new(Exit::Failure, format!("setting up the HTTP client failed: {}", causes(&error)))
         })?;
-        Ok(Self { http, endpoint })
+        let named = bearer::names_its_bearer(endpoint.token.expose_secret());
+        Ok(Self { http, endpoint, actor: (!named).then(|| "operator".to_owned()) })
     }
 
     /// `query` holds only what is set.
@@ -123,6 +132,40 @@ impl Client {
         self.send(Method::POST, url, Some(body)).await
     }
 
+    /// Writes a long answer as it comes.
+    pub async fn download(
+        &self,
+        path: &[&str],
+        query: &[(&str, Option<String>)],
+        out: &mut (dyn std::io::Write + Send),
+    ) -> Result<(), CliError> {
+        let mut url = self.url(path)?;
+        let set = query.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        for (name, value) in set {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let request = self.http.request(Method::GET, url).header(AUTHORIZATION, self.bearer()?).timeout(LONG);
+        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if !answer.status().is_success() {
+            let status = answer.status();
+            return Err(refused(status, answer.text().await.unwrap_or_default()));
+        }
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+            out.write_all(&piece)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    fn bearer(&self) -> Result<HeaderValue, CliError> {
+        let bearer = format!("Bearer {}", self.endpoint.token.expose_secret());
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| {
+            CliError::new(Exit::Unauthorised, "the token holds characters that no header may hold")
+        })?;
+        bearer.set_sensitive(true);
+        Ok(bearer)
+    }
+
     fn url(&self, path: &[&str]) -> Result<Url, CliError> {
         let mut url = self.endpoint.server.clone();
         let Ok(mut segments) = url.path_segments_mut() else {
@@ -135,14 +178,14 @@ impl Client {
     }
 
     async fn send(&self, method: Method, url: Url, body: Option<Body<'_>>) -> Result<Answer, CliError> {
-        let bearer = format!("Bearer {}", self.endpoint.token.expose_secret());
-        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| {
-            CliError::new(Exit::Unauthorised, "the token holds characters that no header may hold")
-        })?;
-        bearer.set_sensitive(true);
-        let mut request = self.http.request(method, url).header(AUTHORIZATION, bearer);
+        let mut request = self.http.request(method, url).header(AUTHORIZATION, self.bearer()?);
         match body {
-            Some(Body::Json(bytes)) => request = request.header(CONTENT_TYPE, "application/json").body(bytes),
+            Some(Body::Json(mut value)) => {
+                if let Some(actor) = value.get_mut("actor").filter(|actor| actor.is_null()) {
+                    *actor = Value::from(self.actor.clone());
+                }
+                request = request.header(CONTENT_TYPE, "application/json").body(value.to_string());
+            }
             Some(Body::JsonFile { name, bytes }) => {
                 request = request.header(CONTENT_TYPE, "application/json");
                 request = request.header(FILE_NAME, header_text(name)).body(bytes);
@@ -163,6 +206,12 @@ impl Client {
     fn unreachable(&self, error: &reqwest::Error) -> CliError {
         let server = self.endpoint.server.origin().ascii_serialization();
         let why = causes(error);
+        if error.is_connect() && why.contains("certificate") {
+            let what = format!("the certificate of the daemon at {server} is not trusted: {why}");
+            return CliError::new(Exit::Unreachable, what).hint(
+                "name the host that it is made out to with --server, and the certificate of its issuer with --ca-file",
+            );
+        }
         if error.is_connect() {
             let what = format!("the daemon at {server} cannot be reached: {why}");
             return CliError::new(Exit::Unreachable, what)
@@ -228,7 +277,16 @@ fn refused(status: StatusCode, body: String) -> CliError {
 /// None: what was said says it.
 fn what_to_do(exit: Exit, code: &str) -> Option<&'static str> {
     Some(match (exit, code) {
-        (Exit::Unauthorised, _) => "name the daemon's token file with --token-file",
+        (Exit::Unauthorised, "role-missing" | "outside-reach") => {
+            "see what your token may do with `sluice token me`, or ask for another one"
+        }
+        (Exit::Unauthorised, "actor-mismatch") => "leave --actor out",
+        (Exit::Unauthorised, "token-expired" | "token-revoked") => {
+            "ask whoever runs the daemon for a new token"
+        }
+        (Exit::Unauthorised, _) => {
+            "name the daemon's token file, or the file with your token, with --token-file"
+        }
         (_, "unknown-job") => "look for it with `sluice jobs`",
         (_, "unknown-request") => "look for it with `sluice requests`",
         (_, "unknown-template") => "look for it with `sluice template list`",

@@ -1,9 +1,14 @@
 //! Where the daemon is and how to show that one may talk to it: flags first, then the configuration that the daemon itself
 //! reads. The token is read here and never shown.
 
-use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use reqwest::Url;
+use reqwest::{Certificate, Url};
 use secrecy::SecretString;
 
 use crate::{
@@ -19,21 +24,43 @@ use crate::{
 pub struct Endpoint {
     pub server: Url,
     pub token: SecretString,
+    /// Certificates in PEM that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Endpoint {
     pub fn find(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Self, CliError> {
+        let ca_file = shared.ca_file.clone();
         if let (Some(server), Some(file)) = (&shared.server, &shared.token_file) {
-            return Ok(Self { server: server_url(server)?, token: read_token(file)? });
+            return Ok(Self { server: server_url(server)?, token: read_token(file)?, ca_file });
         }
         let http = Settings::load(shared.config.as_deref(), env)?.settings.http;
         let file = shared.token_file.as_ref().unwrap_or(&http.token_file);
         let server = match &shared.server {
             Some(server) => server_url(server)?,
+            None if http.url.is_some() => server_url(http.url.as_deref().unwrap_or_default())?,
             None if http.listen.port() == 0 => server_url(&written_address(file)?)?,
-            None => server_url(&format!("http://{}", reachable(http.listen)))?,
+            None => {
+                let scheme = if http.tls_certificate.is_some() { "https" } else { "http" };
+                server_url(&format!("{scheme}://{}", reachable(http.listen)))?
+            }
         };
-        Ok(Self { server, token: read_token(file)? })
+        Ok(Self { server, token: read_token(file)?, ca_file })
+    }
+
+    /// What is trusted besides the system's own.
+    pub fn certificates(&self) -> Result<Vec<Certificate>, CliError> {
+        let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
+        let wrong = |why: String| {
+            CliError::new(Exit::Usage, format!("{} cannot be used: {why}", file.display()))
+                .hint("name a file of certificates in PEM with --ca-file")
+        };
+        let text = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(&text).map_err(|error| wrong(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(wrong("it holds no certificate in PEM".to_owned()));
+        }
+        Ok(certificates)
     }
 }
 

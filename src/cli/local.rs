@@ -89,6 +89,8 @@ pub enum BenchWhat {
     Track,
     /// Cost of an admission at 10, 10,000 and 1,000,000 waiting jobs
     Admission,
+    /// Decisions per second of a policy replay
+    Replay,
     /// Memory of an idle daemon
     Idle,
     /// The gate in memory and in Redis, beside what Redis itself can do

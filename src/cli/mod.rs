@@ -9,6 +9,7 @@ mod client;
 mod completions;
 mod dead;
 mod demo;
+mod desk;
 mod drain;
 mod endpoint;
 pub mod exit;
@@ -30,6 +31,7 @@ mod show;
 mod submit;
 mod table;
 mod template;
+mod token;
 mod waves;
 mod why;
 mod words;
@@ -40,7 +42,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::{
-    audit::AuditVerifyArgs,
+    audit::{AuditVerifyArgs, KeyNewArgs, Local as AuditLocal},
     exit::{CliError, Exit},
     local::{
         BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, HealthArgs, MigrateArgs, ServeArgs, SimulateArgs,
@@ -79,6 +81,9 @@ pub struct Shared {
     /// File with the daemon's token [default: `token_file` in the configuration]
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Certificates in PEM to trust besides the system's, for a daemon with one of your own issuer
+    #[arg(long, global = true, env = "SLUICE_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -111,7 +116,7 @@ pub enum Command {
     Apply(plan::ApplyArgs),
     /// List jobs with their states and what they wait for
     Jobs(jobs::JobsArgs),
-    /// Tell everything about one job
+    /// Tell everything about a job, or about a request and what it left out
     Show(show::ShowArgs),
     /// Tell why a job does not move, and who holds what it waits for
     Why(why::WhyArgs),
@@ -126,6 +131,8 @@ pub enum Command {
     /// Templates: list, show, check, diff
     #[command(subcommand)]
     Template(template::TemplateCommand),
+    /// What needs a person: list, acknowledge, snooze, reassign
+    Desk(desk::DeskArgs),
     /// List budgets, or who holds one
     Budgets(budgets::BudgetsArgs),
     /// Set the limit of a budget, or give it back to the configuration
@@ -133,6 +140,9 @@ pub enum Command {
     /// Identities: list, check, audit
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// Tokens of the HTTP interface: create, list, revoke, and what your own may do
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Freezes: add, list, lift, exempt, check
     #[command(subcommand)]
     Freeze(freeze::FreezeCommand),
@@ -165,7 +175,7 @@ pub enum Command {
     Release(act::ActArgs),
     /// Throw a quarantined result away
     DiscardResult(act::ActArgs),
-    /// The history: verify
+    /// The history: show, verify, export, checkpoint, key, archive, redact
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Check configuration, ledger, gate, token and clock
@@ -212,7 +222,7 @@ impl Cli {
             Command::Template(template::TemplateCommand::Check(args)) => args.shared = shared,
             Command::Policy(command) => *command.shared_mut() = shared,
             Command::Bench(args) => args.shared = shared,
-            Command::Audit(audit::AuditCommand::Verify(args)) => args.shared = shared,
+            Command::Audit(command) => command.hand_down(shared),
             _ => {}
         }
     }
@@ -255,9 +265,11 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Requests(args) => requests::run(args, session).await,
         Command::Repository(command) => repository::run(command, session).await,
         Command::Dead(command) => dead::run(command, session).await,
+        Command::Desk(args) => desk::run(args, session).await,
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
         Command::Identity(command) => identity::run(command, session).await,
+        Command::Token(command) => token::run(command, session).await,
         Command::Freeze(command) => freeze::run(command, session).await,
         Command::Schedule(command) => schedule::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
@@ -272,7 +284,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Refuse(args) => act::run(Act::Refuse, args, session).await,
         Command::Release(args) => act::run(Act::Release, args, session).await,
         Command::DiscardResult(args) => act::run(Act::DiscardResult, args, session).await,
-        Command::Audit(audit::AuditCommand::Verify(_)) => audit::verify(session).await,
+        Command::Audit(command) => audit::run(command, session).await,
         Command::Workers(args) => workers::run(args, session).await,
         Command::Serve(_)
         | Command::Work(_)

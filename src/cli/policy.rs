@@ -132,6 +132,12 @@ fn told(row: &Row) -> String {
     row.compared.changed.iter().map(change).collect::<Vec<_>>().join("; ")
 }
 
+/// How the tests ended.
+pub fn tested_line(cases: usize, files: usize, failures: usize) -> String {
+    let end = if failures == 0 { "all as expected".to_owned() } else { words::count(failures, "failure") };
+    format!("{} in {}: {end}", words::count(cases, "case"), words::count(files, "file"))
+}
+
 /// The figures, and what they rest on.
 pub fn tally_lines(tally: &Tally, shown: usize) -> Vec<String> {
     let mut lines = Vec::new();

@@ -209,9 +209,8 @@ fn print(entries: &[String], total: usize, screen: &mut Screen) -> Result<Exit, 
         return Ok(Exit::Ok);
     }
     screen.line(format!(
-        "# {} of {}: the others have a rule, or cannot be worked on",
-        entries.len(),
-        words::count(total, "repository")
+        "# {} of {total} repositories: the others have a rule, or cannot be worked on",
+        entries.len()
     ))?;
     for entry in entries {
         screen.line("")?;

@@ -13,7 +13,7 @@ use crate::{
         table::{Cell, Table},
         words,
     },
-    job::{id::JobId, repository::Repository},
+    job::{id::JobId, repository::Repository, state::State},
     pipeline::view::{RequestView, Why},
 };
 
@@ -51,7 +51,9 @@ pub async fn run(args: &WhyArgs, session: &mut Session) -> Result<Exit, CliError
     screen.line(format!("  {}", paint.with(Tone::Strong, &words::clean(&wait.text))))?;
     screen.line(format!("  since {}", words::moment_and_age(wait.since, answer.at)))?;
     if let Some(at) = wait.clears_at {
-        screen.line(format!("  changes by itself at {}", words::moment_and_age(at, answer.at)))?;
+        let what =
+            if why.state == State::Held { "is given up if it waits until" } else { "changes by itself at" };
+        screen.line(format!("  {what} {}", words::moment_and_age(at, answer.at)))?;
     }
     match why.ahead {
         Some(0) => screen.line("  it is the next of those that ask for the same")?,

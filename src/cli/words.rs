@@ -11,9 +11,11 @@ pub fn moment(at: Timestamp) -> String {
     }
 }
 
-/// `2026-11-20 10:00:00 UTC (3 min 20 s ago)`; without the age when the present is not known.
+/// `2026-11-20 10:00:00 UTC (3 min 20 s ago)`; without the age when the present is not known. An answer tells its time in whole
+/// seconds, so that what has just happened may seem to be to come.
 pub fn moment_and_age(at: Timestamp, now: Option<Timestamp>) -> String {
     match now {
+        Some(now) if at > now && at.since(now) < Millis::seconds(1) => format!("{} (just now)", moment(at)),
         Some(now) if at > now => format!("{} (in {})", moment(at), at.since(now)),
         Some(now) => format!("{} ({})", moment(at), age(at, now)),
         None => moment(at),
@@ -83,6 +85,7 @@ mod tests {
         assert_eq!(moment_and_age(at, Some(now)), "2026-11-20 10:00:00 UTC (3 min 20 s ago)");
         assert_eq!(moment_and_age(now, Some(at)), "2026-11-20 10:03:20 UTC (in 3 min 20 s)");
         assert_eq!(age(at, at), "just now");
+        assert_eq!(moment_and_age(at.plus(Millis(999)), Some(at)), "2026-11-20 10:00:00 UTC (just now)");
         assert_eq!(seconds(Millis(12_345)), "12.3 s");
     }
 

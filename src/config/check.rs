@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 
 use crate::{
-    config::{ConfigError, Loaded, SecretRef, Settings, load_catalog, load_freezes, load_repositories},
+    config::{
+        ConfigError, Loaded, SecretRef, Settings, load_catalog, load_freezes, load_repositories,
+        secret::exposed,
+    },
     policy::{
         Catalog, RepositoryRules,
         problem::{Code, Problem},
@@ -44,6 +47,15 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
             Ok(resolved) => warnings.extend(resolved.warning),
             Err(problem) => problems.push(problem),
         }
+    }
+    let http = &loaded.settings.http;
+    warnings.extend(http.tls_key.as_ref().and_then(|key| exposed(&loaded.folder.join(key))));
+    if http.behind_proxy && http.tls_certificate.is_none() && !http.listen.ip().is_loopback() {
+        let text = format!(
+            "[http] behind_proxy: {} takes connections without TLS: see that only the proxy reaches it",
+            http.listen
+        );
+        warnings.push(text);
     }
     let identity = loaded.settings.identity().map(|identity| identity.name.clone()).unwrap_or_default();
     if identity.is_empty() {
@@ -103,5 +115,6 @@ fn secrets(settings: &Settings) -> Vec<&SecretRef> {
     let identities = settings.identities.iter().map(|identity| &identity.token);
     let webhook = settings.notices.webhook.iter().map(|webhook| &webhook.secret);
     let stores = [&settings.ledger.password, &settings.gate.password, &settings.streams.password];
-    stores.into_iter().flatten().chain(identities).chain(webhook).collect()
+    let audit = settings.audit.key.iter();
+    stores.into_iter().flatten().chain(identities).chain(webhook).chain(audit).collect()
 }

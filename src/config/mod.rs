@@ -5,9 +5,11 @@
 //! Relative paths: templates and `file:` secrets start at the folder of the configuration file, the ledger and the
 //! token file at the working directory.
 
+pub mod audit;
 mod budgets;
 pub mod candidate;
 pub mod check;
+pub mod desk;
 pub mod endpoint;
 pub mod freezes;
 mod limits;

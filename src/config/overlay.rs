@@ -15,9 +15,9 @@ use crate::{
 };
 
 const PREFIX: &str = "SLUICE_";
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 15] = [
     "ledger", "gate", "streams", "http", "metrics", "otlp", "github", "policy", "tracking", "recovery",
-    "notices", "worker", "log",
+    "notices", "audit", "desk", "worker", "log",
 ];
 
 /// `written` is what `text` says.

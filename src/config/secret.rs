@@ -96,7 +96,7 @@ fn place(path: &Path, env: &BTreeMap<String, String>) -> Option<PathBuf> {
 
 /// A warning if people other than the owner's group can read the file.
 #[cfg(unix)]
-fn exposed(path: &Path) -> Option<String> {
+pub(super) fn exposed(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(path).ok()?.permissions().mode();
     let told = path.display();
@@ -104,7 +104,7 @@ fn exposed(path: &Path) -> Option<String> {
         .then(|| format!("everybody on this machine can read the secret in {told}: chmod 600 {told}"))
 }
 #[cfg(not(unix))]
-fn exposed(_path: &Path) -> Option<String> {
+pub(super) fn exposed(_path: &Path) -> Option<String> {
     None
 }
 

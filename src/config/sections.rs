@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, de};
 use crate::{
     budget::{Kind, Rules, Scope},
     config::{
+        audit::Audit,
+        desk::Desk,
         endpoint::Http,
         secret::SecretRef,
         watching::{Metrics, Otlp},
@@ -70,6 +72,8 @@ pub struct Settings {
     pub tracking: CadenceRule,
     pub recovery: Recovery,
     pub notices: Notices,
+    pub audit: Audit,
+    pub desk: Desk,
     pub worker: Worker,
     pub log: Log,
 }
@@ -469,7 +473,7 @@ impl Default for Log {
 }
 
 /// A whole number in a range; the error names the range.
-fn within<'de, D, N, const MIN: i64, const MAX: i64>(from: D) -> Result<N, D::Error>
+pub(super) fn within<'de, D, N, const MIN: i64, const MAX: i64>(from: D) -> Result<N, D::Error>
 where
     D: Deserializer<'de>,
     N: TryFrom<i64>,

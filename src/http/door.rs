@@ -82,7 +82,7 @@ impl TlsFiles {
                     held.pair = Arc::new(pair);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a changed certificate cannot be used; the old one goes on")
+                    tracing::warn!(%error, "a changed certificate cannot be used; the old one goes on");
                 }
             }
             held.stamp = stamp;

@@ -67,6 +67,12 @@ codes! {
     TemplateChanged = "template-changed", CONFLICT, "the template is not what it was at its first use";
     /// The freeze is there already, or is not there, or whoever acts may not.
     FreezeConflict = "freeze-conflict", CONFLICT, "this cannot be done with the freeze";
+    UnknownItem = "unknown-item", NOT_FOUND, "there is nothing like this on the desk";
+    /// The name would come back.
+    PersonAtWork = "person-at-work", CONFLICT, "the person is still at work here";
+    CheckpointConflict = "checkpoint-conflict", CONFLICT, "the checkpoint cannot be made";
+    /// A document is not there, is needed, or is not what was written.
+    ArchiveConflict = "archive-conflict", CONFLICT, "the documents cannot be taken out of the ledger";
     /// The answer's problems tell what is different.
     PlanChanged = "plan-changed", CONFLICT, "planning it again gives something else";
     UnknownTemplate = "unknown-template", NOT_FOUND, "there is no such template";

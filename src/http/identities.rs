@@ -23,7 +23,7 @@ pub fn routes() -> Router<Arc<Context>> {
 }
 
 async fn list(State(context): State<Arc<Context>>) -> Answer {
-    Ok(ok(json!({ "identities": context.identity_views() })))
+    Ok(ok(json!({ "identities": context.identity_views().await })))
 }
 
 /// Asks the provider.

@@ -2,9 +2,11 @@
 //! It must decide nothing itself. The routes are described in `docs/api.md`.
 
 pub mod access;
+mod audit;
 mod breakers;
 mod budgets;
 mod dead;
+mod desk;
 mod door;
 mod fault;
 mod freezes;
@@ -62,6 +64,8 @@ pub fn guarded(context: Arc<Context>, access: Access) -> Router {
         .merge(freezes::routes())
         .merge(identities::routes())
         .merge(reports::routes())
+        .merge(audit::routes())
+        .merge(desk::routes())
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())

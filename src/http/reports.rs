@@ -16,7 +16,6 @@ pub fn routes() -> Router<Arc<Context>> {
         .route("/v1/overview", get(overview))
         .route("/v1/workers", get(workers))
         .route("/v1/notices", get(notices))
-        .route("/v1/audit/verify", get(verify))
         .route("/v1/invariants", get(invariants))
 }
 
@@ -44,10 +43,6 @@ struct Page {
 async fn notices(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -> Answer {
     let notices = context.list_notices(limit(page.limit, 100, 1_000)?).await?;
     Ok(ok(json!({ "notices": notices })))
-}
-
-async fn verify(State(context): State<Arc<Context>>) -> Answer {
-    Ok(ok(context.ledger.verify().await?))
 }
 
 async fn invariants(State(context): State<Arc<Context>>) -> Answer {

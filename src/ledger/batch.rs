@@ -7,8 +7,7 @@ use crate::{
     ledger::command::{About, Command, ScheduleChange},
 };
 
-/// The lengths of the runs, in order. A run ends before a command that speaks of a job
-/// an earlier command of the run
+/// The lengths of the runs, in order. What changes rows in bulk goes alone. A run ends before a command that speaks of a job
 /// or request that an earlier command of the run brings: what it needs was not loaded, and an empty budget would be taken for
 /// a free one.
 pub fn runs<'a>(commands: impl Iterator<Item = &'a Command>) -> Vec<usize> {
@@ -16,16 +15,19 @@ pub fn runs<'a>(commands: impl Iterator<Item = &'a Command>) -> Vec<usize> {
     let mut brought: HashSet<JobId> = HashSet::new();
     let mut asked: HashSet<RequestId> = HashSet::new();
     let mut length = 0_usize;
+    let mut after_bulk = false;
     for command in commands {
         let of_job = !brought.is_empty() && job_of(command).is_some_and(|job| brought.contains(&job));
         let of_request =
             !asked.is_empty() && request_of(command).is_some_and(|request| asked.contains(&request));
-        if of_job || of_request {
+        let bulk = is_bulk(command);
+        if of_job || of_request || (length > 0 && (bulk || after_bulk)) {
             lengths.push(length);
             length = 0;
             brought.clear();
             asked.clear();
         }
+        after_bulk = bulk;
         length = length.saturating_add(1);
         match command {
             Command::Submit { request, jobs }
@@ -42,6 +44,10 @@ pub fn runs<'a>(commands: impl Iterator<Item = &'a Command>) -> Vec<usize> {
     }
     lengths.push(length);
     lengths
+}
+
+const fn is_bulk(command: &Command) -> bool {
+    matches!(command, Command::Redact { .. } | Command::Archive { .. })
 }
 
 /// The job that a command needs to find.
@@ -74,6 +80,11 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::Token { .. }
         | Command::TokenUsed { .. }
         | Command::Schedule { .. }
+        | Command::Desk { .. }
+        | Command::Checkpoint { .. }
+        | Command::Redact { .. }
+        | Command::RedactionEnded { .. }
+        | Command::Archive { .. }
         | Command::RollOver
         | Command::Register { .. }
         | Command::Renew { .. }

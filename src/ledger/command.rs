@@ -1,5 +1,7 @@
 //! Everything that can be written. A command is applied whole or not at all; several share one transaction.
 
+use std::sync::Arc;
+
 use crate::{
     budget::{Amount, Closure, Key, Refusal, Source},
     job::{
@@ -11,7 +13,12 @@ use crate::{
         routing::Failure,
         time::Timestamp,
     },
-    ledger::rows::{AttemptRow, Became, EvidenceRow, JobRow, RequestRow, TokenRow},
+    ledger::{
+        eraser::Eraser,
+        rows::{AttemptRow, Became, EvidenceRow, JobRow, RequestRow, TokenRow},
+        signing::{Checkpoint, Signer},
+        table::Table,
+    },
     policy::{freeze::Exemption, template::PullRequestText},
 };
 
@@ -172,6 +179,27 @@ pub enum ScheduleChange {
     Resume,
 }
 
+/// What is said of something that needs a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeskAct {
+    /// Somebody has seen it and sees to it.
+    Acknowledge,
+    /// It can wait until then.
+    Snooze(Timestamp),
+    /// It is somebody else's.
+    Assign(String),
+}
+
+/// A document that was moved to a file.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// `prompt/JOB` or `evidence/ID`.
+    pub id: String,
+    /// SHA-256 of the file.
+    pub digest: String,
+}
+
 #[derive(Clone, Debug)]
 pub enum Command {
     Submit {
@@ -302,6 +330,38 @@ pub enum Command {
         change: ScheduleChange,
         by: By,
     },
+    /// What a person says of something that needs one.
+    Desk {
+        item: String,
+        request: Option<RequestId>,
+        job: Option<JobId>,
+        act: DeskAct,
+        by: By,
+    },
+    /// Signs the history as it ends.
+    Checkpoint {
+        signer: Arc<Signer>,
+        by: By,
+    },
+    /// Takes a person's name out of rows of one table, by their keys.
+    Redact {
+        table: &'static Table,
+        keys: Vec<String>,
+        eraser: Arc<Eraser>,
+        by: By,
+    },
+    /// Everything was redacted that a person asked for.
+    RedactionEnded {
+        reference: String,
+        rows: u64,
+        by: By,
+    },
+    /// Takes documents out of the ledger that were moved to files.
+    Archive {
+        documents: Vec<Moved>,
+        place: String,
+        by: By,
+    },
     /// Give back what has expired.
     RollOver,
     Register {
@@ -366,9 +426,38 @@ impl Command {
             | Self::Discard { by, .. }
             | Self::Budget { by, .. }
             | Self::Freeze { by, .. }
-            | Self::Token { by, .. } => Some(by),
+            | Self::Schedule { by, .. }
+            | Self::Token { by, .. }
+            | Self::Desk { by, .. }
+            | Self::Checkpoint { by, .. }
+            | Self::Redact { by, .. }
+            | Self::RedactionEnded { by, .. }
+            | Self::Archive { by, .. } => Some(by),
             Self::Approve(word) => Some(&word.by),
-            _ => None,
+            // None of these has a person: a new command must say so here.
+            Self::Submit { .. }
+            | Self::Admit { .. }
+            | Self::Started { .. }
+            | Self::StartLost { .. }
+            | Self::NotStarted { .. }
+            | Self::StartRejected { .. }
+            | Self::Doubles { .. }
+            | Self::Seen { .. }
+            | Self::Step { .. }
+            | Self::Widen { .. }
+            | Self::Checks { .. }
+            | Self::TokenUsed { .. }
+            | Self::RollOver
+            | Self::Register { .. }
+            | Self::Renew { .. }
+            | Self::Stop { .. }
+            | Self::Expire { .. }
+            | Self::Claim { .. }
+            | Self::TakeOver { .. }
+            | Self::Evidence { .. }
+            | Self::Notice { .. }
+            | Self::Delivered { .. }
+            | Self::Undelivered { .. } => None,
         }
     }
 }
@@ -391,6 +480,10 @@ pub enum Reply {
     Registered {
         token: i64,
     },
+    Redacted {
+        rows: u64,
+    },
+    Checkpoint(Box<Checkpoint>),
     Replayed {
         job: JobId,
         already: bool,

@@ -104,7 +104,7 @@ impl Tx {
         self.json(&table.select(self.dialect(), tail), binds).await
     }
 
-    async fn json<T: DeserializeOwned>(
+    pub async fn json<T: DeserializeOwned>(
         &mut self,
         sql: &str,
         binds: &[Bind<'_>],
@@ -141,6 +141,16 @@ impl Tx {
     /// Changes rows that are there.
     pub async fn change<T: Serialize>(&mut self, table: &Table, rows: &[T]) -> Result<(), LedgerError> {
         self.write(&table.update(self.dialect()), rows).await
+    }
+
+    /// Changes rows that are there, also what never changes otherwise.
+    pub async fn rewrite<T: Serialize>(&mut self, table: &Table, rows: &[T]) -> Result<(), LedgerError> {
+        self.write(&table.rewrite(self.dialect()), rows).await
+    }
+
+    /// Removes the rows with these keys.
+    pub async fn remove(&mut self, table: &Table, keys: &[String]) -> Result<(), LedgerError> {
+        self.write(&table.delete(self.dialect()), keys).await
     }
 
     /// Writes new rows; a row that exists is an error.

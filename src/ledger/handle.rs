@@ -10,9 +10,10 @@ use crate::{
     job::time::Millis,
     ledger::{
         LedgerError,
+        cache::RequestCache,
+        chain::Salts,
         command::{Command, Reply},
         db::Db,
-        load::RequestCache,
         meters::Meters,
         open::{self, Location, Use},
         spans::Spans,
@@ -100,7 +101,10 @@ impl Ledger {
         }
         let (commands, waiting) = mpsc::channel(WAITING_MAX);
         ledger.commands = Some(commands);
-        let writer = Writer::new(&ledger, clock, entropy);
+        let mut secret = [0; 32];
+        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut secret)
+            .map_err(|_| LedgerError::Unreadable("this machine gives no random numbers".to_owned()))?;
+        let writer = Writer::new(&ledger, clock, entropy, Salts::new(secret));
         tokio::spawn(writer.run(waiting));
         Ok(ledger)
     }

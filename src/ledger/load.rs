@@ -1,23 +1,22 @@
 //! Loads what a batch of commands needs, a table at a time.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     budget::Key,
     job::{
-        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
-        lifecycle::Event,
+        id::{RequestId, WorkerId},
         role::LeaseName,
         state::State,
     },
     ledger::{
         LedgerError,
-        apply::{breakers, model_dedup, refusal},
-        command::{About, Command, Fence, FreezeChange, ScheduleChange, Seen, TokenChange, Warrant},
+        apply::breakers,
+        cache::RequestCache,
+        command::Command,
         db::{Bind, Tx},
+        load_audit,
+        needs::Needs,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
             PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
@@ -25,280 +24,15 @@ use crate::{
         table,
         working_set::{Shared, WorkingSet},
     },
-    policy::freeze::{Exempt, Exemption},
 };
 
-/// Requests never change, so they are kept.
-#[derive(Debug, Default)]
-pub struct RequestCache(Mutex<HashMap<RequestId, Arc<Shared>>>);
-
-/// Requests kept at most; when it is full, it is emptied.
-const CACHE_MAX: usize = 4_096;
 /// Holds that one roll-over gives back at most.
 const ROLL_OVER_MAX: i64 = 5_000;
-
-impl RequestCache {
-    pub fn get(&self, id: RequestId) -> Option<Arc<Shared>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-    pub fn put(&self, id: RequestId, shared: Arc<Shared>) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.len() >= CACHE_MAX {
-            map.clear();
-        }
-        map.insert(id, shared);
-    }
-}
 
 /// A request row with its spec read.
 pub fn share(row: RequestRow) -> Result<Shared, LedgerError> {
     let spec = serde_json::from_str(&row.spec_json).map_err(LedgerError::encoding)?;
     Ok(Shared { row, spec })
-}
-
-#[derive(Default)]
-struct Needs {
-    jobs: BTreeSet<JobId>,
-    requests: BTreeSet<RequestId>,
-    /// Requests of which every job that waits may be moved.
-    widened: BTreeSet<RequestId>,
-    /// Requests whose waves and approvals are looked at.
-    approved: BTreeSet<RequestId>,
-    /// Jobs that may take holds: at admission, or back when their agent works again.
-    takers: BTreeSet<JobId>,
-    /// Jobs that may be tried again.
-    retried: BTreeSet<JobId>,
-    /// Jobs whose agent works: those cancelled take their slots back.
-    awake: BTreeSet<JobId>,
-    /// Jobs of which another worker wants an attempt.
-    orphans: BTreeSet<JobId>,
-    /// Jobs of which a worker that holds the identity's lease may follow the task.
-    followed: BTreeSet<JobId>,
-    leases: BTreeSet<LeaseName>,
-    replays: BTreeSet<JobId>,
-    workers: BTreeSet<WorkerId>,
-    notices: BTreeSet<NoticeId>,
-    dedups: BTreeSet<String>,
-    keys: BTreeSet<Key>,
-    /// Gates whose breakers are looked at.
-    breakers: BTreeSet<Key>,
-    idempotency_keys: BTreeSet<String>,
-    templates: BTreeSet<String>,
-    freezes: BTreeSet<String>,
-    /// Ids and names.
-    tokens: BTreeSet<String>,
-    schedules: BTreeSet<String>,
-    /// Requests whose jobs that wait are withdrawn.
-    replaced: BTreeSet<RequestId>,
-    roll_over: bool,
-    register: bool,
-}
-
-impl Needs {
-    fn of(commands: &[Command]) -> Self {
-        let mut needs = Self::default();
-        for command in commands {
-            needs.add(command);
-        }
-        needs
-    }
-
-    fn add(&mut self, command: &Command) {
-        match command {
-            Command::Submit { request, .. } => self.add_submission(request),
-            Command::Admit { .. }
-            | Command::Started { .. }
-            | Command::StartLost { .. }
-            | Command::NotStarted { .. }
-            | Command::StartRejected { .. } => self.add_of_starts(command),
-            Command::Discard { job, .. } => {
-                self.jobs.insert(*job);
-            }
-            Command::Step { job, event, warrant, .. } => {
-                self.jobs.insert(*job);
-                self.takers.extend((*event == Event::Resumed).then_some(*job));
-                self.retried.extend((*event == Event::Retried).then_some(*job));
-                if let Warrant::Holder(_, _, lease) = warrant {
-                    self.leases.insert(lease.clone());
-                }
-            }
-            Command::Checks { .. }
-            | Command::ResetBreaker { .. }
-            | Command::Approve(_)
-            | Command::Widen { .. }
-            | Command::Waves { .. } => self.add_of_waves(command),
-            Command::Act { job, event, .. } => {
-                self.jobs.insert(*job);
-                self.takers.extend((*event == Event::Resumed).then_some(*job));
-            }
-            Command::Seen { job, attempt, seen, .. } => self.add_sighting(*job, *attempt, seen),
-            Command::Doubles { job, attempt, .. } => {
-                self.jobs.insert(*job);
-                self.dedups.insert(format!("{attempt}/doubles"));
-            }
-            Command::TakeOver { job, fence: Fence { worker, .. }, .. } => {
-                self.jobs.insert(*job);
-                self.orphans.insert(*job);
-                self.followed.insert(*job);
-                self.workers.insert(*worker);
-            }
-            Command::Replay { job, .. } => {
-                self.jobs.insert(*job);
-                self.replays.insert(*job);
-            }
-            Command::Budget { key, .. } => {
-                self.keys.insert(key.clone());
-            }
-            Command::Freeze { change, .. } => self.add_of_freezes(change),
-            Command::Token { change: TokenChange::Create { row, .. }, .. } => {
-                self.tokens.extend([row.id.clone(), row.name.clone()]);
-            }
-            Command::Token { change: TokenChange::Revoke { which: id }, .. }
-            | Command::TokenUsed { id, .. } => {
-                self.tokens.insert(id.clone());
-            }
-            Command::Schedule { name, change, .. } => self.add_of_schedules(name, change),
-            Command::RollOver => self.roll_over = true,
-            Command::Register { .. }
-            | Command::Renew { .. }
-            | Command::Stop { .. }
-            | Command::Expire { .. }
-            | Command::Claim { .. } => self.add_of_workers(command),
-            Command::Evidence { .. } => {}
-            Command::Notice { dedup, job, .. } => {
-                self.jobs.extend(job);
-                self.dedups.insert(dedup.clone());
-            }
-            Command::Delivered { .. } | Command::Undelivered { .. } => self.add_of_notices(command),
-        }
-    }
-
-    fn add_submission(&mut self, request: &RequestRow) {
-        self.idempotency_keys.extend(request.idempotency_key.clone());
-        self.requests.insert(request.id);
-        self.templates.insert(format!("{}@{}", request.template, request.template_version));
-    }
-
-    fn add_sighting(&mut self, job: JobId, attempt: AttemptId, seen: &Seen) {
-        self.jobs.insert(job);
-        // Only a look at the task itself tells its model; lists do not.
-        let tells = seen.task.sessions.iter().flatten().any(|session| session.model.is_some());
-        self.dedups.extend(tells.then(|| model_dedup(attempt)));
-        self.takers.extend((seen.event == Some(Event::Resumed)).then_some(job));
-        self.retried.extend((seen.event == Some(Event::Retried)).then_some(job));
-        self.awake.extend((!seen.task.state.is_terminal()).then_some(job));
-    }
-
-    fn add_of_starts(&mut self, command: &Command) {
-        match command {
-            Command::Admit { job, fence, .. } => {
-                self.jobs.insert(*job);
-                self.takers.insert(*job);
-                self.workers.insert(fence.worker);
-            }
-            Command::NotStarted { job, close, .. } => {
-                self.jobs.insert(*job);
-                self.keys.extend(close.iter().map(|(key, _)| key.clone()));
-            }
-            Command::Started { job, .. } => {
-                self.jobs.insert(*job);
-                self.followed.insert(*job);
-            }
-            Command::StartLost { job, .. } | Command::StartRejected { job, .. } => {
-                self.jobs.insert(*job);
-            }
-            _ => {}
-        }
-    }
-
-    fn add_of_waves(&mut self, command: &Command) {
-        let request = match command {
-            Command::Checks { job, warrant, .. } => {
-                self.jobs.insert(*job);
-                if let Warrant::Holder(_, _, lease) = warrant {
-                    self.leases.insert(lease.clone());
-                }
-                return;
-            }
-            Command::ResetBreaker { gate, .. } => {
-                self.keys.insert(gate.clone());
-                self.breakers.insert(gate.clone());
-                return;
-            }
-            Command::Approve(word) => {
-                match word.about {
-                    About::Job(job) => drop(self.jobs.insert(job)),
-                    About::Request | About::Wave(_) => drop(self.widened.insert(word.request)),
-                }
-                word.request
-            }
-            Command::Widen { request, .. } => {
-                self.leases.insert(LeaseName::upkeep());
-                self.widened.insert(*request);
-                *request
-            }
-            Command::Waves { request, .. } => {
-                self.widened.insert(*request);
-                *request
-            }
-            _ => return,
-        };
-        self.requests.insert(request);
-        self.approved.insert(request);
-    }
-
-    fn add_of_notices(&mut self, command: &Command) {
-        if let Command::Delivered { notice } | Command::Undelivered { notice, .. } = command {
-            self.notices.insert(*notice);
-        }
-    }
-}
-
-impl Needs {
-    fn add_of_schedules(&mut self, name: &str, change: &ScheduleChange) {
-        self.schedules.insert(name.to_owned());
-        match change {
-            ScheduleChange::Take { request, replaces, .. } => {
-                self.add_submission(request);
-                self.replaced.extend(replaces);
-            }
-            ScheduleChange::Run { request, .. } => self.add_submission(request),
-            ScheduleChange::Leave { nominal, .. } => drop(self.dedups.insert(refusal(name, *nominal))),
-            ScheduleChange::Begin { .. } | ScheduleChange::Pause | ScheduleChange::Resume => {}
-        }
-    }
-
-    fn add_of_freezes(&mut self, change: &FreezeChange) {
-        match change {
-            FreezeChange::Add { name, .. } | FreezeChange::Lift { name } => {
-                self.freezes.insert(name.clone());
-            }
-            FreezeChange::Exempt(Exemption { exempt: Exempt::Job(job), .. }) => {
-                self.jobs.insert(*job);
-            }
-            FreezeChange::Exempt(_) => {}
-        }
-    }
-}
-
-/// What the life of a worker needs.
-impl Needs {
-    fn add_of_workers(&mut self, command: &Command) {
-        match command {
-            Command::Register { worker, .. } => {
-                self.register = true;
-                self.workers.insert(*worker);
-            }
-            Command::Renew { worker, .. } | Command::Stop { worker } | Command::Expire { worker } => {
-                self.workers.insert(*worker);
-            }
-            Command::Claim { name, fence } => {
-                self.leases.insert(name.clone());
-                self.workers.insert(fence.worker);
-            }
-            _ => {}
-        }
-    }
 }
 
 fn texts<T: ToString>(keys: impl IntoIterator<Item = T>) -> Vec<String> {
@@ -312,6 +46,7 @@ pub async fn load(
     cache: &RequestCache,
     commands: &[Command],
 ) -> Result<(), LedgerError> {
+    load_audit::load(tx, set, commands).await?;
     let mut needs = Needs::of(commands);
     load_replaced(tx, set, &mut needs).await?;
     load_waves(tx, set, &mut needs).await?;

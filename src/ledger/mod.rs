@@ -2,11 +2,16 @@
 //! arrive together share one transaction; each appends to a hash-chained history.
 
 mod apply;
+pub mod audit;
 mod batch;
+mod books;
+mod cache;
 pub mod chain;
 pub mod command;
 mod db;
 pub mod decided;
+pub mod desk;
+pub mod eraser;
 pub mod facts;
 #[cfg(feature = "failpoints")]
 mod fault;
@@ -15,7 +20,9 @@ pub mod freezes;
 mod handle;
 pub mod invariants;
 mod load;
+mod load_audit;
 pub mod meters;
+mod needs;
 mod open;
 pub mod past;
 mod projection;
@@ -23,11 +30,13 @@ pub mod query;
 pub mod rows;
 mod schedule_rows;
 mod schedules;
+pub mod signing;
 mod spans;
 mod standing;
 mod standing_rows;
 pub mod table;
 pub mod tokens;
+pub mod verify;
 pub mod waves;
 mod working_set;
 mod writer;

@@ -98,6 +98,16 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0009_schedules.sql"),
         include_str!("../../migrations/postgres/0009_schedules.sql"),
     ),
+    (
+        "audit",
+        include_str!("../../migrations/sqlite/0010_audit.sql"),
+        include_str!("../../migrations/postgres/0010_audit.sql"),
+    ),
+    (
+        "desk",
+        include_str!("../../migrations/sqlite/0011_desk.sql"),
+        include_str!("../../migrations/postgres/0011_desk.sql"),
+    ),
 ];
 /// The newest migration that this program knows.
 const SCHEMA: i64 = MIGRATIONS.len().cast_signed() as i64;

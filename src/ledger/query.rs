@@ -13,7 +13,7 @@ use crate::{
         time::Timestamp,
     },
     ledger::{
-        Ledger, LedgerError, chain,
+        Ledger, LedgerError,
         db::Bind,
         load::share,
         rows::{
@@ -62,18 +62,8 @@ pub struct StateCount {
     pub jobs: i64,
 }
 
-/// The result of checking the history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verified {
-    pub entries: i64,
-    pub hash: String,
-    pub broken: Option<String>,
-}
-
-const PAGE: i64 = 5_000;
-
 /// The text as a pattern that matches nothing but itself.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
@@ -453,29 +443,7 @@ impl Ledger {
         self.db.json(&sql, &[Bind::Text(&request)]).await
     }
 
-    /// Reads the whole history and checks every hash, and that the head is its end.
-    pub async fn verify(&self) -> Result<Verified, LedgerError> {
-        let head = self.head().await?;
-        let mut at = (0, chain::GENESIS.to_owned());
-        while at.0 < head.seq {
-            let page = self.entries_after(at.0, PAGE).await?;
-            let page: Vec<EntryRow> = page.into_iter().filter(|entry| entry.seq <= head.seq).collect();
-            if page.is_empty() {
-                let broken = format!("entries {} to {} are missing", at.0.saturating_add(1), head.seq);
-                return Ok(Verified { entries: at.0, hash: at.1, broken: Some(broken) });
-            }
-            match chain::check(at.clone(), &page) {
-                Ok(next) => at = next,
-                Err(broken) => {
-                    return Ok(Verified { entries: at.0, hash: at.1, broken: Some(broken.problem) });
-                }
-            }
-        }
-        let broken = (at.1 != head.hash).then(|| "the head does not name the last entry".to_owned());
-        Ok(Verified { entries: at.0, hash: at.1, broken })
-    }
-
-    async fn first<T: serde::de::DeserializeOwned>(
+    pub(super) async fn first<T: serde::de::DeserializeOwned>(
         &self,
         table: &table::Table,
         tail: &str,

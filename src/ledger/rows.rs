@@ -51,6 +51,42 @@ pub struct EntryRow {
     pub body_json: String,
     pub prev: String,
     pub hash: String,
+    /// With which the hash covers actor and body. None: of the first format, or redacted.
+    #[serde(default)]
+    pub salt: Option<String>,
+    /// Of a redacted entry of the second format: what the hash covers in place of actor and body.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// Position of the entry that tells of its redaction.
+    #[serde(default)]
+    pub redacted: Option<i64>,
+}
+
+/// What people have said of something that needs one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskRow {
+    /// Kind, what it is about, and since when.
+    pub id: String,
+    pub acknowledged_by: Option<String>,
+    pub acknowledged_at: Option<Timestamp>,
+    pub snoozed_until: Option<Timestamp>,
+    pub assignee: Option<String>,
+    pub actor: String,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
+/// A prompt or a piece of evidence that was moved to a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveRow {
+    /// `prompt/JOB` or `evidence/ID`.
+    pub id: String,
+    pub job_id: JobId,
+    /// SHA-256 of the file's content.
+    pub digest: String,
+    pub bytes: u64,
+    pub place: String,
+    pub at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,6 +42,11 @@ impl Ledger {
         self.db.rows(&table::BREAKERS, tail, &[]).await
     }
 
+    /// Breakers that stop something, longest first.
+    pub async fn breakers_open(&self) -> Result<Vec<BreakerRow>, LedgerError> {
+        self.db.rows(&table::BREAKERS, "WHERE t.state <> 'closed' ORDER BY t.since LIMIT 1000", &[]).await
+    }
+
     /// Breakers whose canary this attempt is.
     pub async fn breakers_trying(&self, attempt: AttemptId) -> Result<Vec<BreakerRow>, LedgerError> {
         let tail = "WHERE t.canary_attempt = $1";

@@ -66,8 +66,25 @@ impl Table {
 
     /// Changed rows from a JSON list of objects bound as `$1`; rows that are not there are left out.
     pub fn update(&self, dialect: Dialect) -> String {
-        let changing =
-            self.columns.iter().filter(|column| **column != self.key && !self.fixed.contains(column));
+        self.set(dialect, |column| !self.fixed.contains(&column))
+    }
+
+    /// The same, also what never changes otherwise.
+    pub fn rewrite(&self, dialect: Dialect) -> String {
+        self.set(dialect, |_| true)
+    }
+
+    /// Rows whose key is in the JSON list bound as `$1` are removed.
+    pub fn delete(&self, dialect: Dialect) -> String {
+        let list = match dialect {
+            Dialect::Sqlite => "(SELECT value FROM json_each($1))",
+            Dialect::Postgres => "(SELECT json_array_elements_text($1::json))",
+        };
+        format!("DELETE FROM {} WHERE {} IN {list}", self.name, self.key)
+    }
+
+    fn set(&self, dialect: Dialect, which: impl Fn(&'static str) -> bool) -> String {
+        let changing = self.columns.iter().filter(|column| **column != self.key && which(column));
         let (set, from, key): (Vec<String>, String, String) = match dialect {
             Dialect::Sqlite => (
                 changing.map(|column| format!("{column} = json_extract(n.value, '$.{column}')")).collect(),
@@ -110,7 +127,7 @@ macro_rules! tables {
 
 tables! {
     HEAD = "head" by "id": id | seq hash at writes;
-    ENTRIES = "entries" by "seq": seq | at kind request_id job_id attempt_id actor body_json prev hash;
+    ENTRIES = "entries" by "seq": seq | at kind request_id job_id attempt_id actor body_json prev hash salt digest redacted;
     TEMPLATES = "templates" by "id": id | digest first_used_at;
     REQUESTS = "requests" by "id": id | idempotency_key body_digest plan_digest template template_version template_digest
         requester team owner reason identity inputs_json spec_json skipped_json jobs created_at;
@@ -137,5 +154,7 @@ tables! {
     FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
     TOKENS = "tokens" by "id": id name digest grant_json created_at created_by expires_at | revoked_at used_at;
     SCHEDULES = "schedules" by "name": name | times considered_at paused_at paused_by paused_reason last_request history_json;
+    ARCHIVE = "archive" by "id": id job_id digest bytes place at | ;
+    DESK = "desk" by "id": id | acknowledged_by acknowledged_at snoozed_until assignee actor reason at;
     EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;
 }

@@ -10,15 +10,16 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    budget::{Amount, Books, Demand, Key, MemberView, Rules, Take, View},
+    budget::{Amount, Books as _, Demand, Key, Rules, Take},
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         role::LeaseName,
         time::Timestamp,
     },
     ledger::{
-        chain,
+        chain::{self, Salts},
         command::Fence,
+        load_audit::Bulk,
         meters::Happened,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
@@ -150,6 +151,8 @@ pub struct WorkingSet {
     pub fenced: u64,
     /// What is counted once this stands.
     pub happened: Happened,
+    pub salts: Salts,
+    pub bulk: Bulk,
 }
 
 /// What an entry is about.
@@ -161,7 +164,7 @@ pub struct About {
 }
 
 impl WorkingSet {
-    pub fn new(now: Timestamp, rules: Arc<Rules>, head: HeadRow) -> Self {
+    pub fn new(now: Timestamp, rules: Arc<Rules>, head: HeadRow, salts: Salts) -> Self {
         Self {
             // History never goes back in time, even if the clock does.
             now: now.max(head.at),
@@ -203,6 +206,8 @@ impl WorkingSet {
             drawn: Vec::new(),
             fenced: 0,
             happened: Happened::default(),
+            salts,
+            bulk: Bulk::default(),
         }
     }
 
@@ -247,6 +252,7 @@ impl WorkingSet {
             entries: Vec::new(),
             fenced: 0,
             happened: Happened::default(),
+            bulk: Bulk::default(),
             ..self
         })
     }
@@ -293,8 +299,11 @@ impl WorkingSet {
             body_json: body.to_string(),
             prev: self.head.hash.clone(),
             hash: String::new(),
+            salt: Some(self.salts.salt(seq, &self.head.hash)),
+            digest: None,
+            redacted: None,
         };
-        entry.hash = chain::hash(&entry);
+        entry.hash = chain::hash(&entry).unwrap_or_default();
         self.head = HeadRow { id: 1, seq, hash: entry.hash.clone(), at: self.now, writes: self.head.writes };
         self.entries.push(entry);
     }
@@ -475,30 +484,5 @@ impl WorkingSet {
             || !self.tokens.changed.is_empty()
             || !self.schedules.changed.is_empty()
             || !self.new_evidence.is_empty()
-    }
-}
-
-impl Books for WorkingSet {
-    fn view(&self, key: &Key) -> View {
-        let row = self.budgets.get(key);
-        View {
-            used: row.map_or(Amount::ZERO, |row| row.used),
-            limit: row.and_then(|row| row.limit_override).or_else(|| self.rules.limit(key)),
-            closed: row.and_then(BudgetRow::closure),
-        }
-    }
-
-    fn members(&self, pool: &Key, now: Timestamp) -> Vec<MemberView> {
-        let Some(found) = self.rules.pool(pool) else { return Vec::new() };
-        let view = |member: &crate::budget::Member| {
-            let key = Key::member(&found.name, &member.login);
-            MemberView {
-                login: member.login.clone(),
-                view: self.view(&key),
-                key,
-                away_until: member.away_until(now),
-            }
-        };
-        found.members.iter().map(view).collect()
     }
 }

@@ -12,10 +12,12 @@ use crate::{
         Ledger, LedgerError,
         apply::apply,
         batch,
+        cache::RequestCache,
+        chain::Salts,
         command::{Command, Reply},
         db::{Bind, Db, Tx},
         handle::Shared,
-        load::{self, RequestCache},
+        load, load_audit,
         meters::Happened,
         rows::{AttemptRow, EntryRow, HeadRow, JobRow},
         table,
@@ -51,6 +53,7 @@ pub struct Writer {
     entropy: Arc<Entropy>,
     cache: Arc<RequestCache>,
     shared: Arc<Shared>,
+    salts: Salts,
     doubts: Vec<Doubt>,
     /// What the last transaction knew, as long as it is sure that it stands.
     kept: Option<WorkingSet>,
@@ -63,8 +66,9 @@ struct Doubt {
 }
 
 impl Writer {
-    pub fn new(ledger: &Ledger, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
+    pub fn new(ledger: &Ledger, clock: Arc<dyn Clock>, entropy: Arc<Entropy>, salts: Salts) -> Self {
         Self {
+            salts,
             db: ledger.db.clone(),
             rules: Arc::clone(&ledger.rules),
             clock,
@@ -155,7 +159,8 @@ impl Writer {
         let now = self.clock.now();
         let kept = self.kept.take().and_then(|kept| kept.again(now, &head));
         let after = head.seq;
-        let mut set = kept.unwrap_or_else(|| WorkingSet::new(now, Arc::clone(&self.rules), head));
+        let mut set =
+            kept.unwrap_or_else(|| WorkingSet::new(now, Arc::clone(&self.rules), head, self.salts.clone()));
         load::load(&mut tx, &mut set, &self.cache, commands).await?;
         set.drawn = (0..commands.len().saturating_mul(2)).map(|_| self.entropy.draw_wide()).collect();
         let replies: Vec<Reply> = commands.iter().map(|command| apply(&mut set, command)).collect();
@@ -181,7 +186,11 @@ impl Writer {
             }
         }
         let committed = committed(&set, after);
-        self.kept = Some(set);
+        if set.bulk.is_empty() {
+            self.kept = Some(set);
+        } else {
+            self.cache.clear();
+        }
         Ok((replies, committed))
     }
 
@@ -271,7 +280,8 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::TOKENS, &set.tokens.changed_rows()).await?;
     tx.put(&table::FREEZES, &set.freezes.changed_rows()).await?;
     tx.put(&table::SCHEDULES, &set.schedules.changed_rows()).await?;
-    tx.add(&table::EXEMPTIONS, &set.new_exemptions).await
+    tx.add(&table::EXEMPTIONS, &set.new_exemptions).await?;
+    load_audit::flush(tx, &set.bulk).await
 }
 
 async fn put<K, R>(tx: &mut Tx, table: &table::Table, rows: &Rows<K, R>) -> Result<(), LedgerError>

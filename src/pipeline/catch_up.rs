@@ -65,6 +65,8 @@ struct Concerns {
     freezes: bool,
     /// A worker came or went, or a lease changed hands.
     workers: bool,
+    /// Somebody's name was taken out of requests.
+    redacted: bool,
     jobs: BTreeSet<JobId>,
 }
 
@@ -76,6 +78,7 @@ impl Concerns {
             "worker.registered" | "worker.stopped" | "worker.expired" | "lease.claimed" => {
                 self.workers = true;
             }
+            "history.redacted" => self.redacted = true,
             _ => {}
         }
         self.jobs.extend(job);
@@ -95,6 +98,9 @@ pub async fn catch_up(context: &Context) -> Result<(), LedgerError> {
     }
     if concerns.starts {
         context.closures.learn(&context.ledger.gates().await?);
+    }
+    if concerns.redacted {
+        context.forget_requests();
     }
     if concerns.freezes {
         context.learn_freezes().await?;

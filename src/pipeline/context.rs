@@ -25,8 +25,8 @@ use crate::{
     news::News,
     notify::Sink,
     pipeline::{
-        catch_up::History, freezes::Freezes, life::Life, meters::Meters, rebuild::Barrier, tokens::Tokens,
-        tracker::Tracker,
+        audit::Audit, catch_up::History, freezes::Freezes, life::Life, meters::Meters, rebuild::Barrier,
+        tokens::Tokens, tracker::Tracker,
     },
     policy::{
         Catalog, Facts, IdentityRule, Models, PlanContext, RepositoryRules, approval::People, breaker,
@@ -57,6 +57,8 @@ pub struct Tuning {
     pub notice_base: Millis,
     /// What was found out of a repository is believed for so long.
     pub facts_max_age: Millis,
+    pub audit: Audit,
+    pub desk: crate::policy::desk::Rules,
 }
 
 impl Default for Tuning {
@@ -73,11 +75,14 @@ impl Default for Tuning {
             notice_tries_max: 12,
             notice_base: Millis::seconds(10),
             facts_max_age: Millis::minutes(15),
+            audit: Audit::default(),
+            desk: crate::policy::desk::Rules::default(),
         }
     }
 }
 
 /// The policy in force.
+#[derive(Clone)]
 pub struct Policy {
     pub catalog: Catalog,
     pub rules: Arc<Rules>,
@@ -316,6 +321,9 @@ pub struct Specs(Mutex<HashMap<RequestId, Arc<SharedSpec>>>);
 impl Specs {
     fn map(&self) -> MutexGuard<'_, HashMap<RequestId, Arc<SharedSpec>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(super) fn clear(&self) {
+        self.map().clear();
     }
     fn get(&self, id: RequestId) -> Option<Arc<SharedSpec>> {
         self.map().get(&id).cloned()

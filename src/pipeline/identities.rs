@@ -12,7 +12,13 @@ use crate::{
 };
 
 impl Context {
-    pub fn identity_views(&self) -> Vec<IdentityView> {
+    /// A process that has no work at the provider has not been told of tokens either: it asks once in a while.
+    pub async fn identity_views(&self) -> Vec<IdentityView> {
+        for rule in &self.policy.identities {
+            if self.agent.token_expires_at(&rule.name).is_none() {
+                self.ask_about_token(&rule.name).await;
+            }
+        }
         let view = |rule: &IdentityRule| IdentityView {
             identity: rule.clone(),
             default: rule.name == self.policy.identity,

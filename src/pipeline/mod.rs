@@ -2,11 +2,13 @@
 
 pub mod access;
 pub mod admit;
+pub mod audit;
 pub mod breakers;
 pub mod browse;
 pub mod catch_up;
 pub mod context;
 pub mod deliver;
+pub mod desk;
 pub mod duties;
 pub mod estate;
 pub mod feed;

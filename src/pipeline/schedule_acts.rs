@@ -150,7 +150,7 @@ impl Context {
             ..request
         });
         let request = request.and_then(Request::checked);
-        let (request, jobs) = self.draft_for(request).await?.into_parts();
+        let (request, jobs) = self.draft_for(request).await?.noting(by.through.as_deref())?.into_parts();
         let change = ScheduleChange::Run { request: Box::new(request), jobs };
         match self.ledger.write(Command::Schedule { name: schedule.name.clone(), change, by }).await? {
             Reply::Submitted { request, replayed } => Ok(Accepted::of(&request, replayed)),

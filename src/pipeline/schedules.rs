@@ -40,7 +40,7 @@ async fn look(context: &Context) -> Result<(), LedgerError> {
             Ok(None) => {}
             // The others must not wait for this one.
             Err(error) => {
-                tracing::warn!(schedule = schedule.name, %error, "a schedule will be looked at again")
+                tracing::warn!(schedule = schedule.name, %error, "a schedule will be looked at again");
             }
         }
     }
@@ -48,7 +48,7 @@ async fn look(context: &Context) -> Result<(), LedgerError> {
 }
 
 pub(super) fn ourselves() -> By {
-    By { actor: "sluicegate".to_owned(), reason: String::new(), through: None }
+    By::new("sluicegate", "")
 }
 
 /// What became of one nominal time.

@@ -45,14 +45,7 @@ impl Context {
     pub async fn watch_tokens(&self) -> Result<(), LedgerError> {
         for rule in &self.policy.identities {
             let name = rule.name.as_str();
-            let known = self.agent.token_expires_at(name);
-            let soon = known.is_some_and(|at| at.since(self.now()) <= run_time(self));
-            let again = if soon { ASKED.1 } else { ASKED.0 };
-            if self.is_asking_due(name, known, again)
-                && let Err(error) = self.forge.probe(name).await
-            {
-                tracing::warn!(identity = name, %error, "the provider could not be asked about a token");
-            }
+            self.ask_about_token(name).await;
             let ends = self.agent.token_expires_at(name);
             self.tokens.asked().entry(name.to_owned()).and_modify(|(_, end)| *end = ends);
             if let Some(ends) = ends {
@@ -61,6 +54,18 @@ impl Context {
             self.keep_gate(name, ends).await?;
         }
         Ok(())
+    }
+
+    /// Asks the provider, unless it was asked a while ago.
+    pub async fn ask_about_token(&self, name: &str) {
+        let known = self.agent.token_expires_at(name);
+        let soon = known.is_some_and(|at| at.since(self.now()) <= run_time(self));
+        let again = if soon { ASKED.1 } else { ASKED.0 };
+        if self.is_asking_due(name, known, again)
+            && let Err(error) = self.forge.probe(name).await
+        {
+            tracing::warn!(identity = name, %error, "the provider could not be asked about a token");
+        }
     }
 
     /// Also at once when an end is no longer known: another token is in use.

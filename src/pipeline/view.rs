@@ -169,6 +169,9 @@ impl BudgetView {
 /// A request as the ledger keeps it, as the callers of the pipeline see it.
 pub type RequestRecord = RequestRow;
 
+/// An entry of the history as the ledger keeps it, as the callers of the pipeline see it.
+pub type EntryRecord = EntryRow;
+
 /// One request with its jobs counted by state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestView {

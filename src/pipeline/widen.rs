@@ -61,6 +61,21 @@ impl Context {
         Ok(course.map_or(Next::Over, |course| next(&course, self.now())))
     }
 
+    /// Open waves that are proven and that somebody must approve.
+    pub(super) async fn waves_awaiting(&self) -> Result<Vec<(WavesRow, String)>, LedgerError> {
+        let mut awaiting = Vec::new();
+        for row in self.ledger.waves_at_work().await? {
+            let shared = self.spec(row.request_id).await?;
+            let Some(plan) = shared.spec.waves.as_ref().filter(|plan| plan.rule.approvals.is_some()) else {
+                continue;
+            };
+            if let Next::Wait(wait @ Wait::Approvals { .. }) = self.follows(&row, plan, &shared).await? {
+                awaiting.push((row, wait.to_string()));
+            }
+        }
+        Ok(awaiting)
+    }
+
     /// The waves of a request for people; None: it has none.
     pub async fn waves(&self, id: RequestId) -> Result<Option<WavesView>, LedgerError> {
         let Some(row) = self.ledger.waves_of(id).await? else { return Ok(None) };

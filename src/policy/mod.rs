@@ -11,6 +11,7 @@ mod closing;
 pub mod codeowners;
 pub mod credits;
 pub mod decision;
+pub mod desk;
 pub mod document;
 pub mod eligibility;
 pub mod estimate;

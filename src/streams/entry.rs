@@ -142,6 +142,9 @@ mod tests {
             body_json: body.to_owned(),
             prev: String::new(),
             hash: String::new(),
+            salt: None,
+            digest: None,
+            redacted: None,
         }
     }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     job::id::NoticeId,
-    ledger::{Ledger, LedgerError, rows::EntryRow},
+    ledger::{Ledger, LedgerError, audit::REDACTION_ENDED, rows::EntryRow},
     redis_link::{RedisFault, RedisLink},
     streams::{
         Names,
@@ -127,6 +127,8 @@ impl Publisher {
     /// Publishes everything up to the ledger's head; the answer is the position reached.
     pub async fn catch_up(&mut self) -> Result<i64, PublishError> {
         let mut at = self.positions().await?;
+        // What was written before this call may hold a name that has left the ledger since.
+        let mut old = at.map(|at| at != NOWHERE);
         loop {
             let head = self.ledger.head().await?.seq;
             self.forget_other_history(&mut at, head).await?;
@@ -141,8 +143,31 @@ impl Publisher {
                 self.trim_notices().await?;
                 return Ok(from);
             };
+            let redacted = page.iter().rev().find(|entry| entry.kind == REDACTION_ENDED);
+            if let Some(entry) = redacted.filter(|_| old.contains(&true)) {
+                self.write_anew(&mut at, &mut old, entry.seq).await?;
+                continue;
+            }
             self.publish_page(&mut at, &page, last.seq).await?;
         }
+    }
+
+    /// Streams that were written before a redaction are removed: what comes into their place is read from the ledger as it is now.
+    async fn write_anew(
+        &mut self,
+        at: &mut Positions,
+        old: &mut [bool; 3],
+        redaction: i64,
+    ) -> Result<(), RedisFault> {
+        for ((stream, at), old) in STREAMS.into_iter().zip(at).zip(old) {
+            if std::mem::take(old) && *at < redaction {
+                let name = self.stream(stream);
+                tracing::info!(stream = name, "a name was redacted; the stream is written anew");
+                self.board.remove(&name).await?;
+                *at = NOWHERE;
+            }
+        }
+        Ok(())
     }
 
     fn stream(&self, stream: Stream) -> String {

@@ -93,7 +93,12 @@ const ROWS: &[Row] = &[
         &["budget slots/globl has no limit in the configuration", "[[budget]]"],
     ),
     ("unknown command", &["frobnicate"], USAGE, &["frobnicate"]),
-    ("wrong token", &["jobs", "--token-file", "wrong"], UNAUTHORISED, &["a wrong token", "--token-file"]),
+    (
+        "wrong token",
+        &["jobs", "--token-file", "wrong"],
+        UNAUTHORISED,
+        &["the token is not accepted", "--token-file"],
+    ),
     (
         "a token file that holds none",
         &["jobs", "--token-file", "words"],

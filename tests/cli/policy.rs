@@ -115,21 +115,21 @@ fn the_shipped_policy_passes_its_tests() {
 fn a_policy_that_decides_otherwise_is_told_with_file_and_line_what_was_expected_and_what_it_did() {
     let good = policy(CASES);
     let ran = test(good.path(), &[]);
-    assert_eq!((ran.code, ran.out.trim()), (Some(0), "2 cases in 1 files: all as expected"), "{}", ran.err);
+    assert_eq!((ran.code, ran.out.trim()), (Some(0), "2 cases in 1 file: all as expected"), "{}", ran.err);
     for (file, from, to, line, told) in [
         (
             "repositories.toml",
             "class = \"regulated\"",
             "",
-            33,
+            27,
             "acme/vault: expected needs_approval, got allow",
         ),
-        ("repositories.toml", "class = \"regulated\"", "", 34, "expected [class-needs-approval], got []"),
-        ("repositories.toml", "\"acme/*\"", "\"acme/*\"\ntemplates = [\"x\"]", 14, "(template-not-eligible)"),
-        ("sluice.toml", "gpt-a", "gpt-b", 15, "acme/api: expected `gpt-a`, got `gpt-b`"),
-        ("freezes.toml", "2026-12-18", "2026-12-25", 36, "acme/vault: expected `year-end`, got none"),
-        ("templates/tidy/1.toml", "\"Cargo.toml\"", "\"Makefile\"", 14, "does not say: Makefile"),
-        ("templates/tidy/1.toml", "[\"acme/*\"]", "[\"acme/v*\"]", 14, "the request is refused"),
+        ("repositories.toml", "class = \"regulated\"", "", 28, "expected [class-needs-approval], got []"),
+        ("repositories.toml", "\"acme/*\"", "\"acme/*\"\ntemplates = [\"x\"]", 12, "(template-not-eligible)"),
+        ("sluice.toml", "gpt-a", "gpt-b", 13, "acme/api: expected `gpt-a`, got `gpt-b`"),
+        ("freezes.toml", "2026-12-18", "2026-12-25", 30, "acme/vault: expected `year-end`, got none"),
+        ("templates/tidy/1.toml", "\"Cargo.toml\"", "\"Makefile\"", 12, "does not say: Makefile"),
+        ("templates/tidy/1.toml", "[\"acme/*\"]", "[\"acme/v*\"]", 12, "the request is refused"),
     ] {
         let folder = policy(CASES);
         let path = folder.path().join(file);
@@ -151,11 +151,11 @@ fn a_policy_that_decides_otherwise_is_told_with_file_and_line_what_was_expected_
 #[test]
 fn a_wrong_test_is_refused_with_its_line_and_no_tests_are_no_success() {
     for (from, to, told) in [
-        ("outcome = \"allow\"", "outcom = \"allow\"", "tidy.toml:14:1: unknown key `outcom`"),
-        ("outcome = \"allow\"", "outcome = \"maybe\"", "tidy.toml:14:11: unknown word `maybe`"),
-        ("languages = [\"Rust\"]", "langauges = []", "tidy.toml:10:1: unknown key `langauges`"),
+        ("outcome = \"allow\"", "outcom = \"allow\"", "tidy.toml:12:1: unknown key `outcom`"),
+        ("outcome = \"allow\"", "outcome = \"maybe\"", "tidy.toml:12:11: unknown word `maybe`"),
+        ("languages = [\"Rust\"]", "langauges = []", "tidy.toml:9:1: unknown key `langauges`"),
         ("requester = \"carla\"", "requestor = \"carla\"", "unknown key `requestor`"),
-        ("2026-12-24T10:00:00Z", "tomorrow", "tidy.toml:20:6: `at` of the case"),
+        ("2026-12-24T10:00:00Z", "tomorrow", "tidy.toml:18:6: `at` of the case"),
         ("outcome = \"allow\"\nmodel = \"gpt-a\"\nfrozen = \"\"\n", "", "expects nothing"),
     ] {
         assert!(CASES.contains(from), "{from}");

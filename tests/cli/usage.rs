@@ -29,6 +29,7 @@ fn help_tells_every_command_and_every_exit_code() {
         "refuse",
         "release",
         "audit",
+        "desk",
         "doctor",
         "health",
         "config",

@@ -49,6 +49,8 @@ const LEDGER: &[&str] = &[
 ];
 /// Crashed at by the tests of the intake, which need Redis.
 const INTAKE: &[&str] = &["intake.read", "intake.recorded", "intake.rejected"];
+/// Crashed at by the tests of fleets, where other schedulers go on.
+const SCHEDULE: &[&str] = &["schedule.due", "schedule.drafted", "schedule.taken"];
 /// Has a test of its own.
 const POSTING: &str = "start.posting";
 
@@ -94,8 +96,21 @@ fn quick(points: &'static [&'static str]) -> impl Iterator<Item = (&'static str,
 
 #[test]
 fn every_named_point_is_crashed_at() {
-    let tables =
-        [SUBMIT, INTAKE, ADMIT, START, TRACK, SETTLE, REVIEW, WIDEN, NOTICE, RECOVER, LEDGER, &[POSTING]];
+    let tables = [
+        SUBMIT,
+        INTAKE,
+        SCHEDULE,
+        ADMIT,
+        START,
+        TRACK,
+        SETTLE,
+        REVIEW,
+        WIDEN,
+        NOTICE,
+        RECOVER,
+        LEDGER,
+        &[POSTING],
+    ];
     let crashed: BTreeSet<_> =
         tables.into_iter().flatten().map(|point| point.split(':').next().unwrap()).collect();
     assert_eq!(crashed, failpoint::ALL.iter().copied().collect());

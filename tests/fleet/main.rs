@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod judge;
 #[cfg(test)]
 mod killed;
@@ -22,6 +24,8 @@ mod plan;
 mod points;
 #[cfg(test)]
 mod redis_faults;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

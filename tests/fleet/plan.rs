@@ -115,6 +115,8 @@ pub struct Plan {
     pub create_ms: u32,
     /// After this silence others take over.
     pub lease_seconds: u32,
+    /// So many schedules, each of which comes once a year.
+    pub schedules: usize,
     /// Of a hundred commits, so many are reported as failed although they stand.
     pub lost_answers: u32,
 }
@@ -130,6 +132,7 @@ impl Default for Plan {
             run_ms: 150,
             create_ms: 30,
             lease_seconds: 3,
+            schedules: 0,
             lost_answers: 0,
         }
     }
@@ -179,8 +182,25 @@ start_within_seconds = 2
 lease_seconds = {lease_seconds}
 sweep_seconds = 1
 result_within_seconds = 5
-{FIXED}"#
+{FIXED}
+{}"#,
+            self.schedules()
         )
+    }
+
+    fn schedules(&self) -> String {
+        let schedule = |number| {
+            format!(
+                r#"
+[[schedule]]
+name = "yearly-{number}"
+cron = "{YEARLY}"
+owner = "carla"
+request = {{ template = "bump", repositories = ["acme/plain-y{number}"], inputs = {{ package = "serde" }} }}
+"#
+            )
+        };
+        (0..self.schedules).map(schedule).collect()
     }
 
     /// The simulator's scenario.
@@ -207,6 +227,9 @@ result_within_seconds = 5
         text
     }
 }
+
+/// The time of every schedule.
+pub const YEARLY: &str = "0 0 1 1 *";
 
 /// Names the keys in Redis.
 pub const FLEET: &str = "trial";

@@ -45,7 +45,7 @@ use tower::ServiceExt as _;
 
 pub const TOKEN: &str = "correct-horse-battery-staple";
 
-const TEMPLATE: &str = r#"
+pub const TEMPLATE: &str = r#"
 name = "bump"
 version = 1
 summary = "Bump a dependency"
@@ -329,8 +329,20 @@ impl House {
 
     /// Sends anything, with the token.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send_as(TOKEN, method, path, headers, body).await
+    }
+
+    /// Sends anything, with a token of somebody.
+    pub async fn send_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
-        request = request.header(header::AUTHORIZATION, format!("Bearer {TOKEN}"));
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -354,6 +366,27 @@ impl House {
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send("POST", path, &[("content-type", "application/json")], &body.to_string()).await
+    }
+
+    pub async fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.send_as(token, "GET", path, &[], "").await
+    }
+
+    pub async fn post_as(&self, token: &str, path: &str, body: &Value) -> Answer {
+        let json = [("content-type", "application/json")];
+        self.send_as(token, "POST", path, &json, &body.to_string()).await
+    }
+
+    /// A new token of somebody, without end. `limits` are further fields.
+    pub async fn token(&self, name: &str, roles: &[&str], limits: Value) -> String {
+        let mut body =
+            json!({ "name": name, "roles": roles, "expires_at": null, "actor": "olga", "beside": true });
+        for (key, value) in limits.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        let made = self.post("/v1/tokens", &body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        made.body["token"].as_str().unwrap().to_owned()
     }
 
     /// Does what the feed of the daemon does.

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod budgets;
+#[cfg(test)]
+mod desk;
 #[cfg(test)]
 mod freezes;
 #[cfg(test)]
@@ -13,10 +17,21 @@ mod house;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
+mod reach;
 mod replay;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod requests;
+mod roles;
+mod schedules;
+#[cfg(test)]
+mod schedules;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod watch;

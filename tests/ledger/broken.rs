@@ -1,6 +1,9 @@
 //! Each invariant can fail: rows are changed behind the ledger's back, and the check says so by name.
 
-use sluicegate::job::{Event, JobId, RemoteState};
+use sluicegate::{
+    job::{Event, JobId, RemoteState},
+    ledger::{Command, ScheduleChange},
+};
 
 use crate::ledger::{
     orders::{order, reviewed},
@@ -24,6 +27,7 @@ on_both_stores![
     a_dead_letter_that_was_trimmed_shows,
     a_missing_notice_shows,
     a_second_notice_for_one_episode_shows,
+    a_second_request_for_one_time_of_a_schedule_shows,
 ];
 
 /// A job that runs, one that waits, and one that is dead.
@@ -186,4 +190,20 @@ async fn a_second_notice_for_one_episode_shows(world: &World) {
     breaks(world, statements, &["I15 two notices for"]).await;
     // A store with the index would not even take it.
     world.submit(order(&["d"])).await;
+}
+
+async fn a_second_request_for_one_time_of_a_schedule_shows(world: &World) {
+    let change = async |change| {
+        let by = crate::ledger::world::by();
+        world.write(Command::Schedule { name: "weekly".into(), change, by }).await
+    };
+    change(ScheduleChange::Begin { times: "0 9 * * * UTC".into() }).await;
+    let (Command::Submit { request, jobs }, _) = world.submission(&order(&["a"])) else { panic!() };
+    let nominal = world.now().plus(sluicegate::job::Millis::hours(1));
+    change(ScheduleChange::Take { nominal, request, jobs, replaces: None }).await;
+    assert_eq!(world.broken().await, Vec::<String>::new());
+    world.unguard().await;
+    let statements = "INSERT INTO entries SELECT seq + 1, at, kind, request_id, job_id, attempt_id, actor, body_json, prev, hash \
+        FROM entries WHERE kind = 'schedule.taken'";
+    breaks(world, statements, &["I13 schedule weekly was handed in twice"]).await;
 }

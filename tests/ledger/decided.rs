@@ -1,7 +1,6 @@
 //! Reading what was decided: oldest first, in pages, each request once, and a dead letter that was tried again only once.
 
 use sluicegate::{
-    clock::Clock as _,
     job::{RequestId, Timestamp},
     ledger::decided::Mark,
 };
@@ -14,13 +13,13 @@ use crate::ledger::{
 on_both_stores![requests_are_read_oldest_first_and_each_once_also_those_of_one_time];
 
 async fn requests_are_read_oldest_first_and_each_once_also_those_of_one_time(world: &World) {
-    let begun = world.clock.now();
+    let begun = world.now();
     for names in [&["a", "b"][..], &["c"], &["d"], &["e", "f"]] {
         world.submit(order(names)).await;
     }
     world.pass(HOUR);
     world.submit(order(&["g"])).await;
-    let later = world.clock.now();
+    let later = world.now();
     let (mut mark, mut seen): (Mark, Vec<RequestId>) = (Mark { at: begun, id: String::new() }, Vec::new());
     loop {
         let page = world.ledger.requests_after(&mark, Timestamp(i64::MAX), 2).await.unwrap();

@@ -1,11 +1,13 @@
 //! The ledger's conformance suite: what every store must do, whatever it is.
 
 mod admission;
+mod audit;
 mod breakers;
 mod broken;
 mod budgets;
 mod cancel;
 mod decided;
+mod desk;
 mod feed;
 mod figures;
 mod freezes;
@@ -19,10 +21,12 @@ mod past;
 mod random;
 mod retries;
 mod review;
+mod schedules;
 mod sighting;
 mod start;
 mod submit;
 mod tables;
+mod tokens;
 mod two_writers;
 mod waves;
 mod workers;

@@ -9,7 +9,7 @@ use sluicegate::{
 };
 
 use crate::ledger::{
-    orders::{order, reviewed},
+    orders::{Order, order, reviewed},
     world::{World, by, on_both_stores, step},
 };
 
@@ -21,6 +21,7 @@ on_both_stores![
     a_quarantined_result_keeps_its_reviewer_until_somebody_looks,
     each_quarantine_is_told,
     nobody_lets_their_own_result_pass,
+    nothing_but_an_approval_lets_a_held_job_queue,
     a_dead_letter_is_replayed_once_and_stays_as_it_is,
     only_a_dead_letter_that_was_not_discarded_is_replayed,
     a_discarded_dead_letter_stays_in_the_ledger,
@@ -156,6 +157,16 @@ async fn nobody_lets_their_own_result_pass(world: &World) {
     };
     assert!(why.contains("somebody else must"), "{why}");
     assert!(matches!(world.act(job, Event::Released).await, Reply::Done));
+}
+
+/// An approval counts who may give it; an act does not.
+async fn nothing_but_an_approval_lets_a_held_job_queue(world: &World) {
+    let jobs = world.submit(Order { hold: true, ..order(&["a"]) }).await;
+    for reply in [world.act(jobs[0], Event::Approved).await, world.step(jobs[0], Event::Approved).await] {
+        let (Reply::Conflict(why) | Reply::Stale(why)) = reply else { panic!("{reply:?}") };
+        assert!(why.contains("comes only with its own command"), "{why}");
+    }
+    assert_eq!(world.state(jobs[0]).await, State::Held);
 }
 
 async fn a_dead_letter_is_replayed_once_and_stays_as_it_is(world: &World) {

@@ -1,6 +1,8 @@
 //! Policy through the public interface, without a daemon: the terms of templates, routes of models, and plans that are compared.
 
 #[cfg(test)]
+mod denials;
+#[cfg(test)]
 mod ground;
 #[cfg(test)]
 mod identities;

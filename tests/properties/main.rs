@@ -15,6 +15,8 @@ mod lifecycle;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod texts;
 #[cfg(test)]
 mod waves;

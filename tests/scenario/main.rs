@@ -9,7 +9,13 @@ mod stage;
 mod support;
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod aftermath;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod desk;
 #[cfg(test)]
 mod every_trouble;
 #[cfg(test)]
@@ -32,8 +38,11 @@ mod policies;
 mod repositories;
 #[cfg(test)]
 mod waves;
-#[cfg(all(test, feature = "failpoints"))]
+#[cfg(feature = "failpoints")]
+#[cfg(test)]
 mod week;
+#[cfg(test)]
+mod widening;
 #[cfg(test)]
 mod workers;
 #[cfg(test)]

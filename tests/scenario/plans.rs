@@ -205,6 +205,29 @@ fn an_escalated_model_is_held_and_a_blocked_one_is_refused() {
 }
 
 #[test]
+fn another_model_than_was_asked_for_is_told_once_and_the_job_goes_on() {
+    let settings = Settings::default();
+    let mut stage = Stage::set(&scenario(&story("other", "runs_model = \"claude-sonnet-4.6\"")), &settings);
+    stage.open();
+    stage.submit("bump", &["other", "same"], &json!({}));
+    let jobs = stage.ends();
+    assert!(jobs.iter().all(|job| job["state"] == "succeeded"), "{jobs:?}");
+    let shown = stage.sluice(&["show", id(&stage.job("other"))]).out;
+    assert!(shown.contains("gpt-5.4") && shown.contains("sweagent-capi:claude-sonnet-4.6"), "{shown}");
+    let books = assert_sound(stage, &settings, &[]);
+    for (name, times) in [("other", 1), ("same", 0)] {
+        assert_eq!(books.notices_of(name, "model.differs"), times, "{name}");
+        let told = books.told_of(name).into_iter().filter(|kind| *kind == "attempt.model_differs").count();
+        assert_eq!(told, times, "{name}");
+    }
+    let entry = books.entries.iter().find(|entry| entry.kind == "attempt.model_differs").unwrap();
+    assert!(
+        entry.body_json.contains("gpt-5.4") && entry.body_json.contains("claude-sonnet-4.6"),
+        "{entry:?}"
+    );
+}
+
+#[test]
 fn a_template_that_was_changed_after_its_use_is_told_before_anything_is_submitted() {
     let mut stage = Stage::set(&scenario(""), &Settings::default());
     template(&stage, "next", "replaces = \"bump@1\"");

@@ -18,7 +18,7 @@ fn by() -> By {
 }
 
 /// Accepts so many requests and lets each job miss its deadline.
-async fn deaths(worker: &Worker, number: usize) -> Vec<JobId> {
+pub async fn deaths(worker: &Worker, number: usize) -> Vec<JobId> {
     let context = &worker.daemon.context;
     for n in 0..number {
         let request = Request::parse_json(request(&format!("dead-{n}")).to_string().as_bytes()).unwrap();
@@ -46,7 +46,7 @@ async fn letters(place: &Place) -> BTreeSet<String> {
     entries.into_iter().map(|(_, fields)| String::from_utf8(fields["job"].clone()).unwrap()).collect()
 }
 
-async fn letters_are(place: &Place, wanted: &[JobId]) {
+pub async fn letters_are(place: &Place, wanted: &[JobId]) {
     let wanted: BTreeSet<String> = wanted.iter().map(ToString::to_string).collect();
     eventually("the open dead letters", async || (letters(place).await == wanted).then_some(())).await;
 }

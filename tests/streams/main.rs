@@ -30,6 +30,8 @@ mod letters;
 #[cfg(test)]
 mod lost;
 #[cfg(test)]
+mod redacted;
+#[cfg(test)]
 mod rejected;
 #[cfg(test)]
 mod silent;

@@ -10,6 +10,7 @@ pub mod idle;
 pub mod intake;
 pub mod machine;
 mod raw;
+pub mod replay;
 mod servers;
 pub mod submit;
 pub mod tracking;

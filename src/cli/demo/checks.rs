@@ -51,7 +51,7 @@ impl StandIn {
             CliError::new(Exit::Failure, format!("the stand-in's address {address} cannot be read: {error}"))
         })?;
         // Its control interface asks for no token.
-        let client = Client::to(Endpoint { server, token: SecretString::from("none") })?;
+        let client = Client::to(Endpoint { server, token: SecretString::from("none"), ca_file: None })?;
         Ok(Self {
             creates: client.get(&["_control", "creates"], &[]).await?.read()?,
             deliveries: client.get(&["_control", "webhooks"], &[]).await?.read()?,

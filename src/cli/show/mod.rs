@@ -2,7 +2,7 @@
 
 pub mod request;
 mod sections;
-mod trail;
+pub mod trail;
 
 use clap::Args;
 
@@ -67,13 +67,13 @@ pub struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn section(&mut self, name: &str) -> Result<(), CliError> {
+    pub fn section(&mut self, name: &str) -> Result<(), CliError> {
         let name = self.screen.paint.with(Tone::Strong, name);
         self.screen.line("")?;
         self.screen.line(name)
     }
     /// A named value; nothing when it is empty.
-    fn field(&mut self, name: &str, value: &str) -> Result<(), CliError> {
+    pub fn field(&mut self, name: &str, value: &str) -> Result<(), CliError> {
         if value.is_empty() {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use crate::{
         table::{Cell, Table},
         words,
     },
-    pipeline::view::JobDetail,
+    pipeline::view::{EntryRecord, JobDetail},
 };
 
 use super::Page;
@@ -99,8 +99,12 @@ pub fn notices(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> 
 
 pub fn history(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> {
     page.section("history")?;
+    entries(&detail.history, page)
+}
+
+pub fn entries(history: &[EntryRecord], page: &mut Page<'_>) -> Result<(), CliError> {
     let mut table = Table::new(&["  entry", "at", "what", "by", ""]);
-    for entry in &detail.history {
+    for entry in history {
         table.row([
             Cell::toned(format!("  {}", entry.seq), Tone::Faint),
             Cell::new(entry.at.to_string()),

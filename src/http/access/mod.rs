@@ -156,7 +156,7 @@ impl Gatekeeper {
                 let refusal = Refusal::new(Denial::RoleMissing, Code::RoleMissing, detail);
                 Err(refused(asked.denied(refusal.of(known.who.name()))))
             }
-            Err(allow) => Err(other_method(&asked, &allow)),
+            Err(allow) => Err(Box::new(other_method(&asked, &allow))),
         }
     }
 
@@ -205,7 +205,7 @@ impl Gatekeeper {
                 let detail = "the token is miswritten: its checksum does not fit, copy it again as a whole";
                 return Ok(Err(Refusal::new(Denial::TokenMalformed, Code::TokenMalformed, detail)));
             };
-            return Ok(self.named(id, token).await?);
+            return self.named(id, token).await;
         }
         if let Some(oidc) = self.oidc.as_ref().filter(|_| bearer::is_signed(token)) {
             let verified = oidc.verify(token, self.context.now()).await;
@@ -272,13 +272,18 @@ fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
 }
 
 /// Not a denial: the path is there, and takes other methods.
-fn other_method(asked: &Asked, allow: &str) -> Box<Response> {
+fn other_method(asked: &Asked, allow: &str) -> Response {
     let detail = format!("{} {}", asked.method, asked.path);
     let mut answer = Fault::new(Code::MethodNotAllowed, detail).into_response();
     if let Ok(allow) = HeaderValue::from_str(allow) {
         answer.headers_mut().insert(header::ALLOW, allow);
     }
-    Box::new(answer)
+    answer
+}
+
+/// How many keys of the identity provider can be used; Err: why it cannot be asked.
+pub async fn issuer_keys(settings: &Oidc) -> Result<usize, String> {
+    oidc::keys_of(&settings.issuer).await
 }
 
 /// Lets nobody past who is not known and may not do what is asked.

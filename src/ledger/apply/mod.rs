@@ -4,7 +4,9 @@
 mod admission;
 mod approvals;
 mod attempt;
+mod audit;
 pub mod breakers;
+mod desk;
 mod freezes;
 mod holds;
 mod notices;
@@ -18,12 +20,13 @@ mod tokens;
 mod waves;
 mod workers;
 
+pub use audit::REDACTION_ENDED;
 pub use schedules::refusal;
 pub use sighting::model_dedup;
 
 use crate::ledger::{
     command::{Command, Reply},
-    working_set::WorkingSet,
+    working_set::{About, WorkingSet},
 };
 
 /// Applies one command.
@@ -76,6 +79,14 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Token { change, by } => tokens::token(set, change, by),
         Command::TokenUsed { id, at } => tokens::used(set, id, *at),
         Command::Schedule { name, change, by } => schedules::schedule(set, name, change, by),
+        Command::Desk { item, request, job, act, by } => {
+            let about = About { request: *request, job: *job, attempt: None };
+            desk::desk(set, item, about, act, by)
+        }
+        Command::Checkpoint { signer, by } => audit::checkpoint(set, signer, by),
+        Command::Redact { table, eraser, by, .. } => audit::redact(set, table, eraser, by),
+        Command::RedactionEnded { reference, rows, by } => audit::redaction_ended(set, reference, *rows, by),
+        Command::Archive { documents, place, by } => audit::archive(set, documents, place, by),
         Command::RollOver => holds::roll_over(set),
         Command::Register { worker, name, roles, lease_until } => {
             workers::register(set, *worker, (name, roles), *lease_until)

@@ -104,7 +104,7 @@ fn withdraw(set: &mut WorkingSet, request: RequestId, name: &str, nominal: Times
         set.jobs.get(job).is_some_and(|row| matches!(row.state, State::Held | State::Queued))
     };
     let reason = format!("replaced by the request of schedule {name} for {nominal}");
-    let by = By { actor: "sluicegate".to_owned(), reason, through: None };
+    let by = By::new("sluicegate", reason);
     let mut withdrawn = 0_usize;
     for job in jobs {
         if waits(set, &job) && matches!(operator::act(set, job, Event::Cancelled, &by), Reply::Done) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ledger::{
     apply::{operator::POSITION_STEP, waves},
@@ -62,20 +62,11 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
         set.new_prompts.push(PromptRow { job_id: row.id, prompt: prompt.clone(), pull_text_json });
         set.jobs.put(row.id, row);
     }
-    let body = json!({
-        "template": template,
-        "template_digest": request.template_digest,
-        "plan_digest": request.plan_digest,
-        "requester": request.requester,
-        "idempotency_key": request.idempotency_key,
-        "team": request.team,
-        "identity": request.identity,
-        "jobs": request.jobs,
-        "jobs_digest": crate::ledger::chain::hex(digest.finish().as_ref()),
-        "skipped": serde_json::from_str::<serde_json::Value>(&request.skipped_json).unwrap_or_default(),
-    });
+    let body = told(&request, &template, digest.finish().as_ref());
     let about = About { request: Some(request.id), ..About::default() };
-    set.through.clone_from(&spec.through);
+    if spec.through.is_some() {
+        set.through.clone_from(&spec.through);
+    }
     set.enter("request.accepted", about, &request.requester.clone(), &body);
     waves::begin(set, &request, spec.waves.as_ref());
     if let Some(key) = &request.idempotency_key {
@@ -84,4 +75,20 @@ pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Re
     set.requests.insert(request.id, Arc::new(Shared { row: request.clone(), spec }));
     set.new_requests.push(request.clone());
     Reply::Submitted { request: Box::new(request), replayed: false }
+}
+
+/// The request in the history.
+fn told(request: &RequestRow, template: &str, jobs_digest: &[u8]) -> Value {
+    json!({
+        "template": template,
+        "template_digest": request.template_digest,
+        "plan_digest": request.plan_digest,
+        "requester": request.requester,
+        "idempotency_key": request.idempotency_key,
+        "team": request.team,
+        "identity": request.identity,
+        "jobs": request.jobs,
+        "jobs_digest": crate::ledger::chain::hex(jobs_digest),
+        "skipped": serde_json::from_str::<Value>(&request.skipped_json).unwrap_or_default(),
+    })
 }

@@ -60,9 +60,10 @@ fn revoke(set: &mut WorkingSet, which: &str, by: &By) -> Reply {
 }
 
 pub fn used(set: &mut WorkingSet, id: &str, at: Timestamp) -> Reply {
-    let later = |row: &&TokenRow| row.used_at.is_none_or(|known| known < at);
-    if set.tokens.get(&id.to_owned()).filter(later).is_some()
-        && let Some(row) = set.tokens.edit(&id.to_owned())
+    let later = |row: &TokenRow| row.used_at.is_none_or(|known| known < at);
+    let id = id.to_owned();
+    if set.tokens.get(&id).is_some_and(later)
+        && let Some(row) = set.tokens.edit(&id)
     {
         row.used_at = Some(at);
     }

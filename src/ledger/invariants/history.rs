@@ -22,6 +22,8 @@ pub struct Told {
     /// The state that each job was left in. A job that nothing has happened to is not here.
     states: BTreeMap<JobId, State>,
     admitted: BTreeMap<JobId, usize>,
+    /// The last time of each schedule that was handed in; as texts they sort like times.
+    taken: BTreeMap<String, String>,
     /// Times that a job began to wait for a person.
     pub waited: usize,
 }
@@ -36,9 +38,16 @@ struct Body {
     holds: Option<Vec<Figure>>,
 }
 
+/// A time of a schedule that was handed in.
+#[derive(Deserialize)]
+struct Taken {
+    schedule: String,
+    nominal: String,
+}
+
 impl Ledger {
-    /// I1, I2, I3, I14: every job is where its history left it, has the attempts that were authorised, and no admission passed
-    /// a limit.
+    /// I1, I2, I3, I13, I14: every job is where its history left it, has the attempts that were authorised, no admission passed
+    /// a limit, and no time of a schedule was handed in twice.
     pub(super) async fn replay_history(
         &self,
         snapshot: &Snapshot,
@@ -61,6 +70,9 @@ impl Ledger {
 
 impl Told {
     fn take_in(&mut self, entry: &EntryRow, broken: &mut Vec<String>) {
+        if entry.kind == "schedule.taken" {
+            return self.take_in_schedule(entry, broken);
+        }
         let Some(job) = entry.job_id else { return };
         let Ok(body) = serde_json::from_str::<Body>(&entry.body_json) else {
             broken.push(format!("I16 entry {} cannot be read", entry.seq));
@@ -80,6 +92,17 @@ impl Told {
                 broken.push(format!("I3 job {job} was admitted over the limit of {key}"));
             }
         }
+    }
+
+    fn take_in_schedule(&mut self, entry: &EntryRow, broken: &mut Vec<String>) {
+        let Ok(Taken { schedule, nominal }) = serde_json::from_str(&entry.body_json) else {
+            broken.push(format!("I16 entry {} cannot be read", entry.seq));
+            return;
+        };
+        if self.taken.get(&schedule).is_some_and(|last| nominal <= *last) {
+            broken.push(format!("I13 schedule {schedule} was handed in twice for {nominal}"));
+        }
+        self.taken.insert(schedule, nominal);
     }
 
     fn compare(&self, snapshot: &Snapshot, broken: &mut Vec<String>) {

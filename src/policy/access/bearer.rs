@@ -1,7 +1,7 @@
 //! The form of a token: `slg_`, a part that names it, a part that nobody can guess, and a checksum, so that a slip of the pen is
 //! told from a token that is not known, and tools that look for leaked secrets know one when they see it.
 
-use crate::policy::request::sha256;
+use crate::policy::request::{hex, sha256};
 
 pub const PREFIX: &str = "slg_";
 /// Bytes that name a token.
@@ -16,7 +16,6 @@ const CHECKSUM: usize = 8;
 
 /// A new token: what names it, and its whole text.
 pub fn assemble(id: [u8; ID_BYTES], secret: [u8; SECRET_BYTES]) -> (String, String) {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let (id, secret) = (hex(&id), hex(&secret));
     let body = format!("{id}{secret}");
     let text = format!("{PREFIX}{body}{}", checksum(&body));

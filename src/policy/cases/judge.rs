@@ -11,6 +11,7 @@ use crate::{
         evaluate,
         freeze::{self, Freeze, Subject},
         problem::Code,
+        repositories::Class,
         text, wanted,
     },
 };
@@ -94,7 +95,7 @@ impl Case {
             let frozen = freeze::active(&force, &[], &subject, context.now);
             let frozen = frozen.as_ref().map_or("", |frozen| frozen.name.as_str());
             let name = repository.full_name();
-            let named = self.expect.class.map(|class| class.as_str());
+            let named = self.expect.class.map(Class::as_str);
             failures.extend(unlike("class", name, named, Some(class.as_str())));
             failures.extend(unlike("frozen", name, self.expect.frozen.as_deref(), Some(frozen)));
         }

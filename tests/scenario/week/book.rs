@@ -80,6 +80,10 @@ impl Book {
         }
     }
 
+    pub fn exit_code(&mut self, code: i32) {
+        writeln!(self.text, "    (exit code {code})").unwrap();
+    }
+
     /// Without ids and ages, and unless `exact` with days instead of times.
     pub fn plain(&self, text: &str, exact: bool) -> String {
         let zone = TimeZone::get("Europe/Berlin").unwrap();

@@ -59,7 +59,7 @@ impl Week {
         let said = format!("{}{}", ran.out, ran.err);
         self.book.answer(&said, exact, beginnings);
         if ran.code != 0 {
-            self.book.text.push_str(&format!("    (exit code {})\n", ran.code));
+            self.book.exit_code(ran.code);
         }
         ran
     }

@@ -121,7 +121,7 @@ impl Keys {
         })
     }
 
-    async fn ask(&self) -> Result<Arc<[Key]>, String> {
+    pub async fn ask(&self) -> Result<Arc<[Key]>, String> {
         let place = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         let discovery: Discovery = self.get(&place).await?;
         if discovery.issuer != self.issuer {

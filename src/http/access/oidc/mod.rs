@@ -75,6 +75,10 @@ fn read<T: DeserializeOwned>(part: &str, what: &str) -> Result<T, Refusal> {
     value.ok_or_else(|| refused(Denial::ClaimsUnusable, format!("the {what} of the token cannot be read")))
 }
 
+pub async fn keys_of(issuer: &str) -> Result<usize, String> {
+    Keys::new(issuer).ask().await.map(|keys| keys.len())
+}
+
 impl Verifier {
     pub fn new(settings: Oidc) -> Self {
         Self { keys: Keys::new(&settings.issuer), settings }
