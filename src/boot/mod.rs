@@ -5,6 +5,7 @@ pub mod bench;
 mod commands;
 pub mod daemon;
 pub mod doctor;
+mod doors;
 pub mod endpoint;
 pub mod health;
 pub mod policy;

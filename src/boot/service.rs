@@ -145,7 +145,7 @@ async fn live(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<u8> {
     let env = config::environment();
-    let doors = Doors { endpoint, watcher: watcher(loaded).await? };
+    let doors = Doors::bind(loaded, endpoint).await?;
     let exporter = wire::exporter(loaded, &env)?;
     let lived = lives(loaded, &env, exporter.as_ref(), &doors, (ready, stop)).await;
     if let Some(exporter) = exporter {

@@ -20,6 +20,7 @@ mod schedules;
 pub mod secret;
 pub mod sections;
 pub mod templates;
+pub mod watching;
 
 use std::{
     collections::BTreeMap,

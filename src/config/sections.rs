@@ -1,13 +1,19 @@
 //! The sections of the configuration file: every key with its unit, range and default. Adding a key here adds its
 //! environment variable as well.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     budget::{Kind, Rules, Scope},
-    config::{audit::Audit, desk::Desk, endpoint::Http, secret::SecretRef},
+    config::{
+        audit::Audit,
+        desk::Desk,
+        endpoint::Http,
+        secret::SecretRef,
+        watching::{Metrics, Otlp},
+    },
     job::{cadence::CadenceRule, role::Role},
     policy::{
         IdentityRule, Models,
@@ -148,28 +154,6 @@ pub struct Streams {
     /// Rejected requests kept, about; 100 to 1,000,000.
     #[serde(deserialize_with = "within::<_, usize, 100, 1_000_000>")]
     pub rejected_max: usize,
-}
-
-/// Figures for Prometheus, and probes.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Metrics {
-    /// A listener for them alone, without a token, also of `sluice work`; left out: only the endpoint has them.
-    pub listen: Option<SocketAddr>,
-    /// The endpoint shows them without a token; left out: only if it listens on a loopback address.
-    pub open: Option<bool>,
-}
-
-/// Where traces go.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Otlp {
-    /// Of a collector that takes OTLP over HTTP, without `/v1/traces`; left out: no traces.
-    pub endpoint: Option<String>,
-    /// Sent as `Authorization: Bearer`.
-    pub token: Option<SecretRef>,
-    /// What this program is called in traces.
-    pub service: String,
 }
 
 /// How GitHub is reached, and how hard it is leaned on.
@@ -432,11 +416,6 @@ impl Default for Streams {
             events_max: 100_000,
             rejected_max: 10_000,
         }
-    }
-}
-impl Default for Otlp {
-    fn default() -> Self {
-        Self { endpoint: None, token: None, service: "sluicegate".to_owned() }
     }
 }
 impl Default for Github {

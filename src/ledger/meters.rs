@@ -12,7 +12,11 @@ use crate::{
         state::State,
         time::Timestamp,
     },
-    ledger::{Ledger, rows::EntryRow},
+    ledger::{
+        Ledger,
+        rows::{EntryRow, JobRow},
+        working_set::WorkingSet,
+    },
     telemetry::metrics::{Histogram, Page, QUICK, SLOW, Tally, catalogue},
 };
 
@@ -60,6 +64,21 @@ impl Happened {
                 None => drop(self.entries.insert(entry.kind.clone(), 1)),
             }
         }
+    }
+}
+
+impl WorkingSet {
+    /// Notes that a job goes from the state of `row` to another.
+    pub fn moves(&mut self, row: &JobRow, attempt: Option<AttemptId>, to: State) {
+        self.happened.moved.push(Moved {
+            job: row.id,
+            request: row.request_id,
+            attempt,
+            from: row.state,
+            to,
+            since: row.state_since,
+            at: self.now,
+        });
     }
 }
 

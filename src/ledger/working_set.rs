@@ -14,7 +14,6 @@ use crate::{
     job::{
         id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
         role::LeaseName,
-        state::State,
         time::Timestamp,
     },
     ledger::{
@@ -307,19 +306,6 @@ impl WorkingSet {
         entry.hash = chain::hash(&entry).unwrap_or_default();
         self.head = HeadRow { id: 1, seq, hash: entry.hash.clone(), at: self.now, writes: self.head.writes };
         self.entries.push(entry);
-    }
-
-    /// Notes that a job goes from the state of `row` to another.
-    pub fn moves(&mut self, row: &JobRow, attempt: Option<AttemptId>, to: State) {
-        self.happened.moved.push(Moved {
-            job: row.id,
-            request: row.request_id,
-            attempt,
-            from: row.state,
-            to,
-            since: row.state_since,
-            at: self.now,
-        });
     }
 
     pub fn about(&self, job: JobId) -> About {

@@ -38,4 +38,5 @@ mod schedules;
 mod tls;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
 mod watch;
