@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 
 use crate::{
-    boot::{Daemon, endpoint::Endpoint},
-    cli::{CliError, Exit},
+    boot::{
+        Daemon,
+        endpoint::{self, Endpoint, Serving},
+    },
     config::Loaded,
     http,
 };
@@ -22,25 +24,20 @@ impl Doors {
         let Some(listen) = loaded.settings.metrics.listen else {
             return Ok(Self { endpoint, watcher: None });
         };
-        let listener = TcpListener::bind(listen).await.map_err(|error| {
-            CliError::new(Exit::Failure, format!("listening on {listen} failed: {error}"))
-                .hint("another process may be listening there: stop it, or change [metrics] listen")
-        })?;
+        let listener = endpoint::bind(listen, "[metrics] listen").await?;
         tracing::info!(address = %listener.local_addr()?, "metrics and probes");
         Ok(Self { endpoint, watcher: Some(listener) })
     }
 
     /// For one life. The listeners stay for the next.
-    pub fn open(&self, daemon: &Daemon) -> anyhow::Result<Vec<JoinHandle<std::io::Result<()>>>> {
+    pub fn open(&self, daemon: &Daemon) -> anyhow::Result<Vec<Serving>> {
         let mut serving = Vec::new();
         if let Some(endpoint) = &self.endpoint {
             serving.push(endpoint.open(daemon)?);
         }
         if let Some(watcher) = &self.watcher {
-            let listener = std::os::fd::AsFd::as_fd(watcher).try_clone_to_owned()?;
-            let listener = TcpListener::from_std(std::net::TcpListener::from(listener))?;
             let router = http::watch::router(Arc::clone(&daemon.context));
-            serving.push(tokio::spawn(http::serve(listener, router, daemon.context.shutdown.clone())));
+            serving.push(endpoint::serve_on(endpoint::again(watcher)?.into(), router, daemon));
         }
         Ok(serving)
     }

@@ -1,29 +1,20 @@
 //! The commands that run until they are told to stop: serve and work. A worker whose life was ended by others, because it was silent for
 //! longer than its lease, begins a new one in the same process, with everything built anew.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    boot::{
-        Daemon, Parts,
-        commands::load,
-        endpoint::{self, Endpoint, Serving},
-        streams::Streams,
-        wire,
-    },
+    boot::{Daemon, Parts, commands::load, doors::Doors, endpoint::Endpoint, streams::Streams, wire},
     cli::{
         CliError, Exit,
         local::{ServeArgs, WorkArgs},
     },
     config::{self, Loaded, sections},
-    http, ledger,
+    ledger,
     telemetry::{self, traces::Exporter},
 };
 
@@ -87,14 +78,6 @@ type Env = BTreeMap<String, String>;
 /// Between two tries to begin a new life.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The listener for metrics and probes alone, if there is to be one.
-async fn watcher(loaded: &Loaded) -> anyhow::Result<Option<TcpListener>> {
-    let Some(listen) = loaded.settings.metrics.listen else { return Ok(None) };
-    let listener = endpoint::bind(listen, "[metrics] listen").await?;
-    tracing::info!(address = %listener.local_addr()?, "metrics and probes");
-    Ok(Some(listener))
-}
-
 /// A life. A later one needs what the first one had, and may find it out of reach for a while: the same fault that ended the life before.
 async fn begin(
     loaded: &Loaded,
@@ -113,27 +96,6 @@ async fn begin(
         }
         tracing::warn!(error = format!("{error:#}"), "a new life cannot begin yet; trying again");
         tokio::time::sleep(RETRY).await;
-    }
-}
-
-/// What a process opens to the outside, for all of its lives.
-struct Doors {
-    endpoint: Option<Endpoint>,
-    /// For metrics and probes alone.
-    watcher: Option<TcpListener>,
-}
-
-impl Doors {
-    fn open(&self, daemon: &Daemon) -> anyhow::Result<Vec<Serving>> {
-        let mut serving = Vec::new();
-        if let Some(endpoint) = &self.endpoint {
-            serving.push(endpoint.open(daemon)?);
-        }
-        if let Some(watcher) = &self.watcher {
-            let router = http::watch::router(Arc::clone(&daemon.context));
-            serving.push(endpoint::serve_on(endpoint::again(watcher)?.into(), router, daemon));
-        }
-        Ok(serving)
     }
 }
 

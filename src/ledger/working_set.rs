@@ -20,7 +20,7 @@ use crate::{
         chain::{self, Salts},
         command::Fence,
         load_audit::Bulk,
-        meters::{Happened, Moved},
+        meters::Happened,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
             HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, ScheduleRow,
