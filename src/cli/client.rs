@@ -62,7 +62,7 @@ impl From<ClientError> for CliError {
                 .hint("start it with `sluice serve`, or name another one with --server"),
             ClientError::Unreachable { sent: true, .. } => Self::new(Exit::Unreachable, what)
                 .hint("it may have been done all the same: look with `sluice jobs` before you try again"),
-            ClientError::Refused(refusal) => refused(refusal),
+            ClientError::Refused(refusal) => refused(*refusal),
         }
     }
 }

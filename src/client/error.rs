@@ -24,7 +24,7 @@ pub enum ClientError {
     #[error("the daemon's answer cannot be read: {0}")]
     Unreadable(String),
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
 }
 
 /// A problem document (RFC 9457), with our code and the problems of a refused input.

@@ -216,7 +216,7 @@ impl Client {
         }
         let status = response.status();
         let body = response.text().await.map_err(|error| self.unreachable(&error))?;
-        Err(ClientError::Refused(Refusal::read(status, body)))
+        Err(ClientError::Refused(Box::new(Refusal::read(status, body))))
     }
 
     fn ask(&self, method: Method, path: &[&str], query: &Query<'_>) -> Result<RequestBuilder, ClientError> {
@@ -241,7 +241,7 @@ impl Client {
         if status.is_success() {
             Ok(Answer { body, at })
         } else {
-            Err(ClientError::Refused(Refusal::read(status, body)))
+            Err(ClientError::Refused(Box::new(Refusal::read(status, body))))
         }
     }
 

@@ -19,7 +19,7 @@ const ASKING: Duration = Duration::from_secs(45);
 /// For the peer to take some of what is sent.
 const TAKING: Duration = Duration::from_secs(30);
 /// Without a byte either way.
-const SILENT: Duration = Duration::from_secs(120);
+const SILENT: Duration = Duration::from_mins(2);
 
 /// Listens as the one inside does, and gives connections with little patience.
 pub struct Patient<L>(pub L);

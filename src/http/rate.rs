@@ -74,7 +74,7 @@ impl Meter {
 
 /// Lets past as often as the token may. Only tokens that were let in are counted.
 pub async fn limit(State(meter): State<Arc<Meter>>, request: Request, next: Next) -> Response {
-    let token = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let token = request.headers().get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
     match meter.take(token.unwrap_or_default(), Instant::now()) {
         Ok(()) => next.run(request).await,
         Err(wait) => {
@@ -103,7 +103,7 @@ mod tests {
         let later = now + Duration::from_millis(100);
         assert_eq!(meter.take(ana, later), Ok(()));
         assert!(meter.take(ana, later).is_err());
-        let rested = now + Duration::from_secs(60);
+        let rested = now + Duration::from_mins(1);
         assert_eq!((0..9).filter(|_| meter.take(ana, rested).is_ok()).count(), 3);
         let free = Meter::new(Limits { requests_per_second: 0, burst: 0 });
         assert!((0..10_000).all(|_| free.take(ana, now).is_ok()));

@@ -199,12 +199,11 @@ impl Reader {
     async fn catch_up(&mut self) -> Result<(), LedgerError> {
         let readers = Arc::clone(&self.readers);
         let Ok(_turn) = readers.catching_up.acquire().await else { return Ok(()) };
-        match self.context.events_after(self.at, PAGE).await? {
-            Some(chapter) => {
-                let told = Told::of(self.at, chapter);
-                self.take(&told);
-            }
-            None => (self.caught_up, self.fresh) = (true, true),
+        if let Some(chapter) = self.context.events_after(self.at, PAGE).await? {
+            let told = Told::of(self.at, chapter);
+            self.take(&told);
+        } else {
+            (self.caught_up, self.fresh) = (true, true);
         }
         Ok(())
     }

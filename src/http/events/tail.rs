@@ -102,9 +102,9 @@ impl Tail {
             }
             let foreign = async {
                 if context.life.alone {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 } else {
-                    tokio::time::sleep(FOREIGN).await
+                    tokio::time::sleep(FOREIGN).await;
                 }
             };
             tokio::select! {
