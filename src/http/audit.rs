@@ -93,7 +93,7 @@ struct Asked {
     /// RFC 3339; itself left out.
     until: Option<String>,
     #[serde(default)]
-    #[param(value_type = Option<Format>)]
+    #[param(inline, value_type = Option<Format>)]
     format: Format,
     request: Option<String>,
 }

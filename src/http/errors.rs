@@ -116,7 +116,7 @@ const fn explained(code: Code) -> Told {
         ),
         Code::OutsideReach => told(
             "The token is limited to teams or templates, and this is about others, or about all of them.",
-            "See the limits with `GET /v1/me`. For events name a request or a job that is within them.",
+            "See the limits with `GET /v1/me`.",
             "nightly is limited to teams or templates, and this is about all of them",
         ),
         Code::ActorMismatch => told(

@@ -69,7 +69,7 @@ pub fn guarded(context: Arc<Context>, access: Access, limits: Limits) -> Router 
         (routes().merge(watch::figures()), open())
     };
     let keeper = Arc::new(access::Gatekeeper::new(Arc::clone(&context), access));
-    let readers = events::Readers::new(&context);
+    let readers = events::Readers::new();
     guarded
         .split_for_parts()
         .0

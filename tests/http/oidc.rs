@@ -142,7 +142,10 @@ impl Issuer {
             ],
         };
         let access = Access { oidc: Some(oidc), ..Access::local(TOKEN.into()) };
-        House { router: guarded(Arc::clone(&house.context), access), ..house }
+        House {
+            router: guarded(Arc::clone(&house.context), access, sluicegate::http::Limits::default()),
+            ..house
+        }
     }
 }
 

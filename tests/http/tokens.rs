@@ -206,7 +206,7 @@ async fn behind_proxy(router: &axum::Router, client: &str, token: &str) -> u16 {
 async fn whoever_tries_tokens_out_is_not_looked_at_for_a_while() {
     let house = House::new().await;
     let access = Access { behind_proxy: true, ..Access::local(TOKEN.into()) };
-    let router = guarded(Arc::clone(&house.context), access);
+    let router = guarded(Arc::clone(&house.context), access, sluicegate::http::Limits::default());
     // What the client writes itself comes before what the proxy adds.
     for n in 0..31 {
         let claimed = format!("198.51.100.{n}, 192.0.2.1");

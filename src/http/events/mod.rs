@@ -55,9 +55,9 @@ pub struct Readers {
 }
 
 impl Readers {
-    pub fn new(context: &Arc<Context>) -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         let places = Arc::new(Semaphore::new(READERS_MAX));
-        Arc::new(Self { tail: Tail::start(context), places, catching_up: Semaphore::new(CATCHING_UP_MAX) })
+        Arc::new(Self { tail: Tail::new(), places, catching_up: Semaphore::new(CATCHING_UP_MAX) })
     }
 }
 
@@ -104,13 +104,13 @@ async fn events(
     };
     if request.is_none() && job.is_none() && !caller.is_whole() {
         let detail = "this token is limited to teams or templates: name a request or a job";
-        return Err(Fault::new(Code::OutsideReach, detail));
+        return Err(Fault::new(Code::BadFilter, detail));
     }
     let place = Arc::clone(&readers.places).try_acquire_owned().map_err(|_| {
         Fault::slow_down(Code::TooManyReaders, format!("{READERS_MAX} read the events already"), 5)
     })?;
     // Before the head is read, so that nothing falls between.
-    let told = readers.tail.listen();
+    let told = readers.tail.listen(&context);
     let head = context.ledger.head().await?.seq;
     let at = match headers.get(LAST_EVENT_ID) {
         None => head,

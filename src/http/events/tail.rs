@@ -1,7 +1,10 @@
 //! One tail of the ledger for all who read the events: the history is read once and handed to everybody. Without readers
 //! nothing is read. What a slow reader does not take is forgotten here; the ledger still has it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use axum::body::Bytes;
 use tokio::sync::{Notify, broadcast};
@@ -58,25 +61,28 @@ fn frame(event: Event) -> Frame {
 pub struct Tail {
     told: broadcast::Sender<Arc<Told>>,
     wanted: Notify,
+    started: Once,
 }
 
 impl Tail {
-    /// Its task ends with the daemon.
-    pub fn start(context: &Arc<Context>) -> Arc<Self> {
-        let tail = Arc::new(Self { told: broadcast::Sender::new(CHAPTERS), wanted: Notify::new() });
-        let (running, context) = (Arc::clone(&tail), Arc::clone(context));
-        tokio::spawn(async move {
-            let shutdown = context.shutdown.clone();
-            tokio::select! {
-                () = running.run(&context) => {}
-                () = shutdown.cancelled() => {}
-            }
-        });
-        tail
+    pub fn new() -> Arc<Self> {
+        let told = broadcast::Sender::new(CHAPTERS);
+        Arc::new(Self { told, wanted: Notify::new(), started: Once::new() })
     }
 
-    pub fn listen(&self) -> broadcast::Receiver<Arc<Told>> {
+    /// The first one who listens starts the task, which ends with the daemon.
+    pub fn listen(self: &Arc<Self>, context: &Arc<Context>) -> broadcast::Receiver<Arc<Told>> {
         let told = self.told.subscribe();
+        self.started.call_once(|| {
+            let (running, context) = (Arc::clone(self), Arc::clone(context));
+            tokio::spawn(async move {
+                let shutdown = context.shutdown.clone();
+                tokio::select! {
+                    () = running.run(&context) => {}
+                    () = shutdown.cancelled() => {}
+                }
+            });
+        });
         self.wanted.notify_one();
         told
     }

@@ -15,7 +15,7 @@ use crate::{
 const CODES: &str = "x-codes";
 
 /// Paths that ask for no token.
-pub(super) const OPEN: &[&str] = &["/healthz", "/openapi.json", "/errors/{code}"];
+pub(super) const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", "/errors/{code}"];
 
 /// Errors of every route behind the token.
 const EVERYWHERE: &[Code] = &[
