@@ -114,7 +114,7 @@ async fn each_bad_token_has_its_code_is_logged_and_counted() {
         let id: Vec<u8> = id.collect();
         sluicegate::policy::access::bearer::assemble(id.try_into().unwrap(), text).1
     };
-    let miswritten = good.replace(|c| c == 'a' || c == '0', "b");
+    let miswritten = good.replace(['a', '0'], "b");
     let ended = house.token("ben", &["viewer"], json!({ "expires_at": "2026-11-21T00:00:00Z" })).await;
     let revoked = house.token("cleo", &["viewer"], json!({})).await;
     house.get_as(&revoked, "/v1/jobs").await.ok();
