@@ -8,6 +8,7 @@ mod audit;
 mod budgets;
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod events;
@@ -19,11 +20,13 @@ mod gates;
 mod house;
 #[cfg(test)]
 mod jobs;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod reading;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod reports;
@@ -31,7 +34,6 @@ mod reports;
 mod requests;
 #[cfg(test)]
 mod roles;
-mod schedules;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
