@@ -7,7 +7,7 @@ use axum::{
     http::{Request, header},
 };
 use sluicegate::{
-    http::{Access, guarded},
+    http::{Access, Limits, guarded},
     job::Millis,
 };
 
@@ -17,7 +17,7 @@ use crate::house::{Answer, House, TOKEN};
 async fn open_house() -> House {
     let house = House::new().await;
     let access = Access { metrics_open: true, ..Access::local(TOKEN.into()) };
-    let router = guarded(Arc::clone(&house.context), access, sluicegate::http::Limits::default());
+    let router = guarded(Arc::clone(&house.context), access, Limits::default());
     House { router, ..house }
 }
 
