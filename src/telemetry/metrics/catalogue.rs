@@ -75,7 +75,7 @@ catalogue! {
         BUDGET_LIMIT = Gauge "sluice_budget_limit" ["budget", "kind", "scope", "value"] "What may be taken of a budget; of spend in AI credits";
         OUTBOX = Gauge "sluice_outbox_notices" [] "Notices that wait for their delivery";
         OUTBOX_AGE = Gauge "sluice_outbox_oldest_seconds" [] "Age of the oldest notice that waits for its delivery; 0 when none does";
-        BREAKERS = Gauge "sluice_breakers" ["state"] "Breakers in each state; left out without [breaker]";
+        BREAKERS = Gauge "sluice_breakers" ["state"] "Breakers in each state; left out without `[breaker]`";
         WORKERS = Gauge "sluice_workers" [] "Workers whose lease lasts";
         GATES_CLOSED = Gauge "sluice_gates_closed" ["scope"] "Gates that somebody has closed, by scope";
         KILL_SWITCH = Gauge "sluice_kill_switch" [] "1 while the kill switch is on";
@@ -119,7 +119,7 @@ catalogue! {
         DENIALS = Counter "sluice_denials_total" ["reason"] "Requests that were refused because of who asked";
     }
     process "Traces" {
-        TRACE_SPANS = Counter "sluice_trace_spans_total" ["result"] "Spans for the collector of [otlp]: sent, or lost because it did not take them";
+        TRACE_SPANS = Counter "sluice_trace_spans_total" ["result"] "Spans for the collector of `[otlp]`: sent, or lost because it did not take them";
     }
     process "The process" {
         BUILD = Gauge "sluice_build_info" ["version"] "Always 1";
