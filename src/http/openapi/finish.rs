@@ -17,6 +17,9 @@ const CODES: &str = "x-codes";
 /// Paths that ask for no token.
 pub(super) const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", "/errors/{code}"];
 
+/// Asks for a token unless the configuration opens it.
+const METRICS: &str = "/metrics";
+
 /// Errors of every route behind the token.
 const EVERYWHERE: &[Code] = &[
     Code::BadRequest,
@@ -111,6 +114,9 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
         operation.insert("security".to_owned(), json!([]));
     } else {
         codes.extend(EVERYWHERE);
+    }
+    if path == METRICS {
+        operation.insert("security".to_owned(), json!([{}, { "token": [] }]));
     }
     if operation.contains_key("requestBody") {
         codes.extend(WITH_BODY);
