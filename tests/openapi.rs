@@ -103,6 +103,7 @@ mod pages {
                     if let Some(Value::String(to)) = map.get("$ref") {
                         assert!(api.pointer(to.trim_start_matches('#')).is_some(), "{to} leads nowhere");
                     }
+                    assert!(!map.get("items").is_some_and(Value::is_array), "no schema in 3.1: {at}");
                     map.values().for_each(|inner| look(api, inner));
                 }
                 Value::Array(list) => list.iter().for_each(|inner| look(api, inner)),

@@ -44,6 +44,7 @@ pub struct Redaction {
     pub person: String,
     pub rows: u64,
     /// Where the name still stands, since it names something else there: table and rows.
+    #[schema(value_type = Vec<Vec<serde_json::Value>>)]
     pub left: Vec<(String, u64)>,
     /// Documents that were moved to files, which this cannot look into.
     pub archived: u64,
