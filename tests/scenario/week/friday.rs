@@ -84,7 +84,8 @@ impl Week {
         );
         let waiting = of(&self.stage, &logging).into_iter().find(|job| job["wave"] == 3).unwrap();
         self.until_job_waits(&waiting, "token");
-        self.run_exact(&["why", id(&waiting)], &[]);
+        // Which of the strides of the afternoon the gate was closed at is the daemon's matter.
+        self.run_exact(&["why", id(&waiting)], &["job", "gate/", "it is"]);
         self.run_exact(&["identity", "check"], &[]);
         self.at("16:30");
         self.tell("Dana puts a new token into its file. Nothing is restarted.");
