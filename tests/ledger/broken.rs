@@ -203,7 +203,9 @@ async fn a_second_request_for_one_time_of_a_schedule_shows(world: &World) {
     change(ScheduleChange::Take { nominal, request, jobs, replaces: None }).await;
     assert_eq!(world.broken().await, Vec::<String>::new());
     world.unguard().await;
-    let statements = "INSERT INTO entries SELECT seq + 1, at, kind, request_id, job_id, attempt_id, actor, body_json, prev, hash \
-        FROM entries WHERE kind = 'schedule.taken'";
-    breaks(world, statements, &["I13 schedule weekly was handed in twice"]).await;
+    let columns = "at, kind, request_id, job_id, attempt_id, actor, body_json, prev, hash";
+    let statements = format!(
+        "INSERT INTO entries (seq, {columns}) SELECT seq + 1, {columns} FROM entries WHERE kind = 'schedule.taken'"
+    );
+    breaks(world, &statements, &["I13 schedule weekly was handed in twice"]).await;
 }
