@@ -211,6 +211,7 @@ impl Bench {
             required_checks: None,
             fallback: None,
             asked: None,
+            described: false,
             through: None,
         };
         Ok(RequestRow {

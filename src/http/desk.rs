@@ -10,7 +10,7 @@ use crate::{
     http::{
         access::Caller,
         fault::{Code, Fault},
-        read::{Answer, Body, Filter, Reason, by, ok, wrong},
+        read::{Answer, Body, Filter, Reason, Which, by, ok, wrong},
     },
     job::time::Timestamp,
     pipeline::{
@@ -25,14 +25,6 @@ pub fn routes() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(acknowledge))
         .routes(routes!(snooze))
         .routes(routes!(reassign))
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Which {
-    #[serde(default)]
-    all: bool,
 }
 
 /// Lists what needs a person, overdue first.

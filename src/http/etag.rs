@@ -7,9 +7,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use ring::digest::{SHA256, digest};
 
-use crate::http::fault::{Code, Fault};
+use crate::{
+    http::fault::{Code, Fault},
+    policy::request::sha256,
+};
 
 /// Tags what a GET answers with as JSON.
 pub async fn tag(request: Request, next: Next) -> Response {
@@ -45,9 +47,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn tag_of(bytes: &[u8]) -> String {
-    let hash = digest(&SHA256, bytes);
-    let digits = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}"));
-    format!("W/\"{}\"", digits.collect::<String>())
+    format!("W/\"{:.32}\"", sha256(bytes))
 }
 
 /// True if a list of tags has this one, strong or weak, or is `*`.

@@ -115,6 +115,15 @@ pub fn unsupported(media: &str, wanted: &str) -> Fault {
     Fault::new(Code::UnsupportedMediaType, detail)
 }
 
+/// Whether a list has what is no longer at work as well.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    #[serde(default)]
+    pub all: bool,
+}
+
 /// Whether an act must say why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::read::{Answer, Filter, cursor, last_of, limit, ok},
+    http::read::{Answer, Filter, Which, cursor, last_of, limit, ok},
     job::id::NoticeId,
     pipeline::{
         Context,
@@ -32,14 +32,6 @@ pub fn routes() -> OpenApiRouter<Arc<Context>> {
 )]
 async fn overview(State(context): State<Arc<Context>>) -> Answer {
     Ok(ok(context.overview().await?))
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Which {
-    #[serde(default)]
-    all: bool,
 }
 
 /// Lists the workers and what each drives.

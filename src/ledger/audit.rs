@@ -10,7 +10,7 @@ use crate::{
         time::Timestamp,
     },
     ledger::{
-        Dialect, Ledger, LedgerError, chain,
+        Dialect, Ledger, LedgerError,
         db::Bind,
         eraser::Eraser,
         load_audit::{EVIDENCE, PROMPT},
@@ -20,6 +20,7 @@ use crate::{
         table::{self, Table},
         verify::{Checker, Trust, Verified},
     },
+    policy::request::sha256,
 };
 
 /// The kind of an entry that tells that a redaction is complete.
@@ -45,7 +46,7 @@ pub struct Document {
 
 impl Document {
     fn new(id: String, job: JobId, text: String) -> Self {
-        Self { id, job, digest: chain::sha256(text.as_bytes()), text }
+        Self { id, job, digest: sha256(text.as_bytes()), text }
     }
 }
 

@@ -2,13 +2,13 @@
 //! inserted entry shows. The hash covers actor and body by a salted commitment, so that personal data can leave an entry and
 //! its place in the chain still be checked.
 
-use ring::{
-    digest::{SHA256, digest},
-    hmac,
-};
+use ring::hmac;
 use serde::Serialize;
 
-use crate::ledger::rows::EntryRow;
+use crate::{
+    ledger::rows::EntryRow,
+    policy::request::{hex, sha256},
+};
 
 /// What the first entry's `prev` is.
 pub const GENESIS: &str = "genesis";
@@ -47,17 +47,6 @@ pub fn content(entry: &EntryRow) -> String {
 fn sha256_of(fields: &impl Serialize) -> String {
     // Numbers and text cannot fail to be written; nothing at all would fit no hash.
     sha256(&serde_json::to_vec(fields).unwrap_or_default())
-}
-
-/// In lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(digest(&SHA256, bytes).as_ref())
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 /// Where salts come from: a secret of this process that is written down nowhere.

@@ -48,7 +48,13 @@ pub struct By {
     pub through: Option<String>,
 }
 
+/// Who acts when no person does.
+pub const OURSELVES: &str = "sluicegate";
+
 impl By {
+    pub fn ourselves(reason: impl Into<String>) -> Self {
+        Self::new(OURSELVES, reason)
+    }
     pub fn new(actor: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { actor: actor.into(), reason: reason.into(), through: None }
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{
     job::{id::JobId, state::State},
-    ledger::rows::EntryRow,
+    ledger::{OURSELVES, rows::EntryRow},
 };
 
 /// The fields of an event, with what they mean. The order is that of the entry; a field without a value is left out.
@@ -32,8 +32,6 @@ pub const EVENT_FIELDS: &[(&str, &str)] = &[
 const SILENT: &[&str] = &["attempt.seen", "attempt.taken_over", "budget.rolled_over"];
 /// Beginnings of the kinds that are events.
 const LOUD: &[&str] = &["request.", "job.", "attempt.", "budget."];
-/// Who writes in the name of nobody.
-const OURSELVES: &str = "sluicegate";
 
 /// What is read of an entry's body; the rest of it is for the record.
 #[derive(Debug, Default, Deserialize)]

@@ -46,7 +46,8 @@ mod writer;
 use std::sync::Arc;
 
 pub use command::{
-    BudgetChange, By, Command, Fence, FreezeChange, NewJob, Reply, ScheduleChange, Seen, TokenChange, Warrant,
+    BudgetChange, By, Command, Fence, FreezeChange, NewJob, OURSELVES, Reply, ScheduleChange, Seen,
+    TokenChange, Warrant,
 };
 pub use db::Dialect;
 pub use handle::Ledger;

@@ -1,6 +1,6 @@
 //! Long lists in pages: jobs by what they have in common, requests and notices from the newest on.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     job::{
@@ -12,7 +12,7 @@ use crate::{
         Ledger, LedgerError,
         db::Bind,
         rows::{JobRow, NoticeRow, RequestRow},
-        table,
+        table::{self, Table},
     },
 };
 
@@ -61,11 +61,7 @@ impl Ledger {
         if self.request(after).await?.is_none() {
             return Ok(None);
         }
-        let tail = "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM requests c WHERE c.id = $1) \
-            ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
-        let after = after.to_string();
-        let binds = [Bind::Text(&after), Bind::Int(limit)];
-        Ok(Some(self.db.rows(&table::REQUESTS, tail, &binds).await?))
+        self.older_than(&table::REQUESTS, &after.to_string(), limit).await.map(Some)
     }
 
     /// Newest first, those that follow after one of them; None: there is none of that id.
@@ -77,10 +73,20 @@ impl Ledger {
         if self.notice(after).await?.is_none() {
             return Ok(None);
         }
-        let tail = "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM outbox c WHERE c.id = $1) \
-            ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
-        let after = after.to_string();
-        let binds = [Bind::Text(&after), Bind::Int(limit)];
-        Ok(Some(self.db.rows(&table::OUTBOX, tail, &binds).await?))
+        self.older_than(&table::OUTBOX, &after.to_string(), limit).await.map(Some)
+    }
+
+    async fn older_than<R: DeserializeOwned>(
+        &self,
+        table: &Table,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<R>, LedgerError> {
+        let name = table.name;
+        let tail = format!(
+            "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM {name} c WHERE c.id = $1) \
+             ORDER BY t.created_at DESC, t.id DESC LIMIT $2"
+        );
+        self.db.rows(table, &tail, &[Bind::Text(after), Bind::Int(limit)]).await
     }
 }

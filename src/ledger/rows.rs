@@ -130,6 +130,9 @@ pub struct RequestSpec {
     /// None: accepted by a version that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
+    /// Its pull requests get a title or a description that is kept beside the prompts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub described: bool,
     /// The token that handed it in for the requester; None: the requester did it themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<String>,

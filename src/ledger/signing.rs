@@ -9,7 +9,7 @@ use ring::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{job::time::Timestamp, ledger::chain};
+use crate::{job::time::Timestamp, policy::request::sha256};
 
 /// Begins a private key as it is written down, so that scanners for secrets know it.
 const PREFIX: &str = "sluice-ed25519:";
@@ -81,7 +81,7 @@ impl Signer {
 /// The beginning of a public key's SHA-256.
 pub fn key_id(public: &str) -> String {
     let bytes = STANDARD.decode(public).unwrap_or_default();
-    chain::sha256(&bytes).chars().take(ID_DIGITS).collect()
+    sha256(&bytes).chars().take(ID_DIGITS).collect()
 }
 
 /// True if the message was signed by the owner of the public key.

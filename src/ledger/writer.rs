@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     budget::{Books as _, Rules, Truth},
     clock::{Clock, Entropy},
+    job::id::{AttemptId, JobId},
     ledger::{
         Ledger, LedgerError,
         apply::apply,
@@ -36,11 +37,26 @@ pub struct Committed {
     pub after: i64,
     pub seq: i64,
     pub truths: Vec<Truth>,
+    /// By their ids.
     pub jobs: Vec<JobRow>,
+    /// By their ids.
     pub attempts: Vec<AttemptRow>,
     /// There may be something to deliver.
     pub notices: bool,
     pub happened: Happened,
+}
+
+impl Committed {
+    /// A job that it changed.
+    pub fn job(&self, id: JobId) -> Option<&JobRow> {
+        let at = self.jobs.binary_search_by_key(&id, |job| job.id).ok()?;
+        self.jobs.get(at)
+    }
+    /// An attempt that it changed.
+    pub fn attempt(&self, id: AttemptId) -> Option<&AttemptRow> {
+        let at = self.attempts.binary_search_by_key(&id, |attempt| attempt.id).ok()?;
+        self.attempts.get(at)
+    }
 }
 
 pub type Answer = oneshot::Sender<Result<(Reply, Arc<Committed>), LedgerError>>;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     job::time::Timestamp,
-    ledger::{By, Command, LedgerError, TokenChange, rows::TokenRow},
+    ledger::{By, Command, LedgerError, OURSELVES, TokenChange, rows::TokenRow},
     pipeline::{
         context::Context,
         operate::{OperateError, done},
@@ -17,9 +17,6 @@ use crate::{
         text,
     },
 };
-
-/// Acts of the process itself are under this name.
-const OWN_NAME: &str = "sluicegate";
 
 /// A token to be made.
 #[derive(Clone, Debug)]
@@ -82,8 +79,8 @@ impl TokenOrder {
             let hint = "write the login of the person or the name of the system that acts by it: lower-case letters, \
                 digits, `-` and `_`, at most 39";
             problems.push(wrong("name", what, hint));
-        } else if self.name == OWN_NAME {
-            let what = format!("{OWN_NAME} is the name of what this program does by itself");
+        } else if self.name == OURSELVES {
+            let what = format!("{OURSELVES} is the name of what this program does by itself");
             problems.push(wrong("name", what, "choose another one"));
         }
         if self.expires_at.is_some_and(|end| end <= now) {

@@ -14,7 +14,7 @@ use crate::{
         time::{Millis, Timestamp},
     },
     ledger::{
-        Command, LedgerError, chain,
+        Command, LedgerError,
         desk::DESK_MAX,
         rows::{DeskRow, JobRow, NoticeRow, WavesRow},
     },
@@ -22,6 +22,7 @@ use crate::{
     policy::{
         breaker::State as BreakerState,
         desk::{Kind as DeskKind, Rules as DeskRules},
+        request::sha256,
     },
 };
 
@@ -322,7 +323,7 @@ impl Context {
             let due_at = found.since.plus(rules.within(found.kind));
             let assignee = said.as_ref().and_then(|row| row.assignee.clone());
             DeskItem {
-                id: chain::sha256(item.as_bytes()).chars().take(HANDLE).collect(),
+                id: sha256(item.as_bytes()).chars().take(HANDLE).collect(),
                 item,
                 kind: found.kind,
                 what: found.what,

@@ -192,7 +192,7 @@ async fn follow(
         }
         return Ok(());
     }
-    let known = committed.jobs.iter().find(|job| job.id == attempt.job_id).cloned();
+    let known = committed.job(attempt.job_id).cloned();
     let job = match known {
         Some(job) => Some(job),
         None => context.ledger.job(attempt.job_id).await?,

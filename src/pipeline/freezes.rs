@@ -171,7 +171,7 @@ impl Context {
             }
         }
         for (key, source) in closed.into_keys().filter(|gate| !wanted.contains_key(gate)) {
-            let by = By::new("sluicegate", "nothing of it is frozen any more");
+            let by = By::ourselves("nothing of it is frozen any more");
             commands.push(Command::Budget { key, change: BudgetChange::Open(source), by });
         }
         if commands.is_empty() {

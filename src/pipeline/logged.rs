@@ -67,8 +67,8 @@ pub fn learn(job: &JobRow) {
 /// One line for each move of a commit of this process.
 pub fn moved(committed: &Committed) {
     for moved in &committed.happened.moved {
-        let Some(job) = committed.jobs.iter().find(|job| job.id == moved.job) else { continue };
-        let attempt = moved.attempt.map(|attempt| attempt.to_string());
+        let Some(job) = committed.job(moved.job) else { continue };
+        let attempt = moved.attempt.map(tracing::field::display);
         tracing::info!(
             job = %job.id, request = %job.request_id, attempt, identity = job.identity,
             repository = %job.repository, from = moved.from.as_str(), to = moved.to.as_str(),

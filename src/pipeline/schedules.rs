@@ -47,10 +47,6 @@ async fn look(context: &Context) -> Result<(), LedgerError> {
     Ok(())
 }
 
-pub(super) fn ourselves() -> By {
-    By::new("sluicegate", "")
-}
-
 /// What became of one nominal time.
 enum Step {
     Done,
@@ -66,7 +62,7 @@ impl Context {
     }
 
     async fn schedule(&self, schedule: &Schedule, change: ScheduleChange) -> Result<Reply, LedgerError> {
-        let command = Command::Schedule { name: schedule.name.clone(), change, by: ourselves() };
+        let command = Command::Schedule { name: schedule.name.clone(), change, by: By::ourselves("") };
         let reply = self.ledger.write(command).await?;
         if let Reply::Stale(why) = &reply {
             tracing::info!(why, "a schedule was looked at too late");

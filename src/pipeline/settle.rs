@@ -232,8 +232,9 @@ async fn hand_over(
         return Ok(None);
     }
     let (identity, repository) = (&work.attempt.identity, &work.job.repository);
-    let Ok(text) = context.ledger.pull_text(work.job.id).await else { return Ok(None) };
-    if let Some(text) = text {
+    if shared.spec.described {
+        let Ok(text) = context.ledger.pull_text(work.job.id).await else { return Ok(None) };
+        let text = text.unwrap_or_default();
         let body = text.body.map(|body| format!("{body}\n\n{}", origin(work, shared)));
         let text = PullRequestText { title: text.title, body };
         context.forge.describe(identity, repository, pull.number, &text).await?;

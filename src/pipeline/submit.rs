@@ -159,6 +159,7 @@ impl Context {
             required_checks: template.required_checks.clone(),
             fallback: template.fallback.clone(),
             asked: Some(Asked::of(&plan.request)),
+            described: template.pull_request_text.is_given(),
             through: None,
         };
         Ok(RequestRow {

@@ -114,7 +114,7 @@ impl Context {
             }
             (None, Some(_)) => BudgetChange::Open(Source::Token),
         };
-        let by = By::new("sluicegate", "the token was renewed");
+        let by = By::ourselves("the token was renewed");
         for answer in self.ledger.write_all(vec![Command::Budget { key, change, by }]).await {
             self.closures.learn(&answer?.1.truths);
         }

@@ -20,9 +20,9 @@ impl Context {
     pub(super) async fn trace(&self, committed: &Committed) {
         let Some(tracer) = self.meters.tracer() else { return };
         for moved in &committed.happened.moved {
-            let Some(job) = committed.jobs.iter().find(|job| job.id == moved.job) else { continue };
+            let Some(job) = committed.job(moved.job) else { continue };
             let Ok(shared) = self.spec(moved.request).await else { continue };
-            let attempt = committed.attempts.iter().find(|attempt| Some(attempt.id) == moved.attempt);
+            let attempt = moved.attempt.and_then(|attempt| committed.attempt(attempt));
             for span in spans(moved, job, attempt, &shared) {
                 tracer.record(span);
             }

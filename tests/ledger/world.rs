@@ -256,6 +256,7 @@ impl World {
             required_checks: None,
             fallback: None,
             asked: None,
+            described: false,
             through: None,
         };
         RequestRow {

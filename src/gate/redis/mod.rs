@@ -20,19 +20,18 @@ mod wake;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fmt::Write as _,
     sync::Arc,
 };
 
 use async_trait::async_trait;
 use redis::Script;
-use ring::digest::{SHA256, digest};
 
 use crate::{
     budget::{Rules, Truth},
     clock::Entropy,
     gate::{Counts, Gate, GateClosed, Offer, Place, Proposals, REBUILD_LAPSES, Standing, Verdict},
     job::{id::JobId, time::Timestamp},
+    policy::request::sha256,
     redis_link::{RedisFault, RedisLink},
 };
 
@@ -103,11 +102,7 @@ const FORMAT: u32 = 3;
 
 /// Equal for equal rules and records.
 fn rules_digest(rules: &Rules) -> String {
-    let text = format!("{FORMAT} {rules:?}");
-    digest(&SHA256, text.as_bytes()).as_ref().iter().take(16).fold(String::new(), |mut hex, byte| {
-        let _written = write!(hex, "{byte:02x}");
-        hex
-    })
+    format!("{:.32}", sha256(format!("{FORMAT} {rules:?}").as_bytes()))
 }
 
 /// Where a script needs no time.

@@ -165,7 +165,10 @@ mod tests {
     #[test]
     fn a_script_has_what_it_reaches_and_nothing_else() {
         let [_, inside] = reached(include_str!("scripts/observe.lua"));
-        assert!(inside.contains("local function hear("), "called by what it calls");
+        assert!(
+            inside.contains("local function hear(key, used, limit, closed, version)"),
+            "called by what it calls"
+        );
         assert!(inside.contains("local FIGURES ="), "a line that a function uses");
         assert!(!inside.contains("local function offer_one("), "of another script");
         assert!(!inside.contains("\n--"), "a remark outside of functions");

@@ -15,6 +15,7 @@ use crate::{
         verify::{CHECKPOINT, REDACTED},
         working_set::{About, WorkingSet},
     },
+    policy::request::sha256,
 };
 
 /// Of an entry that tells that a redaction is complete.
@@ -104,7 +105,7 @@ pub fn archive(set: &mut WorkingSet, documents: &[Moved], place: &str, by: &By) 
                 job.id, job.state, moved.id
             ));
         }
-        if chain::sha256(text.as_bytes()) != moved.digest {
+        if sha256(text.as_bytes()) != moved.digest {
             return Reply::Conflict(format!(
                 "the file of {} is not what the ledger holds: write it again",
                 moved.id

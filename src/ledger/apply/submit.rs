@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::ledger::{
-    apply::{operator::POSITION_STEP, waves},
-    command::{NewJob, Reply},
-    rows::{PromptRow, RequestRow, RequestSpec, TemplateRow},
-    working_set::{About, Shared, WorkingSet},
+use crate::{
+    ledger::{
+        apply::{operator::POSITION_STEP, waves},
+        command::{NewJob, Reply},
+        rows::{PromptRow, RequestRow, RequestSpec, TemplateRow},
+        working_set::{About, Shared, WorkingSet},
+    },
+    policy::request::hex,
 };
 
 pub fn submit(set: &mut WorkingSet, request: &RequestRow, jobs: &[NewJob]) -> Reply {
@@ -88,7 +91,7 @@ fn told(request: &RequestRow, template: &str, jobs_digest: &[u8]) -> Value {
         "team": request.team,
         "identity": request.identity,
         "jobs": request.jobs,
-        "jobs_digest": crate::ledger::chain::hex(jobs_digest),
+        "jobs_digest": hex(jobs_digest),
         "skipped": serde_json::from_str::<Value>(&request.skipped_json).unwrap_or_default(),
     })
 }

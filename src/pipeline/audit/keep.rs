@@ -9,9 +9,6 @@ use crate::{
     pipeline::{By, Context, OperateError, audit::Checkpoint, operate::done},
 };
 
-/// Who makes those that are due.
-const OURSELVES: &str = "sluicegate";
-
 impl Context {
     /// Signs the history as it ends.
     pub async fn checkpoint(&self, by: By) -> Result<Checkpoint, OperateError> {
@@ -52,7 +49,7 @@ impl Context {
         if !due {
             return Ok(());
         }
-        match self.checkpoint(By::new(OURSELVES, "")).await {
+        match self.checkpoint(By::ourselves("")).await {
             Err(OperateError::Ledger(error)) => return Err(error),
             Err(error) => tracing::error!(%error, "a checkpoint was not kept as it should be"),
             Ok(point) => tracing::info!(entry = point.seq, key = point.key, "checkpoint"),
