@@ -37,6 +37,7 @@ mod spans;
 mod standing;
 mod standing_rows;
 pub mod table;
+mod terms;
 pub mod tokens;
 pub mod verify;
 pub mod waves;
