@@ -55,6 +55,7 @@ fn notice() -> Outgoing {
         occurred_at: Timestamp::parse("2026-11-20T10:00:00.5Z").unwrap(),
         subject: "0193d6f0-0000-7000-8000-000000000001".into(),
         data: json!({"repository": "acme/api", "question": "which registry?"}),
+        pull: None,
     }
 }
 
@@ -145,5 +146,5 @@ fn a_url_that_cannot_be_used_is_refused_without_being_shown() {
 
 #[tokio::test]
 async fn without_a_webhook_notices_go_to_the_log() {
-    assert_eq!((LogSink.name(), LogSink.deliver(&notice()).await), ("log", Ok(())));
+    assert_eq!((LogSink.name(), LogSink.deliver(&notice()).await), ("log", Ok(None)));
 }

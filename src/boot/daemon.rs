@@ -12,7 +12,7 @@ use crate::{
     job::{role::Roles, time::Millis},
     ledger::{Ledger, LedgerError, Location},
     news::News,
-    notify::Sink,
+    notify::Sinks,
     pipeline::{
         Context, Policy, Queues, Tuning, catch_up::History, context, feed, freezes::Freezes, meters::Meters,
         rebuild::Barrier, resume, resume::Newcomer, run, tokens::Tokens, tracker::Tracker,
@@ -34,7 +34,7 @@ pub struct Parts {
     pub agent: Arc<dyn Agent>,
     pub forge: Arc<dyn Forge>,
     pub atlas: Arc<dyn Atlas>,
-    pub sink: Arc<dyn Sink>,
+    pub sinks: Sinks,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,
     /// For people, e.g. the host's name.
@@ -81,7 +81,7 @@ impl Daemon {
             agent: parts.agent,
             forge: parts.forge,
             atlas: parts.atlas,
-            sink: parts.sink,
+            sinks: parts.sinks,
             queues: Queues::new(&parts.clock, &parts.tuning),
             clock: parts.clock,
             entropy: parts.entropy,

@@ -20,7 +20,7 @@ use crate::{
         verify::Trust,
     },
     news::{News, RedisNews, Silence},
-    notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
+    notify::{SigningKey, Sinks, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning, audit::Audit},
     policy::{
         approval::People,
@@ -88,8 +88,8 @@ fn reread(loaded: &Loaded, env: &Env) -> Reread {
     Reread(Arc::new(move |name| Some(places.get(name)?.resolve(&env, &folder).ok()?.secret)))
 }
 
-fn sink(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Sink>> {
-    let Some(webhook) = &loaded.settings.notices.webhook else { return Ok(Arc::new(LogSink)) };
+fn sinks(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Sinks> {
+    let Some(webhook) = &loaded.settings.notices.webhook else { return Ok(Sinks::default()) };
     let refused = |code, what: String, at: String, hint: &str| {
         ConfigError::from(Problem::new(code, what).at(at).hint(hint))
     };
@@ -105,7 +105,7 @@ fn sink(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Arc
             "write \"https://...\"",
         )
     })?;
-    Ok(Arc::new(sink))
+    Ok(Sinks::of(vec![Arc::new(sink)]))
 }
 
 /// What signs, and which keys are trusted.
@@ -252,7 +252,7 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         agent: Arc::<GitHub>::clone(&github),
         forge: Arc::<GitHub>::clone(&github),
         atlas: github,
-        sink: sink(loaded, env, Arc::clone(&clock))?,
+        sinks: sinks(loaded, env, Arc::clone(&clock))?,
         clock,
         entropy,
         name,

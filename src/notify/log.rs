@@ -1,8 +1,8 @@
-//! The receiver when no webhook is configured: notices become log lines.
+//! The receiver that is always there: notices become log lines.
 
 use async_trait::async_trait;
 
-use crate::notify::{Outgoing, Sink, SinkError};
+use crate::notify::{Handle, Outgoing, Sink, SinkError};
 
 /// Never fails.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,9 +13,12 @@ impl Sink for LogSink {
     fn name(&self) -> &'static str {
         "log"
     }
-    async fn deliver(&self, notice: &Outgoing) -> Result<(), SinkError> {
-        let Outgoing { id, kind, occurred_at, subject, data } = notice;
+    fn kind(&self) -> &'static str {
+        "log"
+    }
+    async fn deliver(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
+        let Outgoing { id, kind, occurred_at, subject, data, pull: _ } = notice;
         tracing::info!(notice = %id, %kind, job = %subject, %occurred_at, %data, "notice");
-        Ok(())
+        Ok(None)
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     clock::Clock,
     job::time::Millis,
-    notify::{Outgoing, SigningKey, Sink, SinkError, SinkErrorKind},
+    notify::{Handle, Outgoing, SigningKey, Sink, SinkError, SinkErrorKind, SinkReason},
 };
 
 /// How long a receiver may take to answer, unless told otherwise.
@@ -62,9 +62,9 @@ impl WebhookSink {
         Ok(Self { url, origin, key, client, clock })
     }
 
-    fn failed(&self, kind: SinkErrorKind, notice: &Outgoing, reason: &str) -> SinkError {
-        let message = format!("deliver notice {} to webhook {}: {reason}", notice.id, self.origin);
-        SinkError { kind, message }
+    fn failed(&self, kind: SinkErrorKind, notice: &Outgoing, what: &str) -> SinkError {
+        let message = format!("deliver notice {} to webhook {}: {what}", notice.id, self.origin);
+        SinkError { kind, reason: SinkReason::Rejected, message }
     }
 }
 
@@ -73,8 +73,11 @@ impl Sink for WebhookSink {
     fn name(&self) -> &'static str {
         "webhook"
     }
+    fn kind(&self) -> &'static str {
+        "webhook"
+    }
 
-    async fn deliver(&self, notice: &Outgoing) -> Result<(), SinkError> {
+    async fn deliver(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
         let body = serde_json::to_vec(&CloudEvent::of(notice))
             .map_err(|error| self.failed(SinkErrorKind::Permanent, notice, &error.to_string()))?;
         let sent_at = self.clock.now().0.div_euclid(1_000);
@@ -88,7 +91,7 @@ impl Sink for WebhookSink {
             .body(body);
         match request.send().await {
             Ok(answer) => match judge(answer.status()) {
-                None => Ok(()),
+                None => Ok(None),
                 Some(kind) => Err(self.failed(kind, notice, &format!("answered {}", answer.status()))),
             },
             Err(error) => {

@@ -23,7 +23,7 @@ use crate::{
         rows::{AttemptRow, JobRow, NoticeRow, RequestSpec},
     },
     news::News,
-    notify::Sink,
+    notify::Sinks,
     pipeline::{
         audit::Audit, catch_up::History, freezes::Freezes, life::Life, meters::Meters, rebuild::Barrier,
         tokens::Tokens, tracker::Tracker,
@@ -190,7 +190,7 @@ pub struct Context {
     pub agent: Arc<dyn Agent>,
     pub forge: Arc<dyn Forge>,
     pub atlas: Arc<dyn Atlas>,
-    pub sink: Arc<dyn Sink>,
+    pub sinks: Sinks,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,
     pub policy: Policy,

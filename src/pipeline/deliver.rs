@@ -41,17 +41,19 @@ pub async fn run(context: Arc<Context>, queued: NoticeRow) {
         occurred_at: notice.created_at,
         subject: notice.job_id.map(|job| job.to_string()).unwrap_or_default(),
         data: serde_json::from_str(&notice.body_json).unwrap_or_default(),
+        pull: None,
     };
-    let delivered = context.sink.deliver(&outgoing).await;
+    let sink = context.sinks.usual();
+    let delivered = sink.deliver(&outgoing).await;
     failpoint::hit("notice.delivered");
     let command = match delivered {
-        Ok(()) => Command::Delivered { notice: notice.id },
+        Ok(_) => Command::Delivered { notice: notice.id },
         Err(error) => {
             let tries = notice.tries.saturating_add(1);
             let over = error.kind == SinkErrorKind::Permanent || tries >= context.tuning.notice_tries_max;
             let wait = backoff(context.tuning.notice_base, WAIT_MAX, tries, context.entropy.draw());
             let next_at = (!over).then(|| context.now().plus(wait));
-            tracing::warn!(notice = %notice.id, sink = context.sink.name(), error = %error.message, over, "a notice was not delivered");
+            tracing::warn!(notice = %notice.id, sink = sink.name(), error = %error.message, over, "a notice was not delivered");
             Command::Undelivered { notice: notice.id, error: error.message, next_at }
         }
     };

@@ -22,7 +22,7 @@ use sluicegate::{
     },
     ledger::{Command, Committed, Ledger, Location, Reply, Warrant},
     news::Silence,
-    notify::LogSink,
+    notify::Sinks,
     pipeline::{
         Context, Policy, Queues, Tuning,
         catch_up::History,
@@ -302,7 +302,7 @@ impl House {
             agent: actor.clone(),
             forge: actor.clone(),
             atlas: actor.clone(),
-            sink: Arc::new(LogSink),
+            sinks: Sinks::default(),
             clock: clock.clone(),
             entropy,
             policy,
