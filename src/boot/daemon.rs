@@ -98,6 +98,7 @@ impl Daemon {
             closures: context::Closures::default(),
             freezes,
             tokens: Tokens::default(),
+            outbox: crate::pipeline::outbox::Outbox::default(),
             sent: context::Sent::default(),
             apart: false.into(),
             meters: Meters::new(parts.tracer),

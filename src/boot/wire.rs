@@ -162,6 +162,7 @@ fn tuning(loaded: &Loaded, env: &Env) -> Result<Tuning, ConfigError> {
         facts_max_age: Millis::seconds(settings.policy.facts_max_age_seconds),
         audit: audit(loaded, env)?,
         desk: settings.desk.rules(),
+        notices: settings.notices.rules.clone(),
     })
 }
 

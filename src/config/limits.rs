@@ -32,6 +32,7 @@ pub(super) fn settle(
     faults.breaker(settings);
     faults.models(settings);
     faults.schedules(settings);
+    faults.notice_routes(settings);
     if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
 }
 

@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod freezes;
 mod limits;
 mod models;
+mod notice_routes;
 pub mod notices;
 mod overlay;
 pub mod repositories;

@@ -6,6 +6,10 @@ use serde::Deserialize;
 use crate::{
     config::{secret::SecretRef, sections::within},
     job::{repository::Repository, time::Millis},
+    policy::notices::{
+        Rules,
+        written::{WrittenRoute, WrittenSummary},
+    },
 };
 
 /// Messages to people and systems.
@@ -20,6 +24,14 @@ pub struct Notices {
     /// Every receiver but the log, checked.
     #[serde(skip)]
     pub sinks: Vec<Receiver>,
+    /// As written; `rules` is what they mean.
+    #[serde(rename = "route")]
+    pub written_routes: Vec<WrittenRoute>,
+    #[serde(rename = "summary")]
+    pub written_summaries: Vec<WrittenSummary>,
+    /// Where notices go, checked.
+    #[serde(skip)]
+    pub rules: Rules,
     /// Tries of one notice, the first included; 1 to 100.
     #[serde(deserialize_with = "within::<_, u32, 1, 100>")]
     pub max_attempts: u32,
@@ -34,6 +46,9 @@ impl Default for Notices {
             webhook: None,
             written_sinks: Vec::new(),
             sinks: Vec::new(),
+            written_routes: Vec::new(),
+            written_summaries: Vec::new(),
+            rules: Rules::default(),
             max_attempts: 12,
             base_ms: 10_000,
         }

@@ -319,6 +319,7 @@ impl House {
             closures: Closures::default(),
             freezes: Freezes::new(Arc::default()),
             tokens: Tokens::default(),
+            outbox: sluicegate::pipeline::outbox::Outbox::default(),
             sent: Sent::default(),
             apart: false.into(),
             meters: Meters::default(),
