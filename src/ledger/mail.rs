@@ -121,3 +121,10 @@ impl Default for Post {
         Self { deliveries: Rows::new(), summaries: Vec::new() }
     }
 }
+
+impl Post {
+    /// True if nothing of it is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.deliveries.changed.is_empty() && self.summaries.is_empty()
+    }
+}

@@ -482,7 +482,7 @@ impl WorkingSet {
             || !self.workers.changed.is_empty()
             || !self.leases.changed.is_empty()
             || !self.notices.changed.is_empty()
-            || !self.post.summaries.is_empty()
+            || !self.post.is_empty()
             || !self.waves.changed.is_empty()
             || !self.approvals.changed.is_empty()
             || !self.breakers.changed.is_empty()

@@ -156,7 +156,10 @@ async fn a_notice_that_fails_is_due_again_later_and_at_last_given_up(world: &Wor
     assert_eq!(at(world, "mail").await, [notice]);
     assert!(matches!(world.write(failed(notice, "mail", None)).await, Reply::Done));
     let over = row(world, notice).await;
-    assert_eq!((over.dead_at, over.delivered_at, over.next_at, over.tries), (Some(world.now()), None, None, 3));
+    assert_eq!(
+        (over.dead_at, over.delivered_at, over.next_at, over.tries),
+        (Some(world.now()), None, None, 3)
+    );
     assert!(world.write(failed(notice, "mail", None)).await.is_stale());
     assert_eq!(told(world).await, ["notice.delivered", "notice.given_up"]);
     whole(world).await;
@@ -221,7 +224,8 @@ async fn a_person_has_what_was_given_up_tried_again(world: &World) {
 /// As an older version left them.
 async fn notices_from_before_there_were_routes_are_read_and_taken_up(world: &World) {
     let notice = one(world).await;
-    let given_up = format!("UPDATE outbox SET dead_at = 1, next_at = NULL, tries = 12 WHERE id = '{}'", notice.id);
+    let given_up =
+        format!("UPDATE outbox SET dead_at = 1, next_at = NULL, tries = 12 WHERE id = '{}'", notice.id);
     world.sql(&given_up).await.unwrap();
     assert!(due(world).await.is_empty());
     let old = row(world, notice.id).await;
@@ -281,7 +285,10 @@ async fn what_requests_touch_is_known_by_position(world: &World) {
     assert_eq!(world.ledger.requests_touched(0, head).await.unwrap(), [request]);
     assert!(world.ledger.requests_touched(head, head).await.unwrap().is_empty());
     assert_eq!(world.ledger.requests_at_work().await.unwrap(), [request]);
-    assert_eq!((world.ledger.summed_up().await.unwrap(), world.ledger.spent_by(request).await.unwrap()), (None, 0));
+    assert_eq!(
+        (world.ledger.summed_up().await.unwrap(), world.ledger.spent_by(request).await.unwrap()),
+        (None, 0)
+    );
     let summary = SummaryRow {
         id: format!("{request}/issue"),
         request_id: request,
