@@ -10,6 +10,8 @@ use crate::{
     telemetry::failpoint,
 };
 
+/// Until a notice is taken up again that could not be tried.
+const LATER: Millis = Millis::seconds(15);
 /// The longest wait between two tries.
 const WAIT_MAX: Millis = Millis::hours(1);
 
@@ -35,6 +37,7 @@ pub async fn run(context: Arc<Context>, queued: NoticeRow) {
         Some(at) if at > now => return context.queues.notices.push(notice.id, at, notice),
         Some(_) => {}
     }
+    let sink = context.sinks.usual();
     let outgoing = Outgoing {
         id: notice.id.to_string(),
         kind: notice.kind.clone(),
@@ -43,8 +46,9 @@ pub async fn run(context: Arc<Context>, queued: NoticeRow) {
         data: serde_json::from_str(&notice.body_json).unwrap_or_default(),
         pull: None,
     };
-    let sink = context.sinks.usual();
-    let delivered = sink.deliver(&outgoing).await;
+    let Some(delivered) = context.hand_over(sink.as_ref(), outgoing, None).await else {
+        return context.queues.notices.push(notice.id, now.plus(LATER), notice);
+    };
     failpoint::hit("notice.delivered");
     let command = match delivered {
         Ok(_) => Command::Delivered { notice: notice.id },
