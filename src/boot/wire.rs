@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::{
     agent::github::{GitHub, GitHubOptions, Identity, Reread},
-    boot::Parts,
+    boot::{Parts, sinks::sinks},
     budget::Rules,
     clock::{self, Clock, Entropy},
     config::{
@@ -20,7 +20,6 @@ use crate::{
         verify::Trust,
     },
     news::{News, RedisNews, Silence},
-    notify::{SigningKey, Sinks, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning, audit::Audit},
     policy::{
         approval::People,
@@ -86,26 +85,6 @@ fn reread(loaded: &Loaded, env: &Env) -> Reread {
         .collect();
     let (env, folder) = (env.clone(), loaded.folder.clone());
     Reread(Arc::new(move |name| Some(places.get(name)?.resolve(&env, &folder).ok()?.secret)))
-}
-
-fn sinks(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Sinks> {
-    let Some(webhook) = &loaded.settings.notices.webhook else { return Ok(Sinks::default()) };
-    let refused = |code, what: String, at: String, hint: &str| {
-        ConfigError::from(Problem::new(code, what).at(at).hint(hint))
-    };
-    let key = SigningKey::parse(&secret(&webhook.secret, env, loaded)?).map_err(|error| {
-        let hint = "use a secret as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64";
-        refused(Code::BadSecret, error.to_string(), webhook.secret.to_string(), hint)
-    })?;
-    let sink = WebhookSink::new(&webhook.url, key, TIMEOUT_DEFAULT, clock).map_err(|error| {
-        refused(
-            Code::BadConfig,
-            error.to_string(),
-            "[notices.webhook] url".to_owned(),
-            "write \"https://...\"",
-        )
-    })?;
-    Ok(Sinks::of(vec![Arc::new(sink)]))
 }
 
 /// What signs, and which keys are trusted.
@@ -252,8 +231,8 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         gate,
         agent: Arc::<GitHub>::clone(&github),
         forge: Arc::<GitHub>::clone(&github),
+        sinks: sinks(loaded, env, &clock, &github)?,
         atlas: github,
-        sinks: sinks(loaded, env, Arc::clone(&clock))?,
         clock,
         entropy,
         name,

@@ -1,7 +1,11 @@
 //! What [[notices.route]] and [[notices.summary]] mean.
 
 use crate::{
-    config::{limits::Faults, notices::Kind, sections::Settings},
+    config::{
+        limits::Faults,
+        notices::{BUILT_IN, Kind},
+        sections::Settings,
+    },
     policy::{
         notices::{
             Rules,
@@ -15,13 +19,13 @@ impl Faults<'_> {
     /// After the receivers have been checked.
     pub(super) fn notice_routes(&mut self, settings: &mut Settings) {
         let notices = &settings.notices;
-        let named = notices
+        let written = notices
             .written_sinks
             .iter()
             .map(|sink| Receiver { name: sink.name.as_str(), edits: sink.kind == Kind::GithubComment });
         let unnamed = notices.webhook.iter().map(|_| Receiver { name: "webhook", edits: false });
-        let log = std::iter::once(Receiver { name: "log", edits: false });
-        let receivers: Vec<Receiver<'_>> = named.chain(unnamed).chain(log).collect();
+        let log = std::iter::once(Receiver { name: BUILT_IN, edits: false });
+        let receivers: Vec<Receiver<'_>> = written.chain(unnamed).chain(log).collect();
         let (mut rules, mut found) = (Rules::default(), Vec::new());
         for (index, one) in notices.written_routes.iter().enumerate() {
             match written::route(one, index.saturating_add(1), &receivers) {

@@ -5,13 +5,27 @@ use async_trait::async_trait;
 use crate::notify::{Handle, Outgoing, Sink, SinkError};
 
 /// Never fails.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogSink;
+#[derive(Clone, Debug)]
+pub struct LogSink {
+    name: String,
+}
+
+impl LogSink {
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+}
+
+impl Default for LogSink {
+    fn default() -> Self {
+        Self::named("log")
+    }
+}
 
 #[async_trait]
 impl Sink for LogSink {
-    fn name(&self) -> &'static str {
-        "log"
+    fn name(&self) -> &str {
+        &self.name
     }
     fn kind(&self) -> &'static str {
         "log"

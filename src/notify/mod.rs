@@ -2,17 +2,26 @@
 //! outbox is the ledger's; nothing here remembers anything.
 
 pub mod backoff;
+pub mod email;
+pub mod guard;
 pub mod log;
+pub mod message;
+pub mod post;
+pub mod render;
 pub mod signature;
 mod sinks;
-pub mod webhook;
+mod slack;
+mod webhook;
 
 use async_trait::async_trait;
 pub use backoff::{DeliveryRule, Next};
+pub use email::{Email, EmailSink};
 pub use log::LogSink;
+pub use post::{BadTarget, Target};
 use serde_json::Value;
 pub use signature::SigningKey;
 pub use sinks::Sinks;
+pub use slack::SlackSink;
 pub use webhook::WebhookSink;
 
 use crate::job::{repository::Repository, time::Timestamp};
@@ -51,7 +60,7 @@ pub enum SinkErrorKind {
 pub enum SinkReason {
     /// The receiver is in a network that is not public, and not allowed. Nothing was sent.
     PrivateAddress,
-    /// No connection: no such name, refused, no route. Nothing was sent.
+    /// No connection, or it broke before there was an answer.
     Unreachable,
     /// No answer in time.
     Timeout,
@@ -109,6 +118,10 @@ pub trait Sink: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
     /// The answer is what `update` wants; None of receivers that cannot edit.
     async fn deliver(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError>;
+    /// Looks whether the receiver is there, as far as that can be told without a message; in words.
+    async fn examine(&self) -> Result<String, SinkError> {
+        Ok("nothing to look at".to_owned())
+    }
     /// Whether a delivered message can be edited.
     fn edits(&self) -> bool {
         false

@@ -20,7 +20,7 @@ impl Default for Sinks {
 impl Sinks {
     /// The first is the usual one; without any, the log is. Of two with one name the later counts.
     pub fn of(sinks: Vec<Arc<dyn Sink>>) -> Self {
-        let log: Arc<dyn Sink> = Arc::new(LogSink);
+        let log: Arc<dyn Sink> = Arc::new(LogSink::default());
         let usual = sinks.first().map_or_else(|| Arc::clone(&log), Arc::clone);
         let all = std::iter::once(log).chain(sinks);
         Self { by_name: all.map(|sink| (sink.name().to_owned(), sink)).collect(), usual }

@@ -1,14 +1,13 @@
 //! Delivers to one receiver at a time what waits for it, each notice until it is delivered or given up. What one receiver does
 //! not take holds up no other.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use futures::{StreamExt as _, stream};
-use serde_json::json;
 
 use crate::{
     job::{
-        id::{JobId, NoticeId},
+        id::NoticeId,
         retry::backoff,
         role::LeaseName,
         time::{Millis, Timestamp},
@@ -16,18 +15,23 @@ use crate::{
     ledger::{
         Command, LedgerError,
         mail::Mail,
-        rows::{DeliveryRow, JobRow, NoticeRow},
+        rows::{DeliveryRow, NoticeRow},
     },
-    notify::{Outgoing, Sink, SinkError, SinkErrorKind},
+    notify::{
+        Outgoing, Sink, SinkError, SinkErrorKind,
+        message::{Digest, Digested},
+    },
     pipeline::{context::Context, outbox, summaries},
     policy::notices::Severity,
     telemetry::failpoint,
 };
 
+/// Until what could not be tried is taken up again.
+const LATER: Millis = Millis::seconds(15);
 /// The longest wait between two tries.
 const WAIT_MAX: Millis = Millis::hours(1);
-/// Read at a time, and in one digest at most.
-const PAGE: i64 = 100;
+/// Read at a time, and in one digest at most: a message names no more.
+const PAGE: i64 = 50;
 /// On their way to one receiver at once.
 const AT_ONCE: usize = 4;
 
@@ -95,9 +99,11 @@ async fn deliver(context: &Context, name: &str) -> Result<(), LedgerError> {
     }
     let due = context.ledger.deliveries_due(name, now, PAGE).await?;
     let letters = letters(context, due).await?;
-    stream::iter(letters).for_each_concurrent(AT_ONCE, |letter| send(context, sink.as_ref(), letter)).await;
+    let sent = stream::iter(letters).map(|letter| send(context, sink.as_ref(), letter));
+    let tried = sent.buffer_unordered(AT_ONCE).all(|tried| std::future::ready(tried)).await;
     if let Some(at) = context.ledger.next_delivery(name).await? {
         let errand = Errand::Sink(name.to_owned());
+        let at = if tried { at } else { at.max(now.plus(LATER)) };
         context.queues.notices.push(errand.clone(), at, errand);
     }
     Ok(())
@@ -120,9 +126,11 @@ async fn give_up(context: &Context, name: &str) -> Result<(), LedgerError> {
     }
 }
 
-async fn send(context: &Context, sink: &dyn Sink, letter: Letter) {
+/// False: it could not be tried now.
+async fn send(context: &Context, sink: &dyn Sink, letter: Letter) -> bool {
     let Letter { notices, tries, outgoing } = letter;
-    let delivered = sink.deliver(&outgoing).await;
+    let id = outgoing.id.clone();
+    let Some(delivered) = context.hand_over(sink, outgoing, None).await else { return false };
     failpoint::hit("notice.delivered");
     let name = sink.name().to_owned();
     let mail = match delivered {
@@ -130,18 +138,13 @@ async fn send(context: &Context, sink: &dyn Sink, letter: Letter) {
         Err(SinkError { kind, message, .. }) => {
             let next_at = again(context, kind, tries.saturating_add(1));
             let over = next_at.is_none();
-            tracing::warn!(
-                notice = outgoing.id,
-                sink = name,
-                error = message,
-                over,
-                "a notice was not delivered"
-            );
+            tracing::warn!(notice = id, sink = name, error = message, over, "a notice was not delivered");
             Mail::Failed { notices, sink: name, error: message, next_at }
         }
     };
     context.record(Command::Mail(mail)).await;
     failpoint::hit("notice.recorded");
+    true
 }
 
 /// What goes alone, and what goes together in full, however the page was cut.
@@ -157,16 +160,12 @@ async fn letters(context: &Context, due: Vec<DeliveryRow>) -> Result<Vec<Letter>
     let together = bundles.iter().flat_map(|(_, rows)| rows);
     let ids: Vec<NoticeId> = alone.iter().chain(together).map(|row| row.notice_id).collect();
     let notices = context.ledger.notices_by_id(&ids).await?;
-    let jobs: Vec<JobId> = notices.iter().filter_map(|notice| notice.job_id).collect();
-    let jobs = context.ledger.jobs_of(&jobs).await?;
-    let jobs: HashMap<JobId, JobRow> = jobs.into_iter().map(|job| (job.id, job)).collect();
     let notices: HashMap<NoticeId, NoticeRow> =
         notices.into_iter().map(|notice| (notice.id, notice)).collect();
     let mut letters = Vec::new();
     for row in alone {
         let Some(notice) = notices.get(&row.notice_id) else { continue };
-        let outgoing = outgoing(notice, notice.job_id.and_then(|job| jobs.get(&job)));
-        letters.push(Letter { notices: vec![row.notice_id], tries: row.tries, outgoing });
+        letters.push(Letter { notices: vec![row.notice_id], tries: row.tries, outgoing: outgoing(notice) });
     }
     for (digest, rows) in bundles {
         let told: Vec<&NoticeRow> = rows.iter().filter_map(|row| notices.get(&row.notice_id)).collect();
@@ -179,38 +178,28 @@ async fn letters(context: &Context, due: Vec<DeliveryRow>) -> Result<Vec<Letter>
     Ok(letters)
 }
 
-fn outgoing(notice: &NoticeRow, job: Option<&JobRow>) -> Outgoing {
+fn outgoing(notice: &NoticeRow) -> Outgoing {
     Outgoing {
         id: notice.id.to_string(),
         kind: notice.kind.clone(),
         occurred_at: notice.created_at,
         subject: notice.job_id.map(|job| job.to_string()).unwrap_or_default(),
         data: serde_json::from_str(&notice.body_json).unwrap_or_default(),
-        pull: job.and_then(|job| Some((job.repository.clone(), job.pull_number?))),
+        pull: None,
     }
 }
 
 /// Several notices as one; the worst first.
 fn digest_of(id: NoticeId, notices: &[&NoticeRow]) -> Outgoing {
     let mut sorted = notices.to_vec();
-    sorted
-        .sort_by_key(|notice| (std::cmp::Reverse(Severity::of(&notice.kind)), notice.created_at, notice.id));
-    let told: Vec<_> = sorted
-        .iter()
-        .map(|notice| {
-            let Outgoing { id, kind, occurred_at, subject, data, .. } = outgoing(notice, None);
-            json!({
-                "id": id, "kind": kind, "severity": Severity::of(&kind), "occurred_at": occurred_at.to_string(),
-                "subject": subject, "data": data,
-            })
-        })
-        .collect();
-    Outgoing {
-        id: id.to_string(),
-        kind: "notice.digest".to_owned(),
-        occurred_at: notices.iter().map(|notice| notice.created_at).max().unwrap_or_default(),
-        subject: String::new(),
-        data: json!({ "notices": told }),
-        pull: None,
-    }
+    sorted.sort_by_key(|notice| (Reverse(Severity::of(&notice.kind)), notice.created_at, notice.id));
+    let told = sorted.into_iter().map(|notice| {
+        let Outgoing { id, kind, occurred_at, subject, data, .. } = outgoing(notice);
+        Digested { id, kind, occurred_at: occurred_at.to_string(), subject, data }
+    });
+    // The receiver looks for what it may have since then.
+    let first = notices.iter().map(|notice| notice.created_at).min().unwrap_or_default();
+    let digest =
+        Digest { notices: told.collect(), because: "collected by the route that sends them here".to_owned() };
+    digest.outgoing(id.to_string(), first)
 }

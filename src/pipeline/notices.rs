@@ -16,7 +16,7 @@ use crate::{
         outbox::{NoticeFilter as Filter, NoticeState as State},
         rows::{DeliveryRow, NoticeRow},
     },
-    notify::{Outgoing, SinkErrorKind},
+    notify::{Outgoing, SinkErrorKind, message::TEST},
     pipeline::{By, Context, OperateError, operate::done},
     policy::notices::Severity,
 };
@@ -26,8 +26,8 @@ pub type NoticeFilter = Filter;
 /// How it went, as the callers of the pipeline hear it.
 pub type NoticeState = State;
 
-/// The kind of a notice that only tries a receiver.
-const TEST: &str = "notice.test";
+/// Why a test is not sent.
+const HELD_BACK: &str = "the kill switch is on, and nothing is written at GitHub: try again when it is off";
 
 /// A notice for lists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -190,7 +190,10 @@ impl Context {
             data: json!({ "test": true, "by": by.actor, "reason": by.reason, "what_to_do": "nothing: this is a test" }),
             pull: None,
         };
-        let error = sink.deliver(&outgoing).await.err();
+        let error = match self.hand_over(sink.as_ref(), outgoing, None).await {
+            Some(tried) => tried.err(),
+            None => return Err(OperateError::Conflict(HELD_BACK.to_owned()).into()),
+        };
         let outcome = error.as_ref().map_or("delivered", |error| error.reason.as_str()).to_owned();
         let act = NoticeAct::Test { sink: name.to_owned(), outcome };
         done(self.ledger.write(Command::NoticeAct { act, by }).await?)?;

@@ -3,25 +3,29 @@
 
 use std::{collections::HashMap, sync::atomic::Ordering};
 
-use serde_json::{Value, json};
-
 use crate::{
+    budget::Amount,
     job::{
         id::RequestId,
         state::State,
         time::{Millis, Timestamp},
     },
     ledger::{Command, LedgerError, mail::Mail, rows::SummaryRow},
-    notify::{Handle, Outgoing, Sink},
+    notify::{
+        Handle,
+        message::{Attention, RequestSummary},
+    },
     pipeline::{
         JobFilter,
         context::Context,
         deliver::{self, Errand},
     },
-    policy::request::sha256,
+    policy::{credits::show, request::sha256},
     telemetry::failpoint,
 };
 
+/// Until what could not be tried is taken up again.
+const LATER: Millis = Millis::seconds(15);
 /// Between two changes of one message.
 const GAP: Millis = Millis::minutes(1);
 /// Written down, and told, at a time.
@@ -116,26 +120,26 @@ async fn bring_up_to_date(context: &Context, mut row: SummaryRow) -> Result<Summ
         (row.next_at, row.dead_at, row.last_error) = (None, Some(now), Some(deliver::gone(&row.sink)));
         return Ok(row);
     };
-    let data = content(context, row.request_id).await?;
-    let digest = sha256(data.to_string().as_bytes());
+    let (mut summary, since) = sum_up(context, row.request_id).await?;
+    // What it says, whenever it is said.
+    let digest = sha256(serde_json::to_string(&summary).unwrap_or_default().as_bytes());
     if row.digest.as_ref() == Some(&digest) {
         row.next_at = None;
         return Ok(row);
     }
-    let outgoing = Outgoing {
-        // The same for each version of the message: the receiver finds it by this after an answer was lost.
-        id: format!("summary-{}-{}", row.request_id, row.sink),
-        kind: "request.summary".to_owned(),
-        occurred_at: now,
-        subject: row.request_id.to_string(),
-        data,
-        pull: None,
+    summary.at = now.to_string();
+    // The same for each version of the message: the receiver finds it by this after an answer was lost.
+    let outgoing = summary.outgoing(format!("summary-{}-{}", row.request_id, row.sink), since);
+    let handle = row.handle.clone().map(Handle);
+    let Some(told) = context.hand_over(sink.as_ref(), outgoing, handle.as_ref()).await else {
+        row.next_at = Some(now.plus(LATER));
+        return Ok(row);
     };
-    let told = send(sink.as_ref(), row.handle.clone(), &outgoing).await;
     failpoint::hit("summary.sent");
     match told {
         Ok(handle) => {
-            (row.handle, row.digest, row.sent_at) = (handle, Some(digest), Some(now));
+            row.handle = handle.map(|Handle(handle)| handle);
+            (row.digest, row.sent_at) = (Some(digest), Some(now));
             (row.tries, row.next_at, row.last_error) = (0, None, None);
         }
         Err(error) => {
@@ -149,43 +153,47 @@ async fn bring_up_to_date(context: &Context, mut row: SummaryRow) -> Result<Summ
     Ok(row)
 }
 
-async fn send(
-    sink: &dyn Sink,
-    handle: Option<String>,
-    outgoing: &Outgoing,
-) -> Result<Option<String>, crate::notify::SinkError> {
-    match handle {
-        Some(handle) => Ok(Some(sink.update(&Handle(handle), outgoing).await?.0)),
-        None => Ok(sink.deliver(outgoing).await?.map(|handle| handle.0)),
-    }
-}
-
-async fn content(context: &Context, request: RequestId) -> Result<Value, LedgerError> {
+/// How a request stands, and since when it has been there.
+async fn sum_up(context: &Context, request: RequestId) -> Result<(RequestSummary, Timestamp), LedgerError> {
     let shared = context.spec(request).await?;
     let counts = context.ledger.counts(Some(request)).await?;
-    let ended = counts.iter().all(|count| count.state.is_terminal());
-    let states: serde_json::Map<String, Value> =
-        counts.iter().map(|count| (count.state.as_str().to_owned(), json!(count.jobs))).collect();
     let mut needs = Vec::new();
-    for state in [State::WaitingForUser, State::Quarantined, State::InReview] {
+    for (state, what) in [
+        (State::WaitingForUser, "the agent waits for an answer"),
+        (State::Quarantined, "its result must not be used until a person has looked"),
+        (State::InReview, "waits for its review"),
+    ] {
         let filter = JobFilter { request: Some(request), state: Some(state), ..JobFilter::default() };
-        needs.extend(context.ledger.jobs(&filter).await?);
+        for job in context.ledger.jobs(&filter).await? {
+            let by = job.reviewer.as_ref().filter(|_| state == State::InReview);
+            needs.push(Attention {
+                link: job.pull().and_then(|pull| pull.html_url),
+                job: job.id.short(),
+                repository: job.repository.to_string(),
+                what: by.map_or_else(|| what.to_owned(), |by| format!("{what} by {by}")),
+            });
+        }
     }
     let more = needs.len().saturating_sub(NAMED);
-    let named: Vec<Value> = needs
-        .iter()
-        .take(NAMED)
-        .map(|job| {
-            let url = job.pull().and_then(|pull| pull.html_url);
-            json!({
-                "job": job.id, "repository": job.repository, "state": job.state, "reviewer": job.reviewer, "url": url,
-            })
-        })
-        .collect();
+    needs.truncate(NAMED);
     let row = &shared.request;
-    Ok(json!({
-        "request": request, "template": format!("{}@{}", row.template, row.template_version), "team": row.team,
-        "owner": row.owner, "jobs": row.jobs, "states": states, "ended": ended, "needs": named, "more": more,
-        "nano_credits": context.ledger.spent_by(request).await?,
-    }))
+    let spent = Amount::new(context.ledger.spent_by(request).await?).ok();
+    let summary = RequestSummary {
+        request: request.to_string(),
+        template: format!("{}@{}", row.template, row.template_version),
+        team: row.team.clone(),
+        owner: row.owner.clone(),
+        over: counts.iter().all(|count| count.state.is_terminal()),
+        counts: counts
+            .iter()
+            .map(|count| (count.state.as_str().to_owned(), count.jobs.unsigned_abs()))
+            .collect(),
+        attention: needs,
+        more: more as u64,
+        spent: spent.filter(|spent| *spent > Amount::ZERO).map(show),
+        // Nobody can tell how long people take.
+        done_by: None,
+        at: String::new(),
+    };
+    Ok((summary, row.created_at))
 }

@@ -99,6 +99,8 @@ codes! {
     BadSchedule = "bad-schedule",
     /// A calendar that is not understood.
     BadCalendar = "bad-calendar",
+    /// An address that is not public where one is wanted.
+    PrivateAddress = "private-address",
     /// A file or folder that cannot be read.
     Unreadable = "unreadable",
 }
