@@ -95,7 +95,6 @@ async fn deliver(context: &Context, name: &str) -> Result<(), LedgerError> {
         // Under a name that the ledger knows: a repetition after a crash is the same message with the same notices.
         let bundle = Mail::Bundled { notices, sink: name.to_owned() };
         context.ledger.write(Command::Mail(bundle)).await?;
-        failpoint::hit("notice.bundled");
     }
     let due = context.ledger.deliveries_due(name, now, PAGE).await?;
     let letters = letters(context, due).await?;

@@ -21,7 +21,6 @@ use crate::{
         deliver::{self, Errand},
     },
     policy::{credits::show, request::sha256},
-    telemetry::failpoint,
 };
 
 /// Until what could not be tried is taken up again.
@@ -44,7 +43,6 @@ pub async fn tell(context: &Context) -> Result<(), LedgerError> {
     for row in waiting.iter().filter(|row| row.next_at.is_some_and(|at| at <= now)) {
         let told = bring_up_to_date(context, row.clone()).await?;
         context.record(Command::Mail(Mail::Summaries { rows: vec![told] })).await;
-        failpoint::hit("summary.recorded");
     }
     let next = context.ledger.summaries_waiting(1).await?.first().and_then(|row| row.next_at);
     if let Some(at) = next {
@@ -135,7 +133,6 @@ async fn bring_up_to_date(context: &Context, mut row: SummaryRow) -> Result<Summ
         row.next_at = Some(now.plus(LATER));
         return Ok(row);
     };
-    failpoint::hit("summary.sent");
     match told {
         Ok(handle) => {
             row.handle = handle.map(|Handle(handle)| handle);

@@ -45,6 +45,7 @@ async fn once_for_all(context: &Context) -> Result<(), LedgerError> {
     let now = context.now();
     context.close_for_freezes().await?;
     context.watch_tokens().await?;
+    context.watch_access_tokens().await?;
     context.keep_checkpoints().await?;
     context.remind().await?;
     if context.ledger.next_expiry().await?.is_some_and(|at| at <= now) {

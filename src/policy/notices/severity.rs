@@ -22,7 +22,6 @@ pub enum Severity {
 /// Every kind, how bad it is, and what it tells. A kind that is not here is a warning.
 pub const KINDS: &[(&str, Severity, &str)] = &[
     ("breaker.opened", Severity::Urgent, "a template fails so often that it was stopped"),
-    ("certificate.expiring", Severity::Warning, "the endpoint's certificate ends"),
     (
         "desk.escalated",
         Severity::Urgent,
