@@ -16,6 +16,9 @@ use sluicegate::{
 use tempfile::TempDir;
 
 #[cfg(test)]
+#[path = "config/notice_routes.rs"]
+mod notice_routes;
+#[cfg(test)]
 #[path = "config/schedules.rs"]
 mod schedules;
 

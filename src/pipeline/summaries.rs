@@ -72,16 +72,16 @@ async fn look(context: &Context) -> Result<(), LedgerError> {
 
 async fn mark(context: &Context, requests: &[RequestId], head: i64) -> Result<(), LedgerError> {
     let known = context.ledger.summaries_of(requests).await?;
-    let mut known: HashMap<String, SummaryRow> = known.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let mut known: HashMap<(RequestId, String), SummaryRow> =
+        known.into_iter().map(|row| ((row.request_id, row.sink.clone()), row)).collect();
     let mut rows = Vec::new();
     for request in requests {
         let shared = context.spec(*request).await?;
         let (team, template) = (&shared.request.team, &shared.request.template);
         for rule in context.tuning.notices.summaries.iter().filter(|rule| rule.fits(team, template)) {
-            let id = format!("{request}/{}", rule.to);
-            let row = known.remove(&id);
+            let row = known.remove(&(*request, rule.to.clone()));
             let at = row.as_ref().and_then(|row| row.sent_at).map_or(Timestamp(0), |sent| sent.plus(GAP));
-            let mut row = row.unwrap_or_else(|| new(id, *request, &rule.to));
+            let mut row = row.unwrap_or_else(|| new(*request, &rule.to));
             row.seq = head;
             if row.next_at.is_none() {
                 (row.next_at, row.tries, row.dead_at) = (Some(at.max(context.now())), 0, None);
@@ -95,9 +95,9 @@ async fn mark(context: &Context, requests: &[RequestId], head: i64) -> Result<()
     Ok(())
 }
 
-fn new(id: String, request_id: RequestId, sink: &str) -> SummaryRow {
+fn new(request_id: RequestId, sink: &str) -> SummaryRow {
     SummaryRow {
-        id,
+        id: format!("{request_id}/{sink}"),
         request_id,
         sink: sink.to_owned(),
         seq: 0,

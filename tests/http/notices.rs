@@ -443,3 +443,12 @@ async fn people_are_told_before_a_token_ends_once_at_each_of_the_days() {
     let data = house.get(&format!("/v1/notices/{id}")).await.ok()["data"].clone();
     assert_eq!((&data["to"], &data["within_days"]), (&json!("ci"), &json!(1)));
 }
+
+#[test]
+fn every_kind_is_documented_with_its_severity() {
+    let page = include_str!("../../docs/notice-routes.md");
+    for (kind, severity, what) in sluicegate::policy::notices::KINDS {
+        let row = format!("| `{kind}` | {severity} | {what} |");
+        assert!(page.contains(&row), "{row}");
+    }
+}

@@ -13,6 +13,8 @@ mod freezes;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod schedules;

@@ -164,8 +164,9 @@ fn retry(set: &mut WorkingSet, notice: NoticeId, sink: Option<&str>, by: &By) ->
 
 /// Of a notice at a receiver that does not have it yet; for changing.
 fn waiting<'a>(set: &'a mut WorkingSet, notice: NoticeId, sink: &str) -> Option<&'a mut DeliveryRow> {
-    let id = DeliveryRow::key(notice, sink);
-    set.post.deliveries.get(&id).filter(|row| row.next_at.is_some())?;
+    // Not by its key, from which a person's name may have been taken.
+    let is_it = |row: &&DeliveryRow| row.notice_id == notice && row.sink == sink && row.next_at.is_some();
+    let id = set.post.deliveries.map.values().find(is_it)?.id.clone();
     set.post.deliveries.edit(&id)
 }
 
