@@ -19,6 +19,9 @@ use tempfile::TempDir;
 #[path = "config/notice_routes.rs"]
 mod notice_routes;
 #[cfg(test)]
+#[path = "config/notices.rs"]
+mod notices;
+#[cfg(test)]
 #[path = "config/schedules.rs"]
 mod schedules;
 

@@ -6,8 +6,11 @@ use secrecy::ExposeSecret as _;
 
 use crate::{
     agent::github::GitHub,
-    boot::wire::secret,
-    clock::Clock,
+    boot::{
+        doctor::{Finding, State},
+        wire::{self, secret},
+    },
+    clock::{Clock, SystemClock},
     config::{
         ConfigError, Loaded, SecretRef,
         notices::{self, Address, Place, Receiver, Way},
@@ -32,6 +35,27 @@ pub(super) fn sinks(
     let receivers = &loaded.settings.notices.sinks;
     let all: Result<Vec<_>, _> = receivers.iter().map(|receiver| building.sink(receiver)).collect();
     Ok(Sinks::of(all?))
+}
+
+/// Whether each receiver is there; no notice is sent.
+pub(super) async fn examine(loaded: &Loaded, env: &Env) -> Vec<Finding> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let receivers = &loaded.settings.notices.sinks;
+    // Tokens that cannot be read have been told of already.
+    let Ok(github) = wire::github(loaded, env, Arc::clone(&clock)) else { return Vec::new() };
+    let sinks = match sinks(loaded, env, &clock, &github) {
+        Ok(sinks) => sinks,
+        Err(error) => return vec![Finding::new("notices", State::Bad, error.to_string())],
+    };
+    let mut findings = Vec::new();
+    for sink in receivers.iter().filter_map(|receiver| sinks.get(&receiver.name)) {
+        findings.push(match sink.examine().await {
+            Ok(found) => Finding::new("notices", State::Good, format!("{}: {found}", sink.name())),
+            Err(error) => Finding::new("notices", State::Warn, format!("{}: {error}", error.reason.as_str()))
+                .advice("notices to it wait, and are given up in the end: docs/notices.md"),
+        });
+    }
+    findings
 }
 
 struct Building<'a> {

@@ -27,6 +27,7 @@ use crate::{
         Handle, Outgoing, Sink, SinkError, SinkErrorKind, SinkReason,
         guard::Guard,
         message::{Message, one_line},
+        post::is_tls,
         render,
     },
 };
@@ -239,7 +240,7 @@ fn judged(error: SmtpError) -> Failed {
         550 | 551 | 553 | 556 => (Permanent, SinkReason::UnknownRecipient),
         500..=599 => (Permanent, SinkReason::Rejected),
         400..=499 => (Transient, SinkReason::ServerError),
-        _ if error.is_tls() => (Transient, SinkReason::Tls),
+        _ if error.is_tls() || is_tls(&error) => (Transient, SinkReason::Tls),
         _ if error.is_timeout() => (Transient, SinkReason::Timeout),
         // Ours, before anything was sent: letters that this server cannot take.
         _ if error.is_client() => (Permanent, SinkReason::BadMessage),

@@ -159,14 +159,17 @@ fn judge_failure(error: &reqwest::Error) -> (SinkErrorKind, SinkReason) {
     match () {
         () if error.is_builder() => (Permanent, SinkReason::BadMessage),
         () if error.is_timeout() => (Transient, SinkReason::Timeout),
-        () if causes(error).any(is_tls) => (Transient, SinkReason::Tls),
+        () if is_tls(error) => (Transient, SinkReason::Tls),
         () => (Transient, SinkReason::Unreachable),
     }
 }
 
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+/// The receiver did not prove who it is, or there was no agreement on how to encrypt.
+pub(super) fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    })
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

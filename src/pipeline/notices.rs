@@ -77,6 +77,7 @@ pub struct NoticeDetail {
 
 /// What came of trying a receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NoticeTried)]
 pub struct Tried {
     pub sink: String,
     /// Webhook, e-mail and so on.

@@ -32,7 +32,11 @@ pub fn slack(message: &Message) -> Value {
     let last = last_line(message);
     blocks.extend(sections.iter().map(|text| json!({ "type": "section", "text": mrkdwn(text) })));
     blocks.push(json!({ "type": "context", "elements": [mrkdwn(&last)] }));
-    let text = std::iter::once(format!("*{}*", escape(&message.title))).chain(sections).chain([last]);
+    let facts =
+        message.facts.iter().map(|(label, value)| format!("{label}: {}", escape(&shorten(value, 300))));
+    let facts = facts.collect::<Vec<_>>().join(" · ");
+    let title = format!("*{}*", escape(&message.title));
+    let text = [title, facts].into_iter().filter(|line| !line.is_empty()).chain(sections).chain([last]);
     json!({ "text": text.collect::<Vec<_>>().join("\n"), "blocks": blocks })
 }
 

@@ -60,6 +60,7 @@ pub struct Rules {
 
 /// One receiver of a notice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NoticeDeposit)]
 pub struct Deposit {
     pub sink: String,
     /// Not before.
@@ -70,6 +71,7 @@ pub struct Deposit {
 
 /// Where a notice goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NoticeDecision)]
 pub struct Decision {
     /// The routes that fit, by name.
     pub route: String,
