@@ -37,7 +37,7 @@ impl Faults<'_> {
             match written::summary(one, &receivers) {
                 Ok(summary) => rules.summaries.push(summary),
                 Err(problems) => {
-                    found.extend(problems.into_iter().map(|problem| ("summary", index, problem)))
+                    found.extend(problems.into_iter().map(|problem| ("summary", index, problem)));
                 }
             }
         }

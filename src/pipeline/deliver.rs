@@ -1,7 +1,7 @@
 //! Delivers to one receiver at a time what waits for it, each notice until it is delivered or given up. What one receiver does
 //! not take holds up no other.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+use std::{cmp::Reverse, collections::HashMap, future::ready, sync::Arc};
 
 use futures::{StreamExt as _, stream};
 
@@ -99,7 +99,7 @@ async fn deliver(context: &Context, name: &str) -> Result<(), LedgerError> {
     let due = context.ledger.deliveries_due(name, now, PAGE).await?;
     let letters = letters(context, due).await?;
     let sent = stream::iter(letters).map(|letter| send(context, sink.as_ref(), letter));
-    let tried = sent.buffer_unordered(AT_ONCE).all(|tried| std::future::ready(tried)).await;
+    let tried = sent.buffer_unordered(AT_ONCE).fold(true, |all, one| ready(all && one)).await;
     if let Some(at) = context.ledger.next_delivery(name).await? {
         let errand = Errand::Sink(name.to_owned());
         let at = if tried { at } else { at.max(now.plus(LATER)) };

@@ -45,12 +45,12 @@ fn one_window_of_quiet_or_several_may_be_written() {
 #[test]
 fn a_wrong_route_is_told_with_its_place_and_what_to_do() {
     for (route, place, shown, hint) in [
-        ("to = [\"slak\"]", "5:6", "there is no receiver `slak`", "did you mean `slack`?"),
+        ("to = [\"slak\"]", "5:7", "there is no receiver `slak`", "did you mean `slack`?"),
         ("to = []\ncontinue = true", "6:12", "does nothing", "leave `continue` out"),
         ("to = [\"log\"]\ndigest = \"90s\"", "6:10", "`90s` is not a span", "write 1m to 24h"),
         ("to = [\"log\"]\nkinds = [\"\"]", "6:9", "would fit nothing", "`*` stands for"),
         ("to = [\"log\"]\nname = \"A b\"", "6:8", "`A b` is not a name", "lower-case"),
-        ("to = [\"log\"]\nseverity = \"bad\"", "6:12", "unknown variant `bad`", ""),
+        ("to = [\"log\"]\nseverity = \"bad\"", "6:12", "unknown word `bad`", ""),
         ("to = [\"log\"]\nquiet = 3", "6:9", "a table such as", ""),
     ] {
         let text = format!("[notices]\nmax_attempts = 3\n\n[[notices.route]]\n{route}\n{SINKS}");
@@ -68,10 +68,7 @@ fn wrong_quiet_hours_are_told_with_what_is_wrong() {
         ("zone = \"UTC\", from = \"20:00\", to = \"7\"", "`7` is not a time of day"),
         ("zone = \"UTC\", from = \"20:00\", to = \"07:00\", days = []", "there is none"),
         ("zone = \"UTC\", from = \"20:00\", to = \"07:00\", below = \"info\"", "nothing is less than info"),
-        (
-            "zone = \"UTC\", from = \"20:00\", to = \"07:00\", days = [\"someday\"]",
-            "unknown variant `someday`",
-        ),
+        ("zone = \"UTC\", from = \"20:00\", to = \"07:00\", days = [\"someday\"]", "unknown word `someday`"),
     ] {
         let message = wrong(format!("[[notices.route]]\nto = [\"log\"]\nquiet = {{ {quiet} }}\n"), &[]);
         assert!(message.starts_with("sluice.toml:3:") && message.contains(shown), "{quiet}: {message}");

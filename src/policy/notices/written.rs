@@ -157,13 +157,13 @@ pub fn route(
         let hint = "leave `continue` out to tell nobody of what fits, or name receivers";
         problems.push(wrong("continue", "a route to nobody that goes on does nothing", hint));
     }
-    let digest = written.digest.as_ref().and_then(|span| match read_span(span) {
-        Some(span) => Some(span),
-        None => {
+    let digest = written.digest.as_ref().and_then(|span| {
+        let read = read_span(span);
+        if read.is_none() {
             let what = format!("`{}` is not a span", text::shorten(span, 80));
             problems.push(wrong("digest", what, "write 1m to 24h, such as `30m` or `1h`"));
-            None
         }
+        read
     });
     let quiet = written.quiet.iter().enumerate().filter_map(|(index, one)| match quiet(one) {
         Ok(quiet) => Some(quiet),
