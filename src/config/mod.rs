@@ -16,6 +16,7 @@ mod limits;
 mod models;
 pub mod notices;
 mod overlay;
+mod receivers;
 pub mod repositories;
 mod schedules;
 pub mod secret;

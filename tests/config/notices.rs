@@ -108,7 +108,7 @@ fn what_a_receiver_misses_or_has_no_use_for_is_told_with_its_place() {
         (format!("{hook}timeout_ms = 1\n"), "sluice.toml:4:14", "1 is out of range: write 100 to 120000", ""),
         (
             format!("{slack}url = \"https://hooks.example.org/hunter2\"\n"),
-            "sluice.toml:4:7",
+            "sluice.toml:3:8",
             "is a secret",
             "env:NAME",
         ),
