@@ -27,30 +27,30 @@ const NOT_PUBLIC: [(Ipv4Net, &str); 17] = [
 ];
 
 /// The same of IPv6. What is in none of these is public only in `GLOBAL`.
-const NOT_PUBLIC_V6: [(Ipv6Net, &str); 9] = [
-    (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "this very machine"),
-    (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "this very machine"),
-    (v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), "in a private network"),
-    (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "on the local link"),
-    (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), "a group of machines"),
+const NOT_PUBLIC_V6: [(Ipv6Net, &str); 8] = [
+    // `::` and `::1`
+    (v6(0, 127), "this very machine"),
+    (v6(0xfc00_0000, 7), "in a private network"),
+    (v6(0xfe80_0000, 10), "on the local link"),
+    (v6(0xff00_0000, 8), "a group of machines"),
     // Of these, some carry an address of IPv4 inside.
-    (v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), RESERVED),
-    (v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), RESERVED),
-    (v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), RESERVED),
-    (v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), RESERVED),
+    (v6(0x2001_0000, 23), RESERVED),
+    (v6(0x2001_0db8, 32), RESERVED),
+    (v6(0x2002_0000, 16), RESERVED),
+    (v6(0x3fff_0000, 20), RESERVED),
 ];
-const GLOBAL: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+const GLOBAL: Ipv6Net = v6(0x2000_0000, 3);
 /// The low half of an address in here is one of IPv4.
-const TRANSLATED: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
+const TRANSLATED: Ipv6Net = v6(0x0064_ff9b, 96);
 const RESERVED: &str = "in a range that is not in use";
 
 const fn v4([a, b, c, d]: [u8; 4], length: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length)
 }
 
-const fn v6(parts: [u16; 8], length: u8) -> Ipv6Net {
-    let [a, b, c, d, e, f, g, h] = parts;
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), length)
+/// `begins`: the first 32 bits.
+const fn v6(begins: u32, length: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::from_bits((begins as u128) << 96), length)
 }
 
 /// What is wrong with an address, in words that follow "is"; None: it is public, or in a network that is allowed.

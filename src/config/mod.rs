@@ -17,6 +17,7 @@ mod models;
 mod notice_routes;
 pub mod notices;
 mod overlay;
+mod receivers;
 pub mod repositories;
 mod schedules;
 pub mod secret;

@@ -168,7 +168,7 @@ fn judge_failure(error: &reqwest::Error) -> (SinkErrorKind, SinkReason) {
 pub(super) fn is_tls(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        cause.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
     })
 }
 

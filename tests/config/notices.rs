@@ -14,7 +14,7 @@ fn examples() -> String {
     let text = fs::read_to_string(shipped()).unwrap();
     let lines = text.lines().skip_while(|line| *line != "# [[notices.sink]]");
     let lines = lines.take_while(|line| line.starts_with('#'));
-    lines.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect()
+    lines.map(|line| line.trim_start_matches("# ")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -52,125 +52,69 @@ fn the_shipped_examples_are_one_of_each_kind_and_every_one_is_right() {
     }
 }
 
+/// The text is told with its place, what is wrong, and what to do.
+fn refused(text: &str, [place, shown, hint]: [&str; 3]) {
+    // At the end, so that the lines of the receivers stay what they are.
+    let told = wrong(format!("{text}\n{IDENTITY}"), &[]);
+    assert!(told.starts_with(&format!("sluice.toml:{place}: ")), "{place}\n{told}");
+    assert!(told.contains(shown) && told.contains(hint) && told.contains(" | "), "{shown} {hint}\n{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+/// Its first three lines.
+fn sink(kind: &str, more: &str) -> String {
+    format!("[[notices.sink]]\nname = \"one\"\nkind = \"{kind}\"\n{more}")
+}
+
+const S: &str = "secret = \"env:S\"";
+
 #[test]
-fn what_a_receiver_misses_or_has_no_use_for_is_told_with_its_place() {
-    let hook = "[[notices.sink]]\nname = \"hub\"\nkind = \"webhook\"\n";
-    let slack = "[[notices.sink]]\nname = \"team\"\nkind = \"slack\"\n";
-    let comment = "[[notices.sink]]\nname = \"tracking\"\nkind = \"github_comment\"\n";
-    let mail = "[[notices.sink]]\nname = \"mail\"\nkind = \"email\"\nhost = \"mail.example.org\"\nfrom = \"a@example.org\"\n";
-    let to = "to = [\"b@example.org\"]\n";
-    for (text, place, shown, hint) in [
-        (
-            format!("{hook}secret = \"env:S\"\n"),
-            "sluice.toml:2:8",
-            "`url` is missing, which a webhook needs",
-            "https://",
-        ),
-        (
-            format!("{hook}url = \"https://x.example\"\n"),
-            "sluice.toml:2:8",
-            "`secret` is missing",
-            "env:NAME",
-        ),
-        (
-            format!("{hook}url = \"ftp://x.example\"\nsecret = \"env:S\"\n"),
-            "sluice.toml:4:7",
-            "not an address",
-            "https://",
-        ),
-        (
-            format!("{hook}url = \"https://x.example\"\nsecret = \"env:S\"\nhost = \"x\"\n"),
-            "sluice.toml:6:8",
-            "`host` means nothing to a webhook",
-            "docs/notices.md",
-        ),
-        (
-            format!("{hook}url = \"http://10.1.2.3/x\"\nsecret = \"env:S\"\n"),
-            "sluice.toml:4:7",
-            "in a private network",
-            "allow_private",
-        ),
-        (
-            format!(
-                "{hook}url = \"http://169.254.169.254/x\"\nsecret = \"env:S\"\nallow_private = [\"10.0.0.0/8\"]\n"
-            ),
-            "sluice.toml:4:7",
-            "the metadata of a cloud",
-            "allow_private",
-        ),
-        (
-            format!("{hook}url = \"http://[::ffff:127.0.0.1]/x\"\nsecret = \"env:S\"\n"),
-            "sluice.toml:4:7",
-            "this very machine",
-            "allow_private",
-        ),
-        (format!("{hook}allow_private = [\"ten\"]\n"), "sluice.toml:4:18", "ten", ""),
-        (format!("{hook}timeout_ms = 1\n"), "sluice.toml:4:14", "1 is out of range: write 100 to 120000", ""),
-        (
-            format!("{slack}url = \"https://hooks.example.org/hunter2\"\n"),
-            "sluice.toml:4:7",
-            "is a secret",
-            "env:NAME",
-        ),
-        (format!("{comment}number = 1\n"), "sluice.toml:2:8", "`repository` is missing", "number = 12"),
-        (
-            format!("{comment}repository = \"x\"\nnumber = 1\n"),
-            "sluice.toml:4:14",
-            "`x` is not a repository",
-            "owner/name",
-        ),
-        (
-            format!("{comment}identity = \"man\"\nrepository = \"a/b\"\nnumber = 1\n"),
-            "sluice.toml:4:12",
-            "no identity `man`",
-            "did you mean `main`?",
-        ),
-        (mail.to_owned(), "sluice.toml:2:8", "`to` is missing", "oncall@"),
-        (format!("{mail}to = []\n"), "sluice.toml:6:6", "nobody is written to", ""),
-        (format!("{mail}to = [\"b\"]\n"), "sluice.toml:6:6", "`b` is no address of mail", "name@host"),
-        (
-            format!("{mail}to = [\"b@x.org\\r\\nBcc: c@x.org\"]\n"),
-            "sluice.toml:6:6",
-            "is no address of mail",
-            "name@host",
-        ),
-        (format!("{mail}{to}tls = \"none\"\n"), "sluice.toml:7:7", "without encryption", "allow_private"),
-        (format!("{mail}{to}username = \"u\"\n"), "sluice.toml:2:8", "come together", "both"),
-        (
-            format!("{mail}{to}").replace("mail.example.org", "localhost"),
-            "sluice.toml:4:8",
-            "this very machine",
-            "allow_private",
-        ),
-        (
-            format!("{mail}{to}").replace("mail.example.org", "mail:25"),
-            "sluice.toml:4:8",
-            "not the name of a machine",
-            "a key of its own",
-        ),
-        (
-            "[[notices.sink]]\nname = \"log\"\nkind = \"log\"\n".to_owned(),
-            "sluice.toml:2:8",
-            "another receiver `log`",
-            "another name",
-        ),
-        ("[[notices.sink]]\nname = \"a\"\nkind = \"pager\"\n".to_owned(), "sluice.toml:3:8", "pager", ""),
-        (
-            "[notices.webhook]\nurl = \"http://localhost:9/\"\nsecret = \"env:S\"\n".to_owned(),
-            "sluice.toml:2:7",
-            "this very machine",
-            "allow_private",
-        ),
-    ] {
-        // At the end, so that the lines of the receivers stay what they are.
-        let told = wrong(format!("{text}{IDENTITY}"), &[]);
-        assert!(told.starts_with(place), "{place}\n{told}");
-        assert!(
-            told.contains(shown) && told.contains(hint) && told.contains(" | "),
-            "{shown} {hint}\n{told}"
-        );
-        assert!(!told.contains("hunter2"), "{told}");
-    }
+fn what_an_address_misses_is_told_with_its_place() {
+    let hook = |url: &str| sink("webhook", &format!("url = \"{url}\"\n{S}"));
+    refused(&sink("webhook", S), ["2:8", "`url` is missing, which a webhook needs", "https://"]);
+    refused(&sink("webhook", "url = \"https://x.example\""), ["2:8", "`secret` is missing", "env:NAME"]);
+    refused(&hook("ftp://x.example"), ["4:7", "not an address", "https://"]);
+    let more = format!("{}\nhost = \"x\"", hook("https://x.example"));
+    refused(&more, ["6:8", "`host` means nothing to a webhook", "docs/notices.md"]);
+    refused(&hook("http://10.1.2.3/x"), ["4:7", "in a private network", "allow_private"]);
+    refused(&hook("http://[::ffff:127.0.0.1]/x"), ["4:7", "this very machine", "allow_private"]);
+    let other = format!("{}\nallow_private = [\"10.0.0.0/8\"]", hook("http://169.254.169.254/x"));
+    refused(&other, ["4:7", "the metadata of a cloud", "allow_private"]);
+    refused(&sink("webhook", "allow_private = [\"ten\"]"), ["4:18", "ten", ""]);
+    refused(&sink("webhook", "timeout_ms = 1"), ["4:14", "1 is out of range: write 100 to 120000", ""]);
+    refused(&sink("slack", "url = \"https://x.example/hunter2\""), ["3:8", "is a secret", "env:NAME"]);
+    refused(&sink("pager", ""), ["3:8", "pager", ""]);
+    refused(&sink("log", "").replace("one", "log"), ["2:8", "another receiver `log`", "another name"]);
+    let webhook = format!("[notices.webhook]\nurl = \"http://localhost:9/\"\n{S}");
+    refused(&webhook, ["2:7", "this very machine", "allow_private"]);
+}
+
+#[test]
+fn what_a_conversation_misses_is_told_with_its_place() {
+    let comment = |more: &str| sink("github_comment", more);
+    refused(&comment("number = 1"), ["2:8", "`repository` is missing", "number = 12"]);
+    refused(&comment("repository = \"a/b\""), ["2:8", "`number` is missing", "number = 12"]);
+    refused(&comment("repository = \"x\"\nnumber = 1"), ["4:14", "`x` is not a repository", "owner/name"]);
+    let other = comment("identity = \"man\"\nrepository = \"a/b\"\nnumber = 1");
+    refused(&other, ["4:12", "no identity `man`", "did you mean `main`?"]);
+}
+
+#[test]
+fn what_mail_misses_is_told_with_its_place() {
+    let mail = |host: &str, more: &str| {
+        sink("email", &format!("host = \"{host}\"\nfrom = \"a@example.org\"\n{more}"))
+    };
+    let host = "mail.example.org";
+    let to = |more: &str| format!("to = [\"b@example.org\"]\n{more}");
+    refused(&mail(host, ""), ["2:8", "`to` is missing", "oncall@"]);
+    refused(&mail(host, "to = []"), ["6:6", "nobody is written to", ""]);
+    refused(&mail(host, "to = [\"b\"]"), ["6:6", "`b` is no address of mail", "name@host"]);
+    let header = "to = [\"b@x.org\\r\\nBcc: c@x.org\"]";
+    refused(&mail(host, header), ["6:6", "is no address of mail", "name@host"]);
+    refused(&mail(host, &to("tls = \"none\"")), ["7:7", "without encryption", "allow_private"]);
+    refused(&mail(host, &to("username = \"u\"")), ["2:8", "come together", "both"]);
+    refused(&mail("localhost", &to("")), ["4:8", "this very machine", "allow_private"]);
+    refused(&mail("mail:25", &to("")), ["4:8", "not the name of a machine", "a key of its own"]);
 }
 
 #[test]

@@ -67,10 +67,14 @@ impl Server {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/notify/mail_server.py");
         let mut command = Command::new(python());
         command.arg(script).arg(folder.path()).arg(all.to_string());
+        // It complains of clients that hang up, which is what some of them are here for.
+        let log = folder.path().join("log");
+        command.stderr(fs::File::create(&log).unwrap());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, port: line.trim().parse().unwrap(), folder }
+        let port = line.trim().parse().unwrap_or_else(|_| panic!("{}", fs::read_to_string(&log).unwrap()));
+        Self { process, port, folder }
     }
 
     fn email(&self) -> Email {

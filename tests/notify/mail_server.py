@@ -33,7 +33,7 @@ class Keeper:
         letter = {
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
-            "tls": session.ssl is not None,
+            "tls": server.transport.get_extra_info("sslcontext") is not None,
             "authenticated": bool(session.authenticated),
             "content": envelope.content.decode("utf-8", "replace"),
         }

@@ -1,5 +1,4 @@
 //! The receivers of notices against real servers, and what their messages say.
-#![expect(clippy::unwrap_used, reason = "in functions that tests share")]
 
 #[cfg(test)]
 mod mail;

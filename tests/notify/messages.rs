@@ -38,6 +38,10 @@ fn of_job(kind: &str, more: Value) -> Outgoing {
 
 /// One of each kind that there is.
 fn every() -> Vec<Outgoing> {
+    [about_jobs(), about_others(), vec![digest(3), summary(false), summary(true)]].concat()
+}
+
+fn about_jobs() -> Vec<Outgoing> {
     let jobs = [
         ("job.needs_user", json!({ "failure": null, "note": "which registry shall I use?" })),
         (
@@ -70,6 +74,10 @@ fn every() -> Vec<Outgoing> {
             }),
         ),
     ];
+    jobs.into_iter().map(|(kind, data)| of_job(kind, data)).collect()
+}
+
+fn about_others() -> Vec<Outgoing> {
     let others = [
         (
             "wave.paused",
@@ -117,10 +125,7 @@ fn every() -> Vec<Outgoing> {
             json!({ "expires_at": "2026-11-27T00:00:00.000Z", "what_to_do": "put a new certificate there" }),
         ),
     ];
-    let jobs = jobs.into_iter().map(|(kind, data)| of_job(kind, data));
-    jobs.chain(others.into_iter().map(|(kind, data)| notice(kind, data)))
-        .chain([digest(3), summary(false), summary(true)])
-        .collect()
+    others.into_iter().map(|(kind, data)| notice(kind, data)).collect()
 }
 
 fn digest(count: usize) -> Outgoing {
@@ -201,6 +206,10 @@ fn every_message_says_what_why_what_to_do_and_whose_it_is() {
 #[test]
 fn no_kind_of_notice_is_without_a_message() {
     let known: Vec<String> = every().into_iter().map(|notice| notice.kind).collect();
+    let kind = regex::Regex::new(
+        r#"(?:put_notice\([^;]*?|kind: |kind = |Effect::Notice\w+ => |[{] )"([a-z]+\.[a-z_]+)""#,
+    )
+    .unwrap();
     let mut kinds = 0;
     for folder in ["src/pipeline", "src/ledger/apply"] {
         for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
@@ -209,10 +218,6 @@ fn no_kind_of_notice_is_without_a_message() {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
-            let kind = regex::Regex::new(
-                r#"(?:put_notice\([^;]*?|kind: |kind = |Effect::Notice\w+ => |[{] )"([a-z]+\.[a-z_]+)""#,
-            )
-            .unwrap();
             for found in kind.captures_iter(&text) {
                 // An entry of the history, which stands beside.
                 if found[1].starts_with("notice.") {
@@ -283,7 +288,7 @@ fn what_others_write_calls_nobody_and_forges_no_marker_in_a_comment() {
         let body = render::github(&message);
         assert!(!body.contains("@copilot") && !body.contains("@acme") && !body.contains("#12"), "{body}");
         assert_eq!(body.lines().last().unwrap(), render::marker(&message.id));
-        assert!(!body.contains("\r") && body.chars().count() < 65_536);
+        assert!(!body.contains('\r') && body.chars().count() < 65_536);
         let rest = prose_of(&body);
         for bad in [
             "\n# Heading",

@@ -72,19 +72,20 @@ fn prose(text: &str) -> String {
 
 /// Words with commands in backticks; only the commands keep theirs.
 fn commands(text: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    // A backtick without another one begins no command.
+    if !text.matches('`').count().is_multiple_of(2) {
         return prose(text);
     }
-    let parts = parts.iter().enumerate().filter(|(_, part)| !part.is_empty());
-    parts
-        .map(|(at, part)| {
-            if at % 2 == 1 {
-                return code(part);
-            }
-            // The spaces around a command are its own words' edges.
-            let (before, after) = (part.starts_with(' '), part.ends_with(' ') && part.len() > 1);
-            format!("{}{}{}", if before { " " } else { "" }, prose(part), if after { " " } else { "" })
-        })
-        .collect()
+    let mut told = String::new();
+    for (at, part) in text.split('`').enumerate().filter(|(_, part)| !part.is_empty()) {
+        if at % 2 == 1 {
+            told.push_str(&code(part));
+            continue;
+        }
+        // The spaces between words and a command are kept.
+        told.push_str(if part.starts_with(' ') { " " } else { "" });
+        told.push_str(&prose(part));
+        told.push_str(if part.ends_with(' ') { " " } else { "" });
+    }
+    told
 }
