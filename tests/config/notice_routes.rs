@@ -48,7 +48,7 @@ fn a_wrong_route_is_told_with_its_place_and_what_to_do() {
         ("to = [\"slak\"]", "5:7", "there is no receiver `slak`", "did you mean `slack`?"),
         ("to = []\ncontinue = true", "6:12", "does nothing", "leave `continue` out"),
         ("to = [\"log\"]\ndigest = \"90s\"", "6:10", "`90s` is not a span", "write 1m to 24h"),
-        ("to = [\"log\"]\nkinds = [\"\"]", "6:9", "would fit nothing", "`*` stands for"),
+        ("to = [\"log\"]\nkinds = [\"\"]", "6:10", "would fit nothing", "`*` stands for"),
         ("to = [\"log\"]\nname = \"A b\"", "6:8", "`A b` is not a name", "lower-case"),
         ("to = [\"log\"]\nseverity = \"bad\"", "6:12", "unknown word `bad`", ""),
         ("to = [\"log\"]\nquiet = 3", "6:9", "a table such as", ""),
