@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     config::{
         ConfigError, Loaded, SecretRef, Settings, hooks::weak, load_catalog, load_doors, load_freezes,
-        load_repositories, secret::exposed,
+        load_repositories, notices::Receiver, secret::exposed,
     },
     policy::{
         Catalog, RepositoryRules,
@@ -120,9 +120,9 @@ pub fn no_identity(loaded: &Loaded) -> Problem {
 
 fn secrets(settings: &Settings) -> Vec<&SecretRef> {
     let identities = settings.identities.iter().map(|identity| &identity.token);
-    let webhook = settings.notices.webhook.iter().map(|webhook| &webhook.secret);
+    let sinks = settings.notices.sinks.iter().flat_map(Receiver::secrets);
     let stores = [&settings.ledger.password, &settings.gate.password, &settings.streams.password];
     let audit = settings.audit.key.iter();
     let hooks = settings.written_hooks.iter().flat_map(|hook| &hook.secrets);
-    stores.into_iter().flatten().chain(identities).chain(webhook).chain(audit).chain(hooks).collect()
+    stores.into_iter().flatten().chain(identities).chain(sinks).chain(audit).chain(hooks).collect()
 }

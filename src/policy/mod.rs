@@ -25,6 +25,7 @@ pub mod identity;
 pub mod inputs;
 pub mod line_diff;
 pub mod models;
+pub mod notices;
 pub mod outline;
 pub mod plan;
 pub mod problem;

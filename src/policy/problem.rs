@@ -105,6 +105,8 @@ codes! {
     Unmapped = "unmapped",
     /// A calendar that is not understood.
     BadCalendar = "bad-calendar",
+    /// An address that is not public where one is wanted.
+    PrivateAddress = "private-address",
     /// A file or folder that cannot be read.
     Unreadable = "unreadable",
 }

@@ -15,6 +15,8 @@ mod hooks;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod schedules;
