@@ -53,6 +53,10 @@ const KEPT_COLUMNS: &[&str] = &[
     "canary_attempt",
     "replay_of",
     "roles",
+    "delivery_id",
+    "sender_id",
+    "fingerprint",
+    "hook",
 ];
 /// The fewest and most characters of a name.
 const NAME: std::ops::RangeInclusive<usize> = 2..=100;

@@ -18,8 +18,9 @@ use crate::{
         load_audit,
         needs::Needs,
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, DeliveryRow, FreezeRow, HoldRow, JobRow,
+            LeaseRow, NoticeRow, PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow,
+            WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -205,6 +206,21 @@ async fn load_leases(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result
     Ok(names.iter().filter_map(|name| set.leases.get(name)).map(|row| row.worker_id).collect())
 }
 
+/// Those that are spoken of, and those that have come before.
+async fn load_deliveries(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(), LedgerError> {
+    let asked = [
+        ("id", texts(&needs.deliveries)),
+        ("sender_id", texts(&needs.sender_ids)),
+        ("fingerprint", texts(&needs.fingerprints)),
+    ];
+    for (column, keys) in asked {
+        for row in tx.rows_in::<DeliveryRow>(&table::DELIVERIES, column, &keys, "").await? {
+            set.deliveries.load(row.id, row);
+        }
+    }
+    Ok(())
+}
+
 async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(), LedgerError> {
     for row in tx
         .rows_in::<RequestRow>(&table::REQUESTS, "idempotency_key", &texts(&needs.idempotency_keys), "")
@@ -232,6 +248,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<ScheduleRow>(&table::SCHEDULES, "name", &texts(schedules), "").await? {
         set.schedules.load(row.name.clone(), row);
     }
+    load_deliveries(tx, set, needs).await?;
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);
     let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));

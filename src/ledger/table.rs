@@ -154,6 +154,9 @@ tables! {
     FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
     TOKENS = "tokens" by "id": id name digest grant_json created_at created_by expires_at | revoked_at used_at;
     SCHEDULES = "schedules" by "name": name | times considered_at paused_at paused_by paused_reason last_request history_json;
+    DELIVERIES = "deliveries" by "id": id hook sender_id fingerprint event received_at signed_at secret bytes |
+        state reason request_id attempts due_at settled_at;
+    PAYLOADS = "payloads" by "delivery_id": delivery_id | headers_json payload_json;
     ARCHIVE = "archive" by "id": id job_id digest bytes place at | ;
     DESK = "desk" by "id": id | acknowledged_by acknowledged_at snoozed_until assignee actor reason at;
     EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;

@@ -296,6 +296,8 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::TOKENS, &set.tokens.changed_rows()).await?;
     tx.put(&table::FREEZES, &set.freezes.changed_rows()).await?;
     tx.put(&table::SCHEDULES, &set.schedules.changed_rows()).await?;
+    put(tx, &table::DELIVERIES, &set.deliveries).await?;
+    tx.add(&table::PAYLOADS, &set.new_payloads).await?;
     tx.add(&table::EXEMPTIONS, &set.new_exemptions).await?;
     load_audit::flush(tx, &set.bulk).await
 }

@@ -6,6 +6,7 @@ mod approvals;
 mod attempt;
 mod audit;
 pub mod breakers;
+mod deliveries;
 mod desk;
 mod freezes;
 mod holds;
@@ -79,6 +80,7 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Token { change, by } => tokens::token(set, change, by),
         Command::TokenUsed { id, at } => tokens::used(set, id, *at),
         Command::Schedule { name, change, by } => schedules::schedule(set, name, change, by),
+        Command::Delivery { id, change, by } => deliveries::delivery(set, *id, change, by),
         Command::Desk { item, request, job, act, by } => {
             let about = About { request: *request, job: *job, attempt: None };
             desk::desk(set, item, about, act, by)
