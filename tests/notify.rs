@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sluicegate::{
     clock::ManualClock,
     job::time::{Millis, Timestamp},
-    notify::{LogSink, Outgoing, SigningKey, Sink, SinkErrorKind, WebhookSink, webhook::TIMEOUT_DEFAULT},
+    notify::{LogSink, Outgoing, Sink, SinkErrorKind, WebhookSink, webhook::TIMEOUT_DEFAULT},
 };
 use tokio::net::TcpListener;
 

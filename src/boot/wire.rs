@@ -20,11 +20,12 @@ use crate::{
         verify::Trust,
     },
     news::{News, RedisNews, Silence},
-    notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
+    notify::{LogSink, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning, audit::Audit},
     policy::{
         approval::People,
         problem::{Code, Problem},
+        standard_webhooks::SigningKey,
     },
     redis_link::{RedisLink, RedisLocation},
     telemetry::traces::{Collector, Exporter},

@@ -32,6 +32,7 @@ pub(super) fn settle(
     faults.breaker(settings);
     faults.models(settings);
     faults.schedules(settings);
+    faults.hooks(settings);
     if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
 }
 

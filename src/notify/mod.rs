@@ -3,14 +3,12 @@
 
 pub mod backoff;
 pub mod log;
-pub mod signature;
 pub mod webhook;
 
 use async_trait::async_trait;
 pub use backoff::{DeliveryRule, Next};
 pub use log::LogSink;
 use serde_json::Value;
-pub use signature::SigningKey;
 pub use webhook::WebhookSink;
 
 use crate::job::time::Timestamp;

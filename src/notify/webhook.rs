@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::{
     clock::Clock,
     job::time::Millis,
-    notify::{Outgoing, SigningKey, Sink, SinkError, SinkErrorKind},
+    notify::{Outgoing, Sink, SinkError, SinkErrorKind},
+    policy::standard_webhooks::SigningKey,
 };
 
 /// How long a receiver may take to answer, unless told otherwise.

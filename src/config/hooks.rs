@@ -1,0 +1,61 @@
+//! What [[hook]] means, and the secrets of each.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    config::{ConfigError, Loaded, limits::Faults, sections::Settings},
+    policy::{
+        hook::{Hook, signature::Keys, written},
+        problem::{Code, Problem},
+    },
+};
+
+/// A hook with the secrets by which its deliveries are known.
+#[derive(Clone, Debug)]
+pub struct Door {
+    pub hook: Hook,
+    pub keys: Keys,
+}
+
+impl Faults<'_> {
+    pub(super) fn hooks(&mut self, settings: &mut Settings) {
+        let mut hooks: Vec<Hook> = Vec::new();
+        for (index, written) in settings.written_hooks.iter().enumerate() {
+            let index = index.to_string();
+            let at = self.place(&["hook", &index, "name"]);
+            let hook = match written::read(written, &at) {
+                Ok(hook) => hook,
+                Err(problems) => {
+                    for problem in problems {
+                        let field = problem.at.clone().unwrap_or_default();
+                        let path = ["hook", &index].into_iter().chain(field.split(['.', '[', ']']));
+                        let path: Vec<&str> = path.filter(|part| !part.is_empty()).collect();
+                        self.told(&path, problem);
+                    }
+                    continue;
+                }
+            };
+            if let Some(other) = hooks.iter().find(|other| other.name == hook.name) {
+                let what = format!("the hook `{}` is there twice, first at {}", hook.name, other.at);
+                let problem = Problem::new(Code::BadHook, what);
+                self.told(&["hook", &index, "name"], problem.hint("give one of them another name"));
+            }
+            hooks.push(hook);
+        }
+        settings.hooks = hooks;
+    }
+}
+
+/// Every hook of the installation, ready for deliveries. Secrets are read now.
+pub fn load_doors(loaded: &Loaded, env: &BTreeMap<String, String>) -> Result<Vec<Door>, ConfigError> {
+    let settings = &loaded.settings;
+    let mut doors = Vec::new();
+    for (written, hook) in settings.written_hooks.iter().zip(&settings.hooks) {
+        let secrets = written.secrets.iter().map(|secret| Ok(secret.resolve(env, &loaded.folder)?.secret));
+        let secrets: Vec<_> = secrets.collect::<Result<_, Problem>>()?;
+        let keys = Keys::new(&hook.proof, &secrets)
+            .map_err(|error| Problem::new(Code::BadSecret, error.to_string()).at(&hook.at))?;
+        doors.push(Door { hook: hook.clone(), keys });
+    }
+    Ok(doors)
+}
