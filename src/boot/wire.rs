@@ -10,7 +10,8 @@ use crate::{
     budget::Rules,
     clock::{self, Clock, Entropy},
     config::{
-        ConfigError, Loaded, SecretRef, load_catalog, load_freezes, load_repositories, sections::Synchronous,
+        ConfigError, Loaded, SecretRef, load_catalog, load_doors, load_freezes, load_repositories,
+        sections::Synchronous,
     },
     gate::{Gate, memory::MemoryGate, redis::RedisGate},
     job::time::Millis,
@@ -21,7 +22,7 @@ use crate::{
     },
     news::{News, RedisNews, Silence},
     notify::{LogSink, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
-    pipeline::{Policy, Tuning, audit::Audit},
+    pipeline::{Policy, Tuning, audit::Audit, hooks::Hooks},
     policy::{
         approval::People,
         problem::{Code, Problem},
@@ -257,6 +258,10 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         clock,
         entropy,
         name,
+        hooks: Hooks::new(
+            load_doors(loaded, env)?,
+            Millis::hours(settings.deliveries.keep_days.saturating_mul(24)),
+        ),
         drain: DRAIN,
         tracer: None,
     })

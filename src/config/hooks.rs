@@ -2,13 +2,34 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use crate::{
-    config::{ConfigError, Loaded, limits::Faults, sections::Settings},
+    config::{
+        ConfigError, Loaded,
+        limits::Faults,
+        sections::{Settings, within},
+    },
     policy::{
         hook::{Hook, signature::Keys, written},
         problem::{Code, Problem},
     },
 };
+
+/// What becomes of what comes in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deliveries {
+    /// Deliveries are kept for so many days, with what they say; 1 to 3,650.
+    #[serde(deserialize_with = "within::<_, u64, 1, 3_650>")]
+    pub keep_days: u64,
+}
+
+impl Default for Deliveries {
+    fn default() -> Self {
+        Self { keep_days: 30 }
+    }
+}
 
 /// A hook with the secrets by which its deliveries are known.
 #[derive(Clone, Debug)]

@@ -5,11 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
-    job::{
-        id::{DeliveryId, JobId, RequestId},
-        repository::Repository,
-        time::Timestamp,
-    },
+    job::{id::DeliveryId, repository::Repository, time::Timestamp},
     ledger::{
         Ledger, LedgerError,
         db::Bind,
@@ -19,6 +15,9 @@ use crate::{
         table,
     },
 };
+
+/// The kind of an entry that tells that a delivery is about a job.
+pub const CONCERNS: &str = crate::ledger::apply::CONCERNS;
 
 /// Which deliveries.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +86,7 @@ impl Ledger {
         repository: &Repository,
         pulls: &BTreeSet<u64>,
         branch: Option<&str>,
-    ) -> Result<Vec<(JobId, RequestId)>, LedgerError> {
+    ) -> Result<Vec<JobRow>, LedgerError> {
         let mut found = BTreeMap::new();
         if !pulls.is_empty() {
             let numbers = list(pulls.iter().map(u64::to_string).collect::<Vec<_>>())?;
@@ -95,16 +94,16 @@ impl Ledger {
                 AND CAST(t.pull_number AS TEXT) IN {list}";
             let binds = [Bind::Text(&numbers), Bind::Text(repository.full_name())];
             let rows: Vec<JobRow> = self.db.rows(&table::JOBS, tail, &binds).await?;
-            found.extend(rows.into_iter().map(|row| (row.id, row.request_id)));
+            found.extend(rows.into_iter().map(|row| (row.id, row)));
         }
         if let Some(branch) = branch {
             let tail = "WHERE t.repository = $1 AND t.id IN \
                 (SELECT a.job_id FROM attempts a WHERE a.branch = $2 AND a.phase <> 'ended')";
             let binds = [Bind::Text(repository.full_name()), Bind::Text(branch)];
             let rows: Vec<JobRow> = self.db.rows(&table::JOBS, tail, &binds).await?;
-            found.extend(rows.into_iter().map(|row| (row.id, row.request_id)));
+            found.extend(rows.into_iter().map(|row| (row.id, row)));
         }
-        Ok(found.into_iter().collect())
+        Ok(found.into_values().collect())
     }
 
     /// Removes settled deliveries that came before a time, at most `limit`; gives their number.

@@ -184,8 +184,13 @@ pub enum DeliveryChange {
     Receive { row: Box<DeliveryRow>, payload: Box<PayloadRow> },
     /// Nobody else goes on with it until then. `again`: it was left lying and is begun anew.
     Postpone { until: Timestamp, why: Option<String>, again: bool },
-    /// Hand in its request. `requested_by`: who asked, by the sender's word.
-    Take { request: Box<RequestRow>, jobs: Vec<NewJob>, requested_by: Option<String> },
+    /// Hand in its request. `requested_by`: who asked, by the sender's word. `concerns` as at its end.
+    Take {
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+        requested_by: Option<String>,
+        concerns: Vec<(JobId, RequestId)>,
+    },
     /// Without a new request.
     End {
         state: DeliveryState,

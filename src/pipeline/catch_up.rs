@@ -14,10 +14,10 @@ use tokio::sync::Mutex;
 
 use crate::{
     job::{id::JobId, role::LeaseName},
-    ledger::{Command, LedgerError, rows::Phase},
+    ledger::{Command, LedgerError, deliveries::CONCERNS, rows::Phase},
     pipeline::{
         context::{Context, Work},
-        feed, pick_up,
+        feed, nudge, pick_up,
     },
 };
 
@@ -68,6 +68,8 @@ struct Concerns {
     /// Somebody's name was taken out of requests.
     redacted: bool,
     jobs: BTreeSet<JobId>,
+    /// Jobs that a webhook was about.
+    nudged: BTreeSet<JobId>,
 }
 
 impl Concerns {
@@ -79,6 +81,7 @@ impl Concerns {
                 self.workers = true;
             }
             "history.redacted" => self.redacted = true,
+            CONCERNS => return self.nudged.extend(job),
             _ => {}
         }
         self.jobs.extend(job);
@@ -110,6 +113,9 @@ pub async fn catch_up(context: &Context) -> Result<(), LedgerError> {
     }
     for page in concerns.jobs.iter().copied().collect::<Vec<_>>().chunks(1_000) {
         go_on(context, page).await?;
+    }
+    for page in concerns.nudged.iter().copied().collect::<Vec<_>>().chunks(1_000) {
+        nudge::look_soon(context, page).await?;
     }
     *read = head;
     context.history.seen.store(head, Ordering::SeqCst);

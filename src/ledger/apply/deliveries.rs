@@ -10,11 +10,14 @@ use crate::{
     },
     ledger::{
         apply::submit::submit,
-        command::{By, DeliveryChange, NewJob, Reply},
+        command::{By, DeliveryChange, NewJob, OURSELVES, Reply},
         rows::{DeliveryRow, DeliveryState, PayloadRow, RequestRow},
         working_set::{About, WorkingSet},
     },
 };
+
+/// Of an entry that tells that a delivery is about a job.
+pub const CONCERNS: &str = "delivery.concerns";
 
 pub fn delivery(set: &mut WorkingSet, id: DeliveryId, change: &DeliveryChange, by: &By) -> Reply {
     if let DeliveryChange::Receive { row, payload } = change {
@@ -31,18 +34,20 @@ pub fn delivery(set: &mut WorkingSet, id: DeliveryId, change: &DeliveryChange, b
     match change {
         DeliveryChange::Receive { .. } | DeliveryChange::Replay => Reply::Done,
         DeliveryChange::Postpone { until, why, again } => {
-            let attempts = row.attempts.saturating_add(i64::from(*again));
+            let attempts = if *again { row.attempts.saturating_add(1) } else { 0 };
             let reason = why.clone().or(row.reason);
             put(set, DeliveryRow { due_at: Some(*until), reason, attempts, ..row });
             Reply::Done
         }
-        DeliveryChange::Take { request, jobs, requested_by } => {
-            take(set, row, (request, jobs), requested_by.as_deref())
+        DeliveryChange::Take { request, jobs, requested_by, concerns } => {
+            let reply = take(set, &row, (request, jobs), requested_by.as_deref());
+            if matches!(reply, Reply::Submitted { .. }) {
+                concern(set, &row, concerns);
+            }
+            reply
         }
         DeliveryChange::End { state, reason, request, concerns } => {
-            for (job, request) in concerns {
-                concern(set, &row, *job, *request);
-            }
+            concern(set, &row, concerns);
             let request_id = request.or(row.request_id);
             let row = settled(set.now, row, *state, Some(reason.clone()));
             tell_trouble(set, &row);
@@ -82,26 +87,23 @@ fn receive(set: &mut WorkingSet, row: &DeliveryRow, payload: &PayloadRow) -> Rep
 fn tell_trouble(set: &mut WorkingSet, row: &DeliveryRow) {
     if row.state.is_trouble() {
         let body = json!({ "delivery": row.id, "hook": row.hook, "event": row.event, "reason": row.reason });
-        set.enter(
-            &format!("delivery.{}", row.state.as_str()),
-            About::default(),
-            crate::ledger::OURSELVES,
-            &body,
-        );
+        set.enter(&format!("delivery.{}", row.state.as_str()), About::default(), OURSELVES, &body);
     }
 }
 
-/// An entry about the job: whoever follows it reads the history.
-fn concern(set: &mut WorkingSet, row: &DeliveryRow, job: JobId, request: RequestId) {
+/// An entry about each job: whoever follows it reads the history.
+fn concern(set: &mut WorkingSet, row: &DeliveryRow, jobs: &[(JobId, RequestId)]) {
     let body = json!({ "delivery": row.id, "hook": row.hook, "event": row.event });
-    let about = About { request: Some(request), job: Some(job), attempt: None };
-    set.enter("delivery.concerns", about, crate::ledger::OURSELVES, &body);
-    set.happened.concerned.push(job);
+    for (job, request) in jobs {
+        let about = About { request: Some(*request), job: Some(*job), attempt: None };
+        set.enter(CONCERNS, about, OURSELVES, &body);
+        set.happened.concerned.push(*job);
+    }
 }
 
 fn take(
     set: &mut WorkingSet,
-    row: DeliveryRow,
+    row: &DeliveryRow,
     (request, jobs): (&RequestRow, &[NewJob]),
     requested_by: Option<&str>,
 ) -> Reply {
@@ -111,8 +113,8 @@ fn take(
     let body =
         json!({ "delivery": row.id, "hook": row.hook, "event": row.event, "requested_by": requested_by });
     let about = About { request: Some(id), ..About::default() };
-    set.enter("delivery.taken", about, crate::ledger::OURSELVES, &body);
-    let row = settled(set.now, row, DeliveryState::Done, None);
+    set.enter("delivery.taken", about, OURSELVES, &body);
+    let row = settled(set.now, row.clone(), DeliveryState::Done, None);
     put(set, DeliveryRow { request_id: Some(id), ..row });
     reply
 }

@@ -22,6 +22,7 @@ mod waves;
 mod workers;
 
 pub use audit::REDACTION_ENDED;
+pub use deliveries::CONCERNS;
 pub use schedules::refusal;
 pub use sighting::model_dedup;
 
