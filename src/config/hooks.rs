@@ -43,8 +43,11 @@ impl Faults<'_> {
         let mut hooks: Vec<Hook> = Vec::new();
         for (index, written) in settings.written_hooks.iter().enumerate() {
             let index = index.to_string();
-            let at = self.place(&["hook", &index, "name"]);
-            let hook = match written::read(written, &at) {
+            let place = |field: &str| {
+                let path = ["hook", &index].into_iter().chain(field.split('.'));
+                self.place(&path.collect::<Vec<_>>())
+            };
+            let hook = match written::read(written, place) {
                 Ok(hook) => hook,
                 Err(problems) => {
                     for problem in problems {

@@ -4,6 +4,7 @@
 mod command;
 mod concern;
 mod expression;
+mod faults;
 mod map;
 pub mod signature;
 pub mod written;
@@ -11,13 +12,13 @@ pub mod written;
 pub use self::{
     command::Command,
     concern::{Concern, concern},
-    expression::Expression,
+    expression::{Expression, Scope},
     map::map,
     written::Written,
 };
 use crate::{
     job::time::Millis,
-    policy::{Problem, Request, waves},
+    policy::{Problem, Request},
 };
 
 /// Who sends, and so which headers and fields count.
@@ -52,7 +53,7 @@ pub struct Hook {
     pub max_age: Millis,
     /// The header that holds the name of a delivery; None: there is none, its bytes name it.
     pub id_header: Option<String>,
-    /// Tells the event of a payload of `Kind::Generic`.
+    /// Finds the name of the event; None: a header of GitHub has it.
     pub event: Option<Expression>,
     /// In order: the first that fits counts.
     pub rules: Vec<Rule>,
@@ -67,7 +68,8 @@ pub struct Rule {
     pub event: Option<String>,
     pub when: Option<Expression>,
     pub command: Option<Command>,
-    pub template: String,
+    /// What all its requests have in common.
+    pub fixed: Request,
     pub repositories: Repositories,
     pub inputs: Vec<(String, Input)>,
     /// The GitHub login of who asks.
@@ -76,12 +78,7 @@ pub struct Rule {
     pub requested_by: Option<Expression>,
     /// Deliveries with the same key are one request; None: each is one.
     pub request_key: Option<Expression>,
-    pub team: Option<String>,
     pub reason: Option<Expression>,
-    pub priority: Option<u8>,
-    pub deadline_minutes: Option<u32>,
-    pub hold: bool,
-    pub waves: Option<waves::Rule>,
     /// Where it was written.
     pub at: String,
 }
