@@ -36,5 +36,5 @@ CREATE TABLE payloads (
 );
 
 -- Finding the work that an event is about.
-CREATE INDEX jobs_in_review ON jobs (repository, pull_number) WHERE state = 'in_review';
+CREATE INDEX jobs_in_review ON jobs (repository) WHERE state = 'in_review';
 CREATE INDEX attempts_by_branch ON attempts (branch) WHERE phase <> 'ended';

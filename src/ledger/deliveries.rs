@@ -1,11 +1,12 @@
 //! Reading webhooks that came in, finding the jobs that they are about, and letting go of old ones.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Serialize;
+use std::collections::BTreeSet;
 
 use crate::{
-    job::{id::DeliveryId, repository::Repository, time::Timestamp},
+    job::{
+        id::{DeliveryId, JobId},
+        time::Timestamp,
+    },
     ledger::{
         Ledger, LedgerError,
         db::Bind,
@@ -14,6 +15,7 @@ use crate::{
         rows::{DeliveryRow, DeliveryState, JobRow, PayloadRow},
         table,
     },
+    policy::hook::Concern,
 };
 
 /// The kind of an entry that tells that a delivery is about a job.
@@ -27,10 +29,6 @@ pub struct DeliveryFilter {
     /// Only older ones.
     pub before: Option<DeliveryId>,
     pub limit: u32,
-}
-
-fn list(values: impl Serialize) -> Result<String, LedgerError> {
-    serde_json::to_string(&values).map_err(LedgerError::encoding)
 }
 
 impl Ledger {
@@ -80,30 +78,30 @@ impl Ledger {
         self.db.rows(&table::DELIVERIES, tail, &[Bind::Int(DESK_MAX)]).await
     }
 
-    /// Jobs under review with one of these pull requests, and those that an agent works on or that are under review on the branch.
-    pub async fn jobs_about(
-        &self,
-        repository: &Repository,
-        pulls: &BTreeSet<u64>,
-        branch: Option<&str>,
-    ) -> Result<Vec<JobRow>, LedgerError> {
-        let mut found = BTreeMap::new();
-        if !pulls.is_empty() {
-            let numbers = list(pulls.iter().map(u64::to_string).collect::<Vec<_>>())?;
-            let tail = "WHERE t.state = 'in_review' AND t.repository = $2 \
-                AND CAST(t.pull_number AS TEXT) IN {list}";
-            let binds = [Bind::Text(&numbers), Bind::Text(repository.full_name())];
-            let rows: Vec<JobRow> = self.db.rows(&table::JOBS, tail, &binds).await?;
-            found.extend(rows.into_iter().map(|row| (row.id, row)));
-        }
+    /// Jobs under review with one of the pull requests, and those that an agent works on or that are under review on the branch.
+    /// A commit alone finds those under review that it is the newest of.
+    pub async fn jobs_about(&self, concern: &Concern) -> Result<Vec<JobRow>, LedgerError> {
+        let Concern { repository, pulls, branch, sha } = concern;
+        let repository = Bind::Text(repository.full_name());
+        let of_pull = |job: &JobRow| job.pull_number.is_some_and(|number| pulls.contains(&number));
+        let alone = pulls.is_empty() && branch.is_none();
+        let of_commit = |job: &JobRow| alone && sha.is_some() && job.pull().map(|pull| pull.head_sha) == *sha;
+        let in_review = "WHERE t.state = 'in_review' AND t.repository = $1";
+        let mut found: Vec<JobRow> = if pulls.is_empty() && !alone {
+            Vec::new()
+        } else {
+            self.db.rows(&table::JOBS, in_review, std::slice::from_ref(&repository)).await?
+        };
+        found.retain(|job| of_pull(job) || of_commit(job));
         if let Some(branch) = branch {
             let tail = "WHERE t.repository = $1 AND t.id IN \
                 (SELECT a.job_id FROM attempts a WHERE a.branch = $2 AND a.phase <> 'ended')";
-            let binds = [Bind::Text(repository.full_name()), Bind::Text(branch)];
-            let rows: Vec<JobRow> = self.db.rows(&table::JOBS, tail, &binds).await?;
-            found.extend(rows.into_iter().map(|row| (row.id, row)));
+            let rows: Vec<JobRow> =
+                self.db.rows(&table::JOBS, tail, &[repository, Bind::Text(branch)]).await?;
+            let known: BTreeSet<JobId> = found.iter().map(|job| job.id).collect();
+            found.extend(rows.into_iter().filter(|row| !known.contains(&row.id)));
         }
-        Ok(found.into_values().collect())
+        Ok(found)
     }
 
     /// Removes settled deliveries that came before a time, at most `limit`; gives their number.

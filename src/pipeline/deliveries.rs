@@ -106,7 +106,7 @@ impl Context {
         };
         let Some(door) = self.hooks.door(&row.hook) else { return Ok(None) };
         let kept = self.ledger.payload(id).await?.map(|kept| kept.payload_json).unwrap_or_default();
-        let payload = match signature::payload(kept.as_bytes()) {
+        let payload = match signature::read(door.hook.kind, kept.as_bytes()) {
             Ok(payload) => payload,
             Err(problem) => {
                 let why = problem.to_string();
@@ -141,9 +141,8 @@ impl Context {
     ) -> Result<Vec<JobRow>, LedgerError> {
         let concern = if hook.kind == Kind::Github { hook::concern(&row.event, payload) } else { None };
         let Some(concern) = concern else { return Ok(Vec::new()) };
-        let mut jobs =
-            self.ledger.jobs_about(&concern.repository, &concern.pulls, concern.branch.as_deref()).await?;
-        if row.event.starts_with("check_") || row.event == "workflow_run" {
+        let mut jobs = self.ledger.jobs_about(&concern).await?;
+        if matches!(row.event.as_str(), "check_run" | "check_suite" | "status" | "workflow_run") {
             let specs = self.specs_of(&jobs).await?;
             // Nobody else waits for checks once the pull request is under review.
             let waits = |job: &JobRow| {
