@@ -181,6 +181,20 @@ impl Context {
         Ok(None)
     }
 
+    /// The request that has this key, and what that means: deliveries with the same key are one request.
+    async fn made_before(&self, key: &str, digest: &str) -> Result<Option<(RequestId, String)>, LedgerError> {
+        let known = self.ledger.request_by_idempotency_key(key).await?;
+        Ok(known.map(|known| {
+            let id = known.id;
+            let why = if known.body_digest == digest {
+                format!("request {id} was made of this before, by the same key")
+            } else {
+                format!("request {id} has the same key, and asks for something else: nothing more was made")
+            };
+            (id, why)
+        }))
+    }
+
     /// Hands in what the mapping has made of it, by the way of every request.
     async fn hand_in(
         &self,
@@ -190,9 +204,9 @@ impl Context {
         concerns: Concerns,
     ) -> Result<Option<Timestamp>, LedgerError> {
         let Mapped { request, requested_by, .. } = mapped;
-        if let Some(before) = self.accepted_before(&request).await? {
-            let why = format!("request {} was made of this before, by the same key", before.request);
-            return self.end(row, DeliveryState::Done, &why, Some(before.request), concerns).await;
+        let (key, digest) = (request.idempotency_key.clone().unwrap_or_default(), request.body_digest());
+        if let Some((before, why)) = self.made_before(&key, &digest).await? {
+            return self.end(row, DeliveryState::Done, &why, Some(before), concerns).await;
         }
         let draft = match self.draft_for(Ok(request)).await {
             Ok(draft) => draft.noting(Some(&hook.producer()))?,
@@ -218,9 +232,13 @@ impl Context {
                 tracing::info!(delivery = %row.id, hook = row.hook, request = %request.id, "handed in by a webhook");
             }
             Reply::Conflict(why) => {
-                // The request that it made stands; another one needs another key.
-                let state = row.request_id.map_or(DeliveryState::Refused, |_| DeliveryState::Done);
-                return self.end(row, state, &why, None, concerns).await;
+                // Another delivery with the same key may have come first.
+                return match self.made_before(&key, &digest).await? {
+                    Some((before, why)) => {
+                        self.end(row, DeliveryState::Done, &why, Some(before), concerns).await
+                    }
+                    None => self.end(row, DeliveryState::Refused, &why, None, concerns).await,
+                };
             }
             _ => {}
         }

@@ -29,7 +29,9 @@ use sluicegate::{
         context::{Closures, Sent, Specs, Work},
         feed,
         freezes::Freezes,
+        hooks::Hooks,
         meters::Meters,
+        nudge::Nudges,
         rebuild::Barrier,
         resume::{self, Newcomer},
         tokens::Tokens,
@@ -237,7 +239,17 @@ impl House {
         estate: BTreeMap<String, RepositoryFacts>,
         change: impl FnOnce(&mut Policy),
     ) -> Self {
-        Self::build(Arc::new(tempfile::tempdir().unwrap()), templates, estate, change).await
+        Self::build(Arc::new(tempfile::tempdir().unwrap()), templates, estate, change, no_hooks()).await
+    }
+
+    pub async fn with_hooks(hooks: Hooks) -> Self {
+        Self::build(Arc::new(tempfile::tempdir().unwrap()), &[TEMPLATE], BTreeMap::new(), |_| {}, hooks).await
+    }
+
+    /// The same ledger, opened again by an installation with other hooks.
+    pub async fn again_with_hooks(&self, hooks: Hooks) -> Self {
+        self.context.ledger.close().await;
+        Self::build(Arc::clone(&self.folder), &[TEMPLATE], BTreeMap::new(), |_| {}, hooks).await
     }
 
     /// An installation with rules of repositories, which make plans ask the provider.
@@ -250,7 +262,7 @@ impl House {
     pub async fn with_edited_template(self) -> Self {
         self.context.ledger.close().await;
         let template = TEMPLATE.replace("Bump {{", "Raise {{");
-        Self::build(Arc::clone(&self.folder), &[&template], BTreeMap::new(), |_| {}).await
+        Self::build(Arc::clone(&self.folder), &[&template], BTreeMap::new(), |_| {}, no_hooks()).await
     }
 
     /// A policy over these templates, as every test here has it.
@@ -282,6 +294,7 @@ impl House {
         templates: &[&str],
         estate: BTreeMap<String, RepositoryFacts>,
         change: impl FnOnce(&mut Policy),
+        hooks: Hooks,
     ) -> Self {
         let mut policy = Self::policy(templates);
         change(&mut policy);
@@ -319,6 +332,8 @@ impl House {
             closures: Closures::default(),
             freezes: Freezes::new(Arc::default()),
             tokens: Tokens::default(),
+            hooks,
+            nudges: Nudges::default(),
             sent: Sent::default(),
             apart: false.into(),
             meters: Meters::default(),
@@ -449,6 +464,10 @@ impl House {
         self.step(job, Event::Completed).await;
         self.step(job, Event::Quarantined).await;
     }
+}
+
+fn no_hooks() -> Hooks {
+    Hooks::new(Vec::new(), Millis::hours(1))
 }
 
 async fn open(folder: &Path, rules: &Arc<Rules>, clock: &Arc<ManualClock>, entropy: &Arc<Entropy>) -> Ledger {
