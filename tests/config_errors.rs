@@ -16,6 +16,9 @@ use sluicegate::{
 use tempfile::TempDir;
 
 #[cfg(test)]
+#[path = "config/hooks.rs"]
+mod hooks;
+#[cfg(test)]
 #[path = "config/schedules.rs"]
 mod schedules;
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use crate::{
     config::{
-        ConfigError, Loaded,
+        ConfigError, Loaded, SecretRef,
         limits::Faults,
         sections::{Settings, within},
     },
@@ -15,6 +16,9 @@ use crate::{
         problem::{Code, Problem},
     },
 };
+
+/// A shorter secret is warned of.
+const SECRET_BYTES_MIN: usize = 16;
 
 /// What becomes of what comes in.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,13 +77,34 @@ impl Faults<'_> {
 /// Every hook of the installation, ready for deliveries. Secrets are read now.
 pub fn load_doors(loaded: &Loaded, env: &BTreeMap<String, String>) -> Result<Vec<Door>, ConfigError> {
     let settings = &loaded.settings;
+    let mut problems = Vec::new();
     let mut doors = Vec::new();
     for (written, hook) in settings.written_hooks.iter().zip(&settings.hooks) {
-        let secrets = written.secrets.iter().map(|secret| Ok(secret.resolve(env, &loaded.folder)?.secret));
-        let secrets: Vec<_> = secrets.collect::<Result<_, Problem>>()?;
-        let keys = Keys::new(&hook.proof, &secrets)
-            .map_err(|error| Problem::new(Code::BadSecret, error.to_string()).at(&hook.at))?;
+        let mut keys = Keys::default();
+        for reference in &written.secrets {
+            let added = reference.resolve(env, &loaded.folder).and_then(|resolved| {
+                keys.add(&hook.proof, &resolved.secret).map_err(|error| {
+                    let hint =
+                        "use a secret as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64";
+                    Problem::new(Code::BadSecret, error.to_string()).at(reference.to_string()).hint(hint)
+                })
+            });
+            problems.extend(added.err());
+        }
         doors.push(Door { hook: hook.clone(), keys });
     }
-    Ok(doors)
+    if problems.is_empty() { Ok(doors) } else { Err(ConfigError(problems)) }
+}
+
+/// Secrets that could be guessed.
+pub(super) fn weak(loaded: &Loaded, env: &BTreeMap<String, String>) -> Vec<String> {
+    let short = |reference: &SecretRef| {
+        let resolved = reference.resolve(env, &loaded.folder).ok();
+        resolved.is_some_and(|resolved| resolved.secret.expose_secret().len() < SECRET_BYTES_MIN)
+    };
+    let references = loaded.settings.written_hooks.iter().flat_map(|hook| &hook.secrets);
+    let told = |reference: &SecretRef| {
+        format!("{reference}: a secret of a webhook of fewer than {SECRET_BYTES_MIN} bytes could be guessed")
+    };
+    references.filter(|reference| short(reference)).map(told).collect()
 }

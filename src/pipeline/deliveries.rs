@@ -50,6 +50,13 @@ pub async fn run(context: Arc<Context>, id: DeliveryId) {
 /// Jobs that a delivery is about, with their requests.
 type Concerns = Vec<(JobId, RequestId)>;
 
+/// What became of an earlier delivery with the same key, and so of this one.
+struct Before {
+    state: DeliveryState,
+    why: String,
+    request: Option<RequestId>,
+}
+
 impl Context {
     /// Looks for deliveries that nobody has gone on with, and lets go of old ones. Costs nothing without hooks.
     pub(super) async fn keep_deliveries(&self) -> Result<(), LedgerError> {
@@ -181,18 +188,20 @@ impl Context {
         Ok(None)
     }
 
-    /// The request that has this key, and what that means: deliveries with the same key are one request.
-    async fn made_before(&self, key: &str, digest: &str) -> Result<Option<(RequestId, String)>, LedgerError> {
-        let known = self.ledger.request_by_idempotency_key(key).await?;
-        Ok(known.map(|known| {
-            let id = known.id;
-            let why = if known.body_digest == digest {
-                format!("request {id} was made of this before, by the same key")
-            } else {
-                format!("request {id} has the same key, and asks for something else: nothing more was made")
-            };
-            (id, why)
-        }))
+    /// The request that has this key, and what that means: deliveries with the same key are one request, and one that asks for
+    /// something else needs another key.
+    async fn made_before(&self, row: &DeliveryRow, key: &str, digest: &str) -> Result<Option<Before>, LedgerError> {
+        let Some(known) = self.ledger.request_by_idempotency_key(key).await? else { return Ok(None) };
+        let id = known.id;
+        let (state, why) = if known.body_digest == digest {
+            (DeliveryState::Done, format!("request {id} was made of this before, by the same key"))
+        } else {
+            let why = format!("request {id} has the same key and asks for something else, so that nothing was made of this");
+            let own = row.request_id == Some(id);
+            (if own { DeliveryState::Done } else { DeliveryState::Refused }, why)
+        };
+        let request = (state == DeliveryState::Done).then_some(id);
+        Ok(Some(Before { state, why, request }))
     }
 
     /// Hands in what the mapping has made of it, by the way of every request.
@@ -205,8 +214,8 @@ impl Context {
     ) -> Result<Option<Timestamp>, LedgerError> {
         let Mapped { request, requested_by, .. } = mapped;
         let (key, digest) = (request.idempotency_key.clone().unwrap_or_default(), request.body_digest());
-        if let Some((before, why)) = self.made_before(&key, &digest).await? {
-            return self.end(row, DeliveryState::Done, &why, Some(before), concerns).await;
+        if let Some(Before { state, why, request }) = self.made_before(row, &key, &digest).await? {
+            return self.end(row, state, &why, request, concerns).await;
         }
         let draft = match self.draft_for(Ok(request)).await {
             Ok(draft) => draft.noting(Some(&hook.producer()))?,
@@ -233,12 +242,10 @@ impl Context {
             }
             Reply::Conflict(why) => {
                 // Another delivery with the same key may have come first.
-                return match self.made_before(&key, &digest).await? {
-                    Some((before, why)) => {
-                        self.end(row, DeliveryState::Done, &why, Some(before), concerns).await
-                    }
-                    None => self.end(row, DeliveryState::Refused, &why, None, concerns).await,
-                };
+                let before = self.made_before(row, &key, &digest).await?;
+                let refused = Before { state: DeliveryState::Refused, why, request: None };
+                let Before { state, why, request } = before.unwrap_or(refused);
+                return self.end(row, state, &why, request, concerns).await;
             }
             _ => {}
         }

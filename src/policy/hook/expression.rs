@@ -1,9 +1,14 @@
 //! A JMESPath expression over the payload of a delivery. Payloads are whatever somebody sends: an expression finds something in
 //! them, finds nothing, or says why not, and never more than can be kept.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
-use jmespath::{Context, DEFAULT_RUNTIME, ErrorReason, Rcvar, Variable, ast::Ast, interpret};
+use jmespath::{
+    Context, ErrorReason, Rcvar, Runtime, Variable,
+    ast::Ast,
+    functions::{ArgumentType, CustomFunction, Signature},
+    interpret,
+};
 use serde_json::{Map, Value};
 
 /// The longest expression, in bytes.
@@ -14,6 +19,20 @@ const DEPTH_MAX: usize = 64;
 const INDEX_MAX: i32 = 1_000_000_000;
 /// The most that one expression may find: bytes of text, and one for each value.
 const FOUND_MAX: usize = 256 * 1_024;
+/// The most parts that a text is split into; the last one has the rest.
+const PARTS_MAX: usize = 1_000;
+
+/// The functions of the standard, and `split` as the community's edition of it has it: titles hold more than one thing.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut runtime = Runtime::new();
+    runtime.register_builtin_functions();
+    let signature = Signature::new(vec![ArgumentType::String, ArgumentType::String], None);
+    runtime.register_function(
+        "split",
+        Box::new(CustomFunction::new(signature, Box::new(|of, _| Ok(split(of))))),
+    );
+    runtime
+});
 
 /// One expression, compiled.
 #[derive(Clone)]
@@ -47,7 +66,7 @@ impl Expression {
         if text.len() > LENGTH_MAX {
             return Err(format!("it is longer than {LENGTH_MAX} bytes"));
         }
-        let compiled = jmespath::compile(text).map_err(|error| {
+        let compiled = RUNTIME.compile(text).map_err(|error| {
             let (ErrorReason::Parse(why), column) = (&error.reason, error.column.saturating_add(1)) else {
                 return error.reason.to_string();
             };
@@ -63,7 +82,7 @@ impl Expression {
 
     /// What it finds; null is nothing. Lines of a text end with a line feed alone, however they came.
     pub fn find(&self, scope: &Scope) -> Result<Value, String> {
-        let mut context = Context::new(self.as_str(), &DEFAULT_RUNTIME);
+        let mut context = Context::new(self.as_str(), &RUNTIME);
         let found = interpret(&scope.0, self.0.as_ast(), &mut context)
             .map_err(|error| format!("`{}`: {}", self.as_str(), error.reason))?;
         let mut room = FOUND_MAX;
@@ -107,7 +126,7 @@ fn check(node: &Ast, depth: usize) -> Result<(), String> {
             Vec::new()
         }
         Ast::Function { name, args, .. } => {
-            if DEFAULT_RUNTIME.get_function(name).is_none() {
+            if RUNTIME.get_function(name).is_none() {
                 return Err(format!("there is no function `{name}`"));
             }
             args.iter().collect()
@@ -127,6 +146,17 @@ fn check(node: &Ast, depth: usize) -> Result<(), String> {
         Ast::MultiHash { elements, .. } => elements.iter().map(|pair| &pair.value).collect(),
     };
     inner.into_iter().try_for_each(|inner| check(inner, depth.saturating_add(1)))
+}
+
+fn split(of: &[Rcvar]) -> Rcvar {
+    let text =
+        |at: usize| of.get(at).and_then(|text| text.as_string()).map(String::as_str).unwrap_or_default();
+    let part = |part: &str| Rcvar::new(Variable::String(part.to_owned()));
+    let parts = match text(1) {
+        "" => vec![part(text(0))],
+        by => text(0).splitn(PARTS_MAX, by).map(part).collect(),
+    };
+    Rcvar::new(Variable::Array(parts))
 }
 
 fn variable(value: &Value) -> Variable {
@@ -192,6 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_split() {
+        let title = || json!({ "title": "upgrade serde 1.0.228" });
+        assert_eq!(find("split(title, ' ')[2]", title()), Ok(json!("1.0.228")));
+        assert_eq!(find("split(title, ' ')[7]", title()), Ok(Value::Null));
+        assert_eq!(find("split(title, '')", json!({ "title": "ab" })), Ok(json!(["ab"])));
+        assert_eq!(
+            find("length(split(title, 'a'))", json!({ "title": "a".repeat(9_999) })),
+            Ok(json!(1_000))
+        );
+        assert!(
+            find("split(title, `1`)", title()).unwrap_err().contains("expects type string, given number")
+        );
+        assert!(find("split(title)", title()).unwrap_err().contains("Not enough arguments"));
+    }
+
+    #[test]
     fn a_wrong_type_is_told_with_the_expression_and_without_the_payload() {
         let told = find("contains(title, 'x')", json!({ "title": { "hunter2": 1 } })).unwrap_err();
         assert!(told.starts_with("`contains(title, 'x')`: Runtime error: Argument 0 expects"), "{told}");
@@ -207,9 +253,9 @@ mod tests {
             ("a.{x: b[?upper(c)]}", "there is no function `upper`"),
             ("a[::0]", "the step of a slice is 0"),
             ("a[::2147483647]", "out of range"),
-            ("a[-2147483648]", "out of range"),
+            ("a[-2147483647]", "out of range"),
             ("a[99999999999]", ""),
-            (&"!".repeat(100), "more than 64 deep"),
+            (&format!("{}a", "!".repeat(100)), "more than 64 deep"),
             (&"a".repeat(501), "longer than 500"),
         ] {
             let told = Expression::compile(text).map(|_| ()).unwrap_err();

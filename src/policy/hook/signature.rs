@@ -27,7 +27,7 @@ const STANDARD_SIGNATURE: &str = "webhook-signature";
 const LINEAR_TIME: &str = "webhookTimestamp";
 
 /// The secrets of a hook, ready for use; while one is replaced there are two.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Keys(Vec<Key>);
 
 #[derive(Clone)]
@@ -39,24 +39,19 @@ enum Key {
 }
 
 impl Keys {
-    /// In the order of the configuration, by which `Verified::secret` counts.
-    pub fn new<'a>(
-        proof: &Proof,
-        secrets: impl IntoIterator<Item = &'a SecretString>,
-    ) -> Result<Self, InvalidSecret> {
-        let key = |secret: &SecretString| {
-            let bytes = secret.expose_secret().as_bytes();
-            let plain = hmac::Key::new(hmac::HMAC_SHA256, bytes);
-            match proof {
-                Proof::Standard => SigningKey::parse(secret).map(Key::Standard),
-                Proof::Hmac { .. } => Ok(Key::Hmac(plain)),
-                Proof::Shared { .. } => {
-                    let tag = hmac::sign(&plain, bytes);
-                    Ok(Key::Shared(plain, tag))
-                }
+    /// They are tried in the order in which they were added, by which `Verified::secret` counts.
+    pub fn add(&mut self, proof: &Proof, secret: &SecretString) -> Result<(), InvalidSecret> {
+        let bytes = secret.expose_secret().as_bytes();
+        let plain = hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        self.0.push(match proof {
+            Proof::Standard => Key::Standard(SigningKey::parse(secret)?),
+            Proof::Hmac { .. } => Key::Hmac(plain),
+            Proof::Shared { .. } => {
+                let tag = hmac::sign(&plain, bytes);
+                Key::Shared(plain, tag)
             }
-        };
-        secrets.into_iter().map(key).collect::<Result<_, _>>().map(Self)
+        });
+        Ok(())
     }
 
     /// Which of them fits, counted from 0.
