@@ -190,13 +190,20 @@ impl Context {
 
     /// The request that has this key, and what that means: deliveries with the same key are one request, and one that asks for
     /// something else needs another key.
-    async fn made_before(&self, row: &DeliveryRow, key: &str, digest: &str) -> Result<Option<Before>, LedgerError> {
+    async fn made_before(
+        &self,
+        row: &DeliveryRow,
+        key: &str,
+        digest: &str,
+    ) -> Result<Option<Before>, LedgerError> {
         let Some(known) = self.ledger.request_by_idempotency_key(key).await? else { return Ok(None) };
         let id = known.id;
         let (state, why) = if known.body_digest == digest {
             (DeliveryState::Done, format!("request {id} was made of this before, by the same key"))
         } else {
-            let why = format!("request {id} has the same key and asks for something else, so that nothing was made of this");
+            let why = format!(
+                "request {id} has the same key and asks for something else, so that nothing was made of this"
+            );
             let own = row.request_id == Some(id);
             (if own { DeliveryState::Done } else { DeliveryState::Refused }, why)
         };
