@@ -25,7 +25,10 @@ use crate::{
     job::id::DeliveryId,
     pipeline::{Context, delivery_acts::DeliveryState},
     policy::{
-        hook::signature::{self, HookFault},
+        hook::{
+            Kind,
+            signature::{self, HookFault},
+        },
         text,
     },
 };
@@ -96,7 +99,7 @@ struct Kept {
     request_body = Object,
     responses(
         (status = 202, body = Kept, description = "It is kept, and gone through from now on."),
-        (status = 200, body = Kept, description = "It came before; this is what became of it.")
+        (status = 200, body = Kept, description = "The same for Linear; or it came before, and this is what became of it.")
     ),
     extensions(("x-codes" = json!([
         "unknown-hook", "signature-missing", "signature-wrong", "signature-stale", "too-many-signatures",
@@ -135,7 +138,9 @@ async fn receive(
         let detail = format!("{why}: kept as delivery {}", received.id);
         return Err(Fault::new(Code::MalformedPayload, detail));
     }
-    let status = if received.again { StatusCode::OK } else { StatusCode::ACCEPTED };
+    // Linear takes nothing but 200 for success.
+    let plain = received.again || door.hook.kind == Kind::Linear;
+    let status = if plain { StatusCode::OK } else { StatusCode::ACCEPTED };
     let kept = Kept { delivery: received.id, state: received.state, again: received.again };
     Ok((status, axum::Json(kept)).into_response())
 }

@@ -123,20 +123,30 @@ impl Context {
         let jobs = self.concerned(&door.hook, &row, &payload).await?;
         let now = self.now();
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
-        let untold = match self.hooks.untold(&ids, row.received_at, now) {
-            Ok(untold) => untold,
+        let claimed = match self.hooks.claim(&ids, row.received_at, now) {
+            Ok(claimed) => claimed,
             Err(at) => return Ok(Some(at)),
         };
-        let told = |job: &&JobRow| untold.contains(&job.id);
+        let told = |job: &&JobRow| claimed.contains(&job.id);
         let concerns: Concerns = jobs.iter().filter(told).map(|job| (job.id, job.request_id)).collect();
         let delivery = Delivery { id: &row.sender_id, event: &row.event };
-        let (state, why) = match hook::map(&door.hook, delivery, &payload) {
-            Outcome::Request(mapped) => return self.hand_in(&door.hook, &row, *mapped, concerns).await,
-            Outcome::Unmapped { rule, problem } => (DeliveryState::Unmapped, format!("{rule}: {problem}")),
-            Outcome::Ignored { .. } if !jobs.is_empty() => (DeliveryState::Done, looked_at(jobs.len())),
-            Outcome::Ignored { reason } => (DeliveryState::Ignored, reason),
+        let done = match hook::map(&door.hook, delivery, &payload) {
+            Outcome::Request(mapped) => self.hand_in(&door.hook, &row, *mapped, concerns).await,
+            Outcome::Unmapped { rule, problem } => {
+                let why = format!("{rule}: {problem}");
+                self.end(&row, DeliveryState::Unmapped, &why, None, concerns).await
+            }
+            Outcome::Ignored { .. } if !jobs.is_empty() => {
+                self.end(&row, DeliveryState::Done, &looked_at(jobs.len()), None, concerns).await
+            }
+            Outcome::Ignored { reason } => {
+                self.end(&row, DeliveryState::Ignored, &reason, None, concerns).await
+            }
         };
-        self.end(&row, state, &why, None, concerns).await
+        if !matches!(done, Ok(None)) {
+            self.hooks.give_back(&claimed);
+        }
+        done
     }
 
     /// The jobs that an event of GitHub is about, as far as a look at them can find anything.
@@ -161,11 +171,6 @@ impl Context {
         Ok(jobs)
     }
 
-    /// The history was told of these jobs after `at`.
-    fn tell_of(&self, concerns: &Concerns, at: Timestamp) {
-        self.hooks.tell(concerns.iter().map(|(job, _)| *job), at);
-    }
-
     /// Ends a delivery without a new request.
     async fn end(
         &self,
@@ -175,12 +180,10 @@ impl Context {
         request: Option<RequestId>,
         concerns: Concerns,
     ) -> Result<Option<Timestamp>, LedgerError> {
-        let (at, reason) = (self.now(), reason(why));
-        let change = DeliveryChange::End { state, reason, request, concerns: concerns.clone() };
+        let change = DeliveryChange::End { state, reason: reason(why), request, concerns };
         if self.change_delivery(row.id, change).await?.is_stale() {
             return Ok(None);
         }
-        self.tell_of(&concerns, at);
         self.meters.hooks.add((row.hook.clone(), state.as_str()), 1);
         if state.is_trouble() {
             tracing::warn!(delivery = %row.id, hook = row.hook, event = row.event, state = state.as_str(), why, "a delivery needs a person");
@@ -239,11 +242,10 @@ impl Context {
         };
         failpoint::hit("hook.drafted");
         let (request, jobs) = draft.into_parts();
-        let (at, request) = (self.now(), Box::new(request));
+        let request = Box::new(request);
         let change = DeliveryChange::Take { request, jobs, requested_by, concerns: concerns.clone() };
         match self.change_delivery(row.id, change).await? {
             Reply::Submitted { request, .. } => {
-                self.tell_of(&concerns, at);
                 self.meters.hooks.add((row.hook.clone(), DeliveryState::Done.as_str()), 1);
                 tracing::info!(delivery = %row.id, hook = row.hook, request = %request.id, "handed in by a webhook");
             }

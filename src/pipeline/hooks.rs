@@ -56,33 +56,34 @@ impl Hooks {
         self.doors.iter().find(|door| door.hook.name == name)
     }
 
-    /// Which of the jobs the history must be told of; those that it was told of since the delivery came are looked at anyway.
+    /// Which of the jobs the caller tells the history of; those that it was told of since the delivery came are looked at anyway.
     /// Err: too soon after the last time, and when to come again.
-    pub(super) fn untold(
+    pub(super) fn claim(
         &self,
         jobs: &[JobId],
         received_at: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<JobId>, Timestamp> {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut untold = Vec::new();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claimed = Vec::new();
         for job in jobs {
             match told.get(job).copied() {
                 Some(at) if at >= received_at => {}
                 Some(at) if at <= now && now.since(at) < EACH => return Err(at.plus(EACH)),
-                _ => untold.push(*job),
+                _ => claimed.push(*job),
             }
         }
-        Ok(untold)
+        if told.len() >= JOBS_MAX {
+            told.retain(|_, at| now.since(*at) < EACH);
+        }
+        told.extend(claimed.iter().map(|job| (*job, now)));
+        Ok(claimed)
     }
 
-    /// The history was told after `at`.
-    pub(super) fn tell(&self, jobs: impl Iterator<Item = JobId>, at: Timestamp) {
+    /// The history was not told of them: it is tried again.
+    pub(super) fn give_back(&self, jobs: &[JobId]) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= JOBS_MAX {
-            told.clear();
-        }
-        told.extend(jobs.map(|job| (job, at)));
+        told.retain(|job, _| !jobs.contains(job));
     }
 
     /// True once in a while.
@@ -175,12 +176,12 @@ mod tests {
         let hooks = Hooks::new(Vec::new(), Millis::hours(1));
         let job = JobId::new(Timestamp(1), 1);
         let at = |ms: i64| Timestamp(1_000_000 + ms);
-        assert_eq!(hooks.untold(&[job], at(0), at(1)), Ok(vec![job]));
-        hooks.tell([job].into_iter(), at(1));
-        assert_eq!(hooks.untold(&[job], at(0), at(5)), Ok(vec![]), "told since it came");
-        assert_eq!(hooks.untold(&[job], at(2), at(5)), Err(at(1_001)), "what came later is not forgotten");
-        assert_eq!(hooks.untold(&[job], at(2), at(1_001)), Ok(vec![job]));
-        hooks.tell([job].into_iter(), at(1_001));
-        assert_eq!(hooks.untold(&[job], at(900), at(1_002)), Ok(vec![]), "one entry tells of all before it");
+        assert_eq!(hooks.claim(&[job], at(0), at(1)), Ok(vec![job]));
+        assert_eq!(hooks.claim(&[job], at(0), at(5)), Ok(vec![]), "told since it came");
+        assert_eq!(hooks.claim(&[job], at(2), at(5)), Err(at(1_001)), "what came later is not forgotten");
+        assert_eq!(hooks.claim(&[job], at(2), at(1_001)), Ok(vec![job]));
+        assert_eq!(hooks.claim(&[job], at(900), at(1_002)), Ok(vec![]), "one entry tells of all before it");
+        hooks.give_back(&[job]);
+        assert_eq!(hooks.claim(&[job], at(900), at(1_003)), Ok(vec![job]), "the entry was not written");
     }
 }
