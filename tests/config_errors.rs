@@ -16,11 +16,8 @@ use sluicegate::{
 use tempfile::TempDir;
 
 #[cfg(test)]
-#[path = "config/hooks.rs"]
-mod hooks;
-#[cfg(test)]
-#[path = "config/schedules.rs"]
-mod schedules;
+#[path = "config/mod.rs"]
+mod parts;
 
 type Env = BTreeMap<String, String>;
 

@@ -15,6 +15,7 @@ use sluicegate::{
     clock::ManualClock,
     job::time::{Millis, Timestamp},
     notify::{LogSink, Outgoing, Sink, SinkErrorKind, WebhookSink, webhook::TIMEOUT_DEFAULT},
+    policy::standard_webhooks::SigningKey,
 };
 use tokio::net::TcpListener;
 

@@ -25,7 +25,7 @@ const RULE: &str =
 
 fn hook(text: &str) -> Hook {
     let written: Written<String> = toml::from_str(text).unwrap();
-    written::read(&written, |field| field.to_owned()).unwrap()
+    written::read(&written, str::to_owned).unwrap()
 }
 
 fn of_kind(kind: &str, more: &str) -> Hook {

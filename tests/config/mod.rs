@@ -1,0 +1,4 @@
+//! Parts of the configuration that have their examples in files of their own.
+
+mod hooks;
+mod schedules;
