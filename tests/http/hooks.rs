@@ -51,9 +51,10 @@ pub fn hooks(text: &str) -> Hooks {
     let file: BTreeMap<String, Vec<written::Written<String>>> = toml::from_str(text).unwrap();
     let door = |written: &written::Written<String>| {
         let hook = written::read(written, str::to_owned).unwrap();
-        let secrets: Vec<SecretString> =
-            written.secrets.iter().map(|secret| SecretString::from(secret.as_str())).collect();
-        let keys = Keys::new(&hook.proof, &secrets).unwrap();
+        let mut keys = Keys::default();
+        for secret in &written.secrets {
+            keys.add(&hook.proof, &SecretString::from(secret.as_str())).unwrap();
+        }
         Door { hook, keys }
     };
     Hooks::new(file["hook"].iter().map(door).collect(), Millis::hours(24))
