@@ -145,7 +145,7 @@ async fn show(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliError> 
         ),
         of("state", delivery.state.as_str().to_owned()),
         of("", became(&delivery)),
-        of("request", delivery.request.map(|id| id.to_string()).unwrap_or_else(|| "none".to_owned())),
+        of("request", delivery.request.map_or_else(|| "none".to_owned(), |id| id.to_string())),
     ];
     screen.lines(lines.into_iter().filter(|line| !line.trim().is_empty()))?;
     for (name, value) in &headers {

@@ -83,8 +83,7 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Schedule { name, change, by } => schedules::schedule(set, name, change, by),
         Command::Delivery { id, change, by } => deliveries::delivery(set, *id, change, by),
         Command::Desk { item, request, job, act, by } => {
-            let about = About { request: *request, job: *job, attempt: None };
-            desk::desk(set, item, about, act, by)
+            desk::desk(set, item, About { request: *request, job: *job, attempt: None }, act, by)
         }
         Command::Checkpoint { signer, by } => audit::checkpoint(set, signer, by),
         Command::Redact { table, eraser, by, .. } => audit::redact(set, table, eraser, by),
