@@ -215,7 +215,7 @@ fn a_wrong_hook_is_told_with_its_place() {
         (2, "people = [\"ana\"]", "body = \"x\"", 13, "known for this kind", "leave `body` and `by` out"),
         (5, "signature = \"standard-webhooks\"\n", "", 3, "not said how deliveries prove", "hmac-sha256"),
         (5, "\"standard-webhooks\"", "\"hmac-sha256\"", 4, "not said how deliveries prove", "header = "),
-        (5, "max_age_seconds = 300", "max_age_seconds = 3601", 6, "3601 is out of range", "1 to 3600"),
+        (5, "max_age_seconds = 300", "max_age_seconds = 86401", 6, "86401 is out of range", "1 to 86400"),
         (
             5,
             "\"standard-webhooks\"",

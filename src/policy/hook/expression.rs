@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 
 /// The longest expression, in bytes.
 const LENGTH_MAX: usize = 500;
-/// How deep the parts of an expression may lie in each other.
+/// How deep the parts of an expression may lie in each other, and how many of the characters that let them do so it may have:
+/// the library reads and answers by recursion.
 const DEPTH_MAX: usize = 64;
 /// The largest index and step: beyond it the sum with a length would not fit.
 const INDEX_MAX: i32 = 1_000_000_000;
@@ -65,6 +66,9 @@ impl Expression {
         }
         if text.len() > LENGTH_MAX {
             return Err(format!("it is longer than {LENGTH_MAX} bytes"));
+        }
+        if text.bytes().filter(|byte| b"([{!&*".contains(byte)).count() > DEPTH_MAX {
+            return Err(format!("it has more than {DEPTH_MAX} of the characters ( [ {{ ! & *"));
         }
         let compiled = RUNTIME.compile(text).map_err(|error| {
             let (ErrorReason::Parse(why), column) = (&error.reason, error.column.saturating_add(1)) else {
@@ -255,18 +259,36 @@ mod tests {
             ("a[::2147483647]", "out of range"),
             ("a[-2147483647]", "out of range"),
             ("a[99999999999]", ""),
-            (&format!("{}a", "!".repeat(100)), "more than 64 deep"),
+            (&format!("{}a", "!".repeat(65)), "more than 64 of the characters"),
+            (&vec!["a"; 70].join("."), "more than 64 deep"),
             (&"a".repeat(501), "longer than 500"),
         ] {
             let told = Expression::compile(text).map(|_| ()).unwrap_err();
             assert!(told.contains(why) && !told.contains('\n'), "{text}: {told}");
         }
-        // What opens and never closes must not overflow the stack on its way to being refused.
-        for open in ["(", "[", "{a:", "!", "&", "a[?", "length(", "a||", "a[*]."] {
-            let text = open.repeat(LENGTH_MAX / open.len());
-            assert!(Expression::compile(&text).is_err(), "{open}");
+        // What opens and never closes must not overflow the stack on its way to being refused, however long it is.
+        for open in ["(", "[", "{a:", "!", "&", "a[?", "length(", "a||", "a[*].", "a[].", "*."] {
+            for times in [60, LENGTH_MAX / open.len()] {
+                let text = open.repeat(times.min(LENGTH_MAX / open.len()));
+                assert!(Expression::compile(&text).is_err(), "{open}");
+            }
         }
-        assert!(Expression::compile(&"[*].a.".repeat(30)).is_err());
+    }
+
+    #[test]
+    fn an_expression_as_deep_as_may_be_is_answered() {
+        let scope = Scope::new(&json!({ "a": { "a": 1 } }));
+        for text in [
+            format!("{}a", "!".repeat(60)),
+            format!("{}a{}", "[".repeat(60), "]".repeat(60)),
+            format!("{}a{}", "not_null(".repeat(45), ")".repeat(45)),
+            format!("a{}", "[]".repeat(30)),
+            format!("a{}", " || b".repeat(60)),
+            vec!["a"; 60].join("."),
+        ] {
+            let found = Expression::compile(&text).and_then(|expression| expression.find(&scope));
+            assert!(found.is_ok(), "{text}: {found:?}");
+        }
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::{
 
 /// Two, while one is replaced by the other.
 const SECRETS_MAX: usize = 2;
-/// The most that a time stamp may be off, in seconds.
-const AGE_SECONDS_MAX: u32 = 3_600;
+/// The most that a time stamp may be off, in seconds: a day, for senders that repeat a delivery as it was.
+const AGE_SECONDS_MAX: u32 = 86_400;
 
 /// One `[[hook]]`. `S` says where a secret is.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -38,7 +38,7 @@ pub struct Written<S> {
     pub id_header: Option<String>,
     /// Of `generic` only: finds the name of the event; left out: `type`.
     pub event: Option<String>,
-    /// How far a time stamp may be from ours, where there is one; 1 to 3,600. Left out: 60 for Linear, else 300.
+    /// How far a time stamp may be from ours, where there is one; 1 to 86,400. Left out: 60 for Linear, else 300.
     pub max_age_seconds: Option<u32>,
     /// In order: the first that fits counts.
     #[serde(default)]
@@ -106,7 +106,7 @@ pub fn read<S>(written: &Written<S>, place: impl Fn(&str) -> String) -> Result<H
     let (proof, id_header) = proof(written, &mut problems);
     let age = written.max_age_seconds.unwrap_or(if written.kind == Kind::Linear { 60 } else { 300 });
     if !(1..=AGE_SECONDS_MAX).contains(&age) {
-        problems.push(wrong("max_age_seconds", format!("{age} is out of range"), "write 1 to 3600"));
+        problems.push(wrong("max_age_seconds", format!("{age} is out of range"), "write 1 to 86400"));
     }
     if written.max_age_seconds.is_some() && written.kind != Kind::Linear && proof != Proof::Standard {
         let hint = "leave it out: only Linear and Standard Webhooks say when they signed";
