@@ -38,7 +38,7 @@ fn deliver(stage: &Stage, id: &str, event: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
     let key = hmac::Key::new(hmac::HMAC_SHA256, HOOK_SECRET.as_bytes());
     let tag = hmac::sign(&key, body.as_bytes());
-    let digits: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = sluicegate::policy::request::hex(tag.as_ref());
     let signature = format!("sha256={digits}");
     let headers = [
         ("content-type", "application/json"),
