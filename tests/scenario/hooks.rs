@@ -1,10 +1,9 @@
 //! Webhooks through the program: a merge frees its reviewer at once, a storm costs a few looks, and what cannot be mapped is
 //! found, shown and replayed from the command line.
 
-use std::time::Instant;
-
 use ring::hmac;
 use serde_json::{Value, json};
+use sluicegate::clock::{Clock as _, SystemClock};
 
 use crate::{
     aftermath::assert_sound,
@@ -82,7 +81,7 @@ fn a_storm_about_one_pull_request_is_a_few_looks_and_its_merge_frees_the_reviewe
         (stage.job("next")["wait"]["reason"] == "budget").then_some(())
     });
     let pull = pull_of(&stage, "acme/storm");
-    let (before, begun) = (looks(&stage), Instant::now());
+    let (before, begun) = (looks(&stage), SystemClock.now());
     for number in 0..500 {
         let (status, kept) =
             deliver(&stage, &format!("s-{number}"), "pull_request", &told(&pull, "labeled", number));
@@ -94,7 +93,7 @@ fn a_storm_about_one_pull_request_is_a_few_looks_and_its_merge_frees_the_reviewe
             .is_empty()
             .then_some(())
     });
-    let most = 3 + begun.elapsed().as_secs() / 5;
+    let most = 3 + SystemClock.now().since(begun).0 / 5_000;
     let seen = looks(&stage) - before;
     assert!((1..=most).contains(&seen), "{seen} looks, {most} at most");
     stage.direct(&format!("pulls/acme/storm/{}/merge", pull["number"]), &json!({}));
