@@ -293,6 +293,14 @@ fn the_first_rule_that_fits_counts_and_a_delivery_that_none_fits_is_ignored() {
 }
 
 #[test]
+fn a_reason_and_a_name_of_any_length_fit_into_a_request() {
+    let mut payload = payload();
+    payload["title"] = json!("🦀".repeat(5_000));
+    let given = rules("reason = \"title\"\nrequested_by = \"title\"\n");
+    assert!(matches!(becomes(&given, &payload), Outcome::Request(_)));
+}
+
+#[test]
 fn what_a_sender_puts_under_our_name_is_not_looked_at() {
     let mut payload = payload();
     payload["sluice"] = json!({ "args": ["injected"], "delivery": "injected" });

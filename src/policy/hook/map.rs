@@ -13,11 +13,11 @@ use crate::policy::{
 };
 
 /// The field that is added to every payload; what a payload has under this name is not looked at.
-pub const OURS: &str = "sluice";
+const OURS: &str = "sluice";
 /// The most of a person's name, in characters.
-const PERSON_MAX: usize = 100;
+const PERSON_MAX: usize = 80;
 /// The most of a reason, in characters; with what is added to it, a request takes no more.
-const REASON_MAX: usize = 400;
+const REASON_MAX: usize = 300;
 /// The longest key of a request.
 const KEY_BYTES_MAX: usize = 200;
 
