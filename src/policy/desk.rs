@@ -25,6 +25,8 @@ pub enum Kind {
     LostStart,
     Token,
     Breaker,
+    /// A webhook of which no request could be made.
+    Delivery,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::LostStart => "lost-start",
             Self::Token => "token",
             Self::Breaker => "breaker",
+            Self::Delivery => "delivery",
         }
     }
 }
