@@ -16,11 +16,7 @@ use sluicegate::{
 use tempfile::TempDir;
 
 #[cfg(test)]
-#[path = "config/notices.rs"]
-mod notices;
-#[cfg(test)]
-#[path = "config/schedules.rs"]
-mod schedules;
+mod config;
 
 type Env = BTreeMap<String, String>;
 
