@@ -16,7 +16,8 @@ use sluicegate::{
 use tempfile::TempDir;
 
 #[cfg(test)]
-mod config;
+#[path = "config/mod.rs"]
+mod parts;
 
 type Env = BTreeMap<String, String>;
 

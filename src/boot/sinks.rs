@@ -15,11 +15,12 @@ use crate::{
         ConfigError, Loaded, SecretRef,
         notices::{self, Address, Place, Receiver, Way},
     },
-    notify::{
-        BadTarget, Email, EmailSink, LogSink, SigningKey, Sink, Sinks, SlackSink, Target, WebhookSink, email,
-    },
+    notify::{BadTarget, Email, EmailSink, LogSink, Sink, Sinks, SlackSink, Target, WebhookSink, email},
     pipeline::comments::CommentSink,
-    policy::problem::{Code, Problem},
+    policy::{
+        problem::{Code, Problem},
+        standard_webhooks::SigningKey,
+    },
 };
 
 type Env = BTreeMap<String, String>;

@@ -33,6 +33,7 @@ pub(super) fn settle(
     faults.models(settings);
     faults.schedules(settings);
     faults.notices(settings);
+    faults.hooks(settings);
     if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
 }
 

@@ -12,6 +12,7 @@ pub mod check;
 pub mod desk;
 pub mod endpoint;
 pub mod freezes;
+pub mod hooks;
 mod limits;
 mod models;
 pub mod notices;
@@ -33,6 +34,7 @@ use std::{
 pub use candidate::candidate;
 pub use check::{Summary, check};
 pub use freezes::load_freezes;
+pub use hooks::load_doors;
 pub use repositories::load_repositories;
 pub use secret::SecretRef;
 pub use sections::{Identity, Settings};

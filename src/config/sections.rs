@@ -21,6 +21,7 @@ use crate::{
         approval::Person,
         breaker,
         credits::Decimal,
+        hook::{self, Hook},
         repositories::Class,
         schedule::{self, Schedule},
         template::Risk,
@@ -69,6 +70,11 @@ pub struct Settings {
     pub written_schedules: Vec<schedule::Written>,
     #[serde(skip)]
     pub schedules: Vec<Schedule>,
+    /// As written; `hooks` is what they mean.
+    #[serde(rename = "hook")]
+    pub written_hooks: Vec<hook::Written<SecretRef>>,
+    #[serde(skip)]
+    pub hooks: Vec<Hook>,
     /// How often remote tasks are looked at; milliseconds.
     pub tracking: CadenceRule,
     pub recovery: Recovery,

@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::{
     clock::Clock,
     notify::{
-        Handle, Outgoing, SigningKey, Sink, SinkError, SinkErrorKind, SinkReason,
+        Handle, Outgoing, Sink, SinkError, SinkErrorKind, SinkReason,
         post::{BadTarget, Poster, Target},
     },
+    policy::standard_webhooks::SigningKey,
 };
 
 /// Delivers to one URL.

@@ -1,4 +1,5 @@
-//! Sections of the configuration with many rules of their own.
+//! Parts of the configuration that have their examples in files of their own.
 
+mod hooks;
 mod notices;
 mod schedules;

@@ -12,10 +12,8 @@ use serde_json::{Value, json};
 use sluicegate::{
     clock::ManualClock,
     job::time::{Millis, Timestamp},
-    notify::{
-        LogSink, Outgoing, SigningKey, Sink, SinkErrorKind, SlackSink, Target, WebhookSink,
-        post::TIMEOUT_DEFAULT,
-    },
+    notify::{LogSink, Outgoing, Sink, SinkErrorKind, SlackSink, Target, WebhookSink, post::TIMEOUT_DEFAULT},
+    policy::standard_webhooks::SigningKey,
 };
 use tokio::net::TcpListener;
 

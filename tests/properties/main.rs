@@ -11,6 +11,8 @@ mod eligibility;
 #[cfg(test)]
 mod freezes;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod routes;
