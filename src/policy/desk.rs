@@ -25,6 +25,8 @@ pub enum Kind {
     LostStart,
     Token,
     Breaker,
+    /// A schedule whose times come to nothing.
+    Schedule,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::LostStart => "lost-start",
             Self::Token => "token",
             Self::Breaker => "breaker",
+            Self::Schedule => "schedule",
         }
     }
 }
