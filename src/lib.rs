@@ -38,6 +38,7 @@
 //!
 //! `docs/architecture.md` has the map, `docs/adr/` the reasons.
 
+pub mod address;
 pub mod agent;
 pub mod boot;
 pub mod budget;

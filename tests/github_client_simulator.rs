@@ -62,7 +62,7 @@ mod bench {
     }
 
     pub struct Bench {
-        pub github: GitHub,
+        pub github: Arc<GitHub>,
         pub base: String,
         clock: Arc<ManualClock>,
         _stop: oneshot::Sender<()>,
@@ -93,7 +93,7 @@ mod bench {
             ..GitHubOptions::default()
         };
         let github = GitHub::new(options, Arc::new(Jumping(Arc::clone(&clock)))).unwrap();
-        Bench { github, base, clock, _stop: stop }
+        Bench { github: Arc::new(github), base, clock, _stop: stop }
     }
 
     pub fn marker(nonce: u64) -> Marker {
@@ -397,3 +397,7 @@ mod tests {
 #[cfg(test)]
 #[path = "github_client_simulator/atlas.rs"]
 mod atlas;
+
+#[cfg(test)]
+#[path = "github_client_simulator/comments.rs"]
+mod comments;

@@ -2,9 +2,11 @@
 //! implementation speaks to GitHub.
 
 mod atlas;
+mod comments;
 pub mod github;
 
 pub use atlas::{Atlas, Reached};
+pub use comments::{Comment, Comments};
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;

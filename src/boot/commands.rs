@@ -75,6 +75,9 @@ pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
     say(&format!("  repositories  {}", summary.repositories.join(", ")))?;
     say(&format!("  templates     {}", summary.templates.join(", ")))?;
     say(&format!("  budgets       {}; reviewer pools: {}", summary.budgets, summary.pools.join(", ")))?;
+    if !summary.hooks.is_empty() {
+        say(&format!("  webhooks in   {}", summary.hooks.join(", ")))?;
+    }
     for warning in &summary.warnings {
         say(&format!("  warning       {warning}"))?;
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     agent::Forge as _,
-    boot::{self, redis_check, wire},
+    boot::{self, redis_check, sinks, wire},
     budget::Closure,
     clock::{Clock, SystemClock},
     config::{self, ConfigError, Loaded, Settings},
@@ -85,6 +85,7 @@ pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec
     findings.extend(endpoint(&loaded).await);
     findings.extend(redis_check::gate(&loaded, env).await);
     findings.extend(identities(&loaded, env).await);
+    findings.extend(sinks::examine(&loaded, env).await);
     findings
 }
 

@@ -11,6 +11,7 @@ pub mod health;
 pub mod policy;
 mod redis_check;
 mod service;
+mod sinks;
 pub mod streams;
 pub mod template_check;
 pub mod token;

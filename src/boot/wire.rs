@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::{
     agent::github::{GitHub, GitHubOptions, Identity, Reread},
-    boot::Parts,
+    boot::{Parts, sinks::sinks},
     budget::Rules,
     clock::{self, Clock, Entropy},
     config::{
@@ -20,7 +20,6 @@ use crate::{
         verify::Trust,
     },
     news::{News, RedisNews, Silence},
-    notify::{LogSink, SigningKey, Sink, WebhookSink, webhook::TIMEOUT_DEFAULT},
     pipeline::{Policy, Tuning, audit::Audit},
     policy::{
         approval::People,
@@ -88,26 +87,6 @@ fn reread(loaded: &Loaded, env: &Env) -> Reread {
     Reread(Arc::new(move |name| Some(places.get(name)?.resolve(&env, &folder).ok()?.secret)))
 }
 
-fn sink(loaded: &Loaded, env: &Env, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Sink>> {
-    let Some(webhook) = &loaded.settings.notices.webhook else { return Ok(Arc::new(LogSink)) };
-    let refused = |code, what: String, at: String, hint: &str| {
-        ConfigError::from(Problem::new(code, what).at(at).hint(hint))
-    };
-    let key = SigningKey::parse(&secret(&webhook.secret, env, loaded)?).map_err(|error| {
-        let hint = "use a secret as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64";
-        refused(Code::BadSecret, error.to_string(), webhook.secret.to_string(), hint)
-    })?;
-    let sink = WebhookSink::new(&webhook.url, key, TIMEOUT_DEFAULT, clock).map_err(|error| {
-        refused(
-            Code::BadConfig,
-            error.to_string(),
-            "[notices.webhook] url".to_owned(),
-            "write \"https://...\"",
-        )
-    })?;
-    Ok(Arc::new(sink))
-}
-
 /// What signs, and which keys are trusted.
 pub fn audit(loaded: &Loaded, env: &Env) -> Result<Audit, ConfigError> {
     let settings = &loaded.settings.audit;
@@ -162,6 +141,7 @@ fn tuning(loaded: &Loaded, env: &Env) -> Result<Tuning, ConfigError> {
         facts_max_age: Millis::seconds(settings.policy.facts_max_age_seconds),
         audit: audit(loaded, env)?,
         desk: settings.desk.rules(),
+        notices: settings.notices.rules.clone(),
     })
 }
 
@@ -251,8 +231,8 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         gate,
         agent: Arc::<GitHub>::clone(&github),
         forge: Arc::<GitHub>::clone(&github),
+        sinks: sinks(loaded, env, &clock, &github)?,
         atlas: github,
-        sink: sink(loaded, env, Arc::clone(&clock))?,
         clock,
         entropy,
         name,

@@ -21,6 +21,7 @@ mod jobs;
 mod kill_switch;
 mod limit;
 pub mod local;
+mod notify;
 mod plan;
 pub mod policy;
 mod repository;
@@ -133,6 +134,8 @@ pub enum Command {
     Template(template::TemplateCommand),
     /// What needs a person: list, acknowledge, snooze, reassign
     Desk(desk::DeskArgs),
+    /// Notices: list, show, retry, test a receiver, see where one would go
+    Notify(notify::NotifyArgs),
     /// List budgets, or who holds one
     Budgets(budgets::BudgetsArgs),
     /// Set the limit of a budget, or give it back to the configuration
@@ -266,6 +269,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Repository(command) => repository::run(command, session).await,
         Command::Dead(command) => dead::run(command, session).await,
         Command::Desk(args) => desk::run(args, session).await,
+        Command::Notify(args) => notify::run(args, session).await,
         Command::Budgets(args) => budgets::run(args, session).await,
         Command::Limit(args) => limit::run(args, session).await,
         Command::Identity(command) => identity::run(command, session).await,

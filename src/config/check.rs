@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::{
     config::{
-        ConfigError, Loaded, SecretRef, Settings, load_catalog, load_freezes, load_repositories,
-        secret::exposed,
+        ConfigError, Loaded, SecretRef, Settings, hooks::weak, load_catalog, load_doors, load_freezes,
+        load_repositories, notices::Receiver, secret::exposed,
     },
     policy::{
         Catalog, RepositoryRules,
@@ -34,6 +34,8 @@ pub struct Summary {
     /// Names of the freezes of the file.
     pub freezes: Vec<String>,
     pub schedules: Vec<String>,
+    /// Names of the webhooks that are let in.
+    pub hooks: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -47,6 +49,10 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
             Ok(resolved) => warnings.extend(resolved.warning),
             Err(problem) => problems.push(problem),
         }
+    }
+    if problems.is_empty() {
+        problems.extend(load_doors(&loaded, env).err().into_iter().flat_map(|ConfigError(found)| found));
+        warnings.extend(weak(&loaded, env));
     }
     let http = &loaded.settings.http;
     warnings.extend(http.tls_key.as_ref().and_then(|key| exposed(&loaded.folder.join(key))));
@@ -90,6 +96,7 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
                 budgets: settings.rules.budgets.len(),
                 pools: settings.rules.pools.keys().cloned().collect(),
                 schedules: settings.schedules.iter().map(|schedule| schedule.name.clone()).collect(),
+                hooks: settings.hooks.iter().map(|hook| hook.name.clone()).collect(),
                 freezes: freezes.into_iter().map(|freeze| freeze.name).collect(),
                 warnings,
             })
@@ -113,8 +120,9 @@ pub fn no_identity(loaded: &Loaded) -> Problem {
 
 fn secrets(settings: &Settings) -> Vec<&SecretRef> {
     let identities = settings.identities.iter().map(|identity| &identity.token);
-    let webhook = settings.notices.webhook.iter().map(|webhook| &webhook.secret);
+    let sinks = settings.notices.sinks.iter().flat_map(Receiver::secrets);
     let stores = [&settings.ledger.password, &settings.gate.password, &settings.streams.password];
     let audit = settings.audit.key.iter();
-    stores.into_iter().flatten().chain(identities).chain(webhook).chain(audit).collect()
+    let hooks = settings.written_hooks.iter().flat_map(|hook| &hook.secrets);
+    stores.into_iter().flatten().chain(identities).chain(sinks).chain(audit).chain(hooks).collect()
 }

@@ -32,6 +32,9 @@ pub(super) fn settle(
     faults.breaker(settings);
     faults.models(settings);
     faults.schedules(settings);
+    faults.hooks(settings);
+    faults.notices(settings);
+    faults.notice_routes(settings);
     if faults.problems.is_empty() { Ok(faults.warnings) } else { Err(ConfigError(faults.problems)) }
 }
 
@@ -104,10 +107,6 @@ impl Faults<'_> {
             let hint = "write \"https://...\"; plain http only for this machine, such as http://127.0.0.1:8080, \
                 or with `plain_http = true` for a stand-in on a private network";
             self.add(&["github", "base_url"], "the token would travel without encryption", hint);
-        }
-        let webhook = settings.notices.webhook.as_ref().map(|webhook| webhook.url.as_str());
-        if webhook.is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
-            self.add(&["notices", "webhook", "url"], "not an address", "write \"https://...\"");
         }
         self.otlp(settings);
         if settings.policy.repositories.is_empty() {

@@ -11,6 +11,7 @@ use crate::{
         audit::Audit,
         desk::Desk,
         endpoint::Http,
+        notices::Notices,
         secret::SecretRef,
         watching::{Metrics, Otlp},
     },
@@ -20,6 +21,7 @@ use crate::{
         approval::Person,
         breaker,
         credits::Decimal,
+        hook::{self, Hook},
         repositories::Class,
         schedule::{self, Schedule},
         template::Risk,
@@ -68,6 +70,11 @@ pub struct Settings {
     pub written_schedules: Vec<schedule::Written>,
     #[serde(skip)]
     pub schedules: Vec<Schedule>,
+    /// As written; `hooks` is what they mean.
+    #[serde(rename = "hook")]
+    pub written_hooks: Vec<hook::Written<SecretRef>>,
+    #[serde(skip)]
+    pub hooks: Vec<Hook>,
     /// How often remote tasks are looked at; milliseconds.
     pub tracking: CadenceRule,
     pub recovery: Recovery,
@@ -334,29 +341,6 @@ pub struct Recovery {
     pub result_within_seconds: u64,
 }
 
-/// Messages to people and systems.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Notices {
-    /// Left out: notices are logged.
-    pub webhook: Option<Webhook>,
-    /// Tries of one notice, the first included; 1 to 100.
-    #[serde(deserialize_with = "within::<_, u32, 1, 100>")]
-    pub max_attempts: u32,
-    /// Wait before the second try, doubled with each further one; 100 to 3,600,000.
-    #[serde(deserialize_with = "within::<_, u64, 100, 3_600_000>")]
-    pub base_ms: u64,
-}
-
-/// A receiver of signed notices.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Webhook {
-    pub url: String,
-    /// `whsec_` and base64, as Standard Webhooks has it.
-    pub secret: SecretRef,
-}
-
 /// How much one process does at once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -454,11 +438,6 @@ impl Default for Recovery {
             sweep_seconds: 10,
             result_within_seconds: 120,
         }
-    }
-}
-impl Default for Notices {
-    fn default() -> Self {
-        Self { webhook: None, max_attempts: 12, base_ms: 10_000 }
     }
 }
 impl Default for Worker {

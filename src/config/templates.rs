@@ -38,6 +38,7 @@ pub fn load_catalog(loaded: &Loaded) -> Result<Catalog, ConfigError> {
     }
     if problems.is_empty() {
         problems.extend(loaded.settings.schedules.iter().flat_map(|schedule| schedule.faults(&catalog)));
+        problems.extend(loaded.settings.hooks.iter().flat_map(|hook| hook.faults(&catalog)));
     }
     if problems.is_empty() { Ok(catalog) } else { Err(ConfigError(problems)) }
 }

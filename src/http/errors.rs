@@ -164,6 +164,21 @@ const fn explained(code: Code) -> Told {
             "Look at the desk again.",
             "there is nothing `5f2c09a1` on the desk: it was done with, or see `sluice desk list --all`",
         ),
+        Code::UnknownNotice => told(
+            "No notice has this id; it must be whole.",
+            "Look for it with `sluice notify list` or `GET /v1/notices`.",
+            "there is no notice 0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11: `sluice notify list` shows them",
+        ),
+        Code::UnknownReceiver => told(
+            "Neither `[notices.webhook]` nor a `[[notices.sink]]` of the configuration of the daemon that answers has this name.",
+            "Write the name as it stands in the configuration; `log` is always there.",
+            "there is no receiver `slack-platfrom`: did you mean `slack-platform`?",
+        ),
+        Code::NoticeConflict => told(
+            "Only what was given up can be tried again: what waits is tried by itself, and what was delivered is not sent twice.",
+            "See with `sluice notify show ID` how it stands at each receiver.",
+            "notice 0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11 was not given up anywhere",
+        ),
         Code::CheckpointConflict => told(
             "There is no key to sign with, or the checkpoint is in the ledger and could not be copied to its file.",
             "Make a key with `sluice audit key new --out FILE` and name it as `[audit] key`; or see to the file that the detail names: what it \

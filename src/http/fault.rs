@@ -76,6 +76,10 @@ codes! {
     /// The freeze is there already, or is not there, or whoever acts may not.
     FreezeConflict = "freeze-conflict", CONFLICT, "this cannot be done with the freeze";
     UnknownItem = "unknown-item", NOT_FOUND, "there is nothing like this on the desk";
+    UnknownNotice = "unknown-notice", NOT_FOUND, "there is no such notice";
+    UnknownReceiver = "unknown-receiver", NOT_FOUND, "there is no such receiver of notices";
+    /// Nothing of it was given up.
+    NoticeConflict = "notice-conflict", CONFLICT, "this cannot be done with the notice";
     /// The name would come back.
     PersonAtWork = "person-at-work", CONFLICT, "the person is still at work here";
     CheckpointConflict = "checkpoint-conflict", CONFLICT, "the checkpoint cannot be made";

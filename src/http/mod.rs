@@ -17,6 +17,7 @@ mod gates;
 mod identities;
 mod jobs;
 mod limits;
+mod notices;
 mod openapi;
 mod patience;
 mod rate;
@@ -109,6 +110,7 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
         .merge(reports::routes())
         .merge(audit::routes())
         .merge(desk::routes())
+        .merge(notices::routes())
         .merge(waves::routes())
         .merge(breakers::routes())
         .merge(templates::routes())

@@ -3,24 +3,19 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    http::read::{Answer, Filter, Which, cursor, last_of, limit, ok},
-    job::id::NoticeId,
+    http::read::{Answer, Filter, Which, ok},
     pipeline::{
         Context,
-        view::{FleetView, NoticeView, Overview},
+        view::{FleetView, Overview},
     },
 };
 
 pub fn routes() -> OpenApiRouter<Arc<Context>> {
-    OpenApiRouter::new()
-        .routes(routes!(overview))
-        .routes(routes!(workers))
-        .routes(routes!(notices))
-        .routes(routes!(invariants))
+    OpenApiRouter::new().routes(routes!(overview)).routes(routes!(workers)).routes(routes!(invariants))
 }
 
 /// Tells the daemon in one look.
@@ -44,40 +39,6 @@ async fn overview(State(context): State<Arc<Context>>) -> Answer {
 )]
 async fn workers(State(context): State<Arc<Context>>, Filter(which): Filter<Which>) -> Answer {
     Ok(ok(context.fleet(which.all).await?))
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Page {
-    /// `next` of the page before.
-    #[param(value_type = Option<NoticeId>)]
-    after: Option<NoticeId>,
-    #[param(minimum = 1, maximum = 1_000)]
-    limit: Option<u32>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-struct Notices {
-    notices: Vec<NoticeView>,
-    /// None: these were the last ones.
-    next: Option<NoticeId>,
-}
-
-/// Lists notices, newest first.
-#[utoipa::path(
-    get,
-    path = "/v1/notices",
-    tag = "the whole",
-    params(Page),
-    responses((status = 200, body = Notices)),
-    extensions(("x-codes" = json!(["bad-cursor"])))
-)]
-async fn notices(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -> Answer {
-    let limit = limit(page.limit, 100, 1_000)?;
-    let notices = context.list_notices(page.after, limit).await?.ok_or_else(|| cursor("notice"))?;
-    let next = last_of(&notices, limit).map(|notice| notice.id);
-    Ok(ok(Notices { notices, next }))
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

@@ -92,8 +92,8 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::Expire { .. }
         | Command::Claim { .. }
         | Command::Evidence { .. }
-        | Command::Delivered { .. }
-        | Command::Undelivered { .. } => None,
+        | Command::Mail(_)
+        | Command::NoticeAct { .. } => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     budget::{Closure, Key, Refusal},
     job::{
-        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
+        id::{AttemptId, JobId, RequestId, WorkerId},
         lifecycle::Event,
         pull::{ChecksSeen, Pull},
         remote::{Task, TaskId},
@@ -15,6 +15,7 @@ use crate::{
     },
     ledger::{
         eraser::Eraser,
+        mail::{Mail, NoticeAct},
         rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
         signing::{Checkpoint, Signer},
         table::Table,
@@ -230,14 +231,10 @@ pub enum Command {
         job: Option<JobId>,
         body: serde_json::Value,
     },
-    Delivered {
-        notice: NoticeId,
-    },
-    /// `next_at` None: given up.
-    Undelivered {
-        notice: NoticeId,
-        error: String,
-        next_at: Option<Timestamp>,
+    Mail(Mail),
+    NoticeAct {
+        act: NoticeAct,
+        by: By,
     },
 }
 
@@ -255,6 +252,7 @@ impl Command {
             | Self::Schedule { by, .. }
             | Self::Token { by, .. }
             | Self::Desk { by, .. }
+            | Self::NoticeAct { by, .. }
             | Self::Checkpoint { by, .. }
             | Self::Redact { by, .. }
             | Self::RedactionEnded { by, .. }
@@ -282,8 +280,7 @@ impl Command {
             | Self::TakeOver { .. }
             | Self::Evidence { .. }
             | Self::Notice { .. }
-            | Self::Delivered { .. }
-            | Self::Undelivered { .. } => None,
+            | Self::Mail(_) => None,
         }
     }
 }

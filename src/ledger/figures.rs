@@ -6,7 +6,9 @@ use serde::Deserialize;
 use crate::{
     budget::{Key, Truth},
     job::time::Timestamp,
-    ledger::{Dialect, Ledger, LedgerError, db::Bind, query::StateCount, rows::BudgetRow, table},
+    ledger::{
+        Dialect, Ledger, LedgerError, db::Bind, outbox::Waiting, query::StateCount, rows::BudgetRow, table,
+    },
     policy::breaker::State as BreakerState,
 };
 
@@ -16,9 +18,11 @@ pub struct Figures {
     pub jobs: Vec<StateCount>,
     /// Dead and not discarded.
     pub dead_letters: u64,
-    /// Notices that wait for their delivery, and since when the oldest of them does.
+    /// Notices that are not done with, and since when one of them should be.
     pub outbox: u64,
     pub oldest_notice: Option<Timestamp>,
+    /// By receiver.
+    pub sinks: Vec<Waiting>,
     /// Those that were asked for and that have a row.
     pub budgets: Vec<Truth>,
     pub breakers: Vec<(BreakerState, u64)>,
@@ -27,8 +31,8 @@ pub struct Figures {
 
 /// One row with a number and perhaps a time.
 #[derive(Deserialize)]
-struct Number {
-    number: u64,
+pub(super) struct Number {
+    pub number: u64,
     at: Option<Timestamp>,
 }
 
@@ -46,7 +50,10 @@ impl Ledger {
         breakers: bool,
         now: Timestamp,
     ) -> Result<Figures, LedgerError> {
-        let outbox = self.number("COUNT(*)", "MIN(created_at)", "outbox WHERE next_at IS NOT NULL").await?;
+        let outbox = self.number("COUNT(*)", "NULL", "outbox WHERE next_at IS NOT NULL", &[]).await?;
+        let unrouted = "outbox WHERE next_at IS NOT NULL AND route IS NULL";
+        let unrouted = self.number("COUNT(*)", "MIN(created_at)", unrouted, &[]).await?;
+        let sinks = self.deliveries_waiting().await?;
         let dead = "jobs WHERE state = 'dead' AND discarded_at IS NULL";
         let list = serde_json::to_string(budgets).map_err(LedgerError::encoding)?;
         let rows: Vec<BudgetRow> =
@@ -54,9 +61,10 @@ impl Ledger {
         let living = self.workers_at_work().await?.iter().filter(|worker| worker.lives(now)).count();
         Ok(Figures {
             jobs: self.db.json(&Self::jobs_by_state(self.db.dialect()), &[]).await?,
-            dead_letters: self.number("COUNT(*)", "NULL", dead).await?.number,
+            dead_letters: self.number("COUNT(*)", "NULL", dead, &[]).await?.number,
             outbox: outbox.number,
-            oldest_notice: outbox.at,
+            oldest_notice: sinks.iter().map(|waiting| waiting.due_at).chain(unrouted.at).min(),
+            sinks,
             budgets: rows.into_iter().map(|row| self.truth(row)).collect(),
             breakers: if breakers { self.breakers_by_state().await? } else { Vec::new() },
             workers: u64::try_from(living).unwrap_or_default(),
@@ -71,10 +79,16 @@ impl Ledger {
         )
     }
 
-    async fn number(&self, number: &str, at: &str, from: &str) -> Result<Number, LedgerError> {
+    pub(super) async fn number(
+        &self,
+        number: &str,
+        at: &str,
+        from: &str,
+        binds: &[Bind<'_>],
+    ) -> Result<Number, LedgerError> {
         let (object, text) = object(self.db.dialect());
         let sql = format!("SELECT {object}('number', {number}, 'at', {at}){text} FROM {from}");
-        let found: Vec<Number> = self.db.json(&sql, &[]).await?;
+        let found: Vec<Number> = self.db.json(&sql, binds).await?;
         Ok(found.into_iter().next().unwrap_or(Number { number: 0, at: None }))
     }
 
@@ -88,7 +102,7 @@ impl Ledger {
 }
 
 /// How an object is made, and how it becomes text.
-const fn object(dialect: Dialect) -> (&'static str, &'static str) {
+pub(super) const fn object(dialect: Dialect) -> (&'static str, &'static str) {
     match dialect {
         Dialect::Sqlite => ("json_object", ""),
         Dialect::Postgres => ("json_build_object", "::text"),

@@ -18,8 +18,9 @@ use crate::{
         load_audit,
         needs::Needs,
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, FreezeRow, HoldRow, JobRow, LeaseRow, NoticeRow,
-            PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, DeliveryRow, FreezeRow, HoldRow, JobRow,
+            LeaseRow, NoticeRow, PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow,
+            WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -240,8 +241,12 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<WorkerRow>(&table::WORKERS, "id", &texts(&workers), "").await? {
         set.workers.load(row.id, row);
     }
-    for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "id", &texts(&needs.notices), "").await? {
+    let notices = texts(&needs.notices);
+    for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "id", &notices, "").await? {
         set.notices.load(row.id, row);
+    }
+    for row in tx.rows_in::<DeliveryRow>(&table::DELIVERIES, "notice_id", &notices, "").await? {
+        set.post.deliveries.load(row.id.clone(), row);
     }
     let dedups: Vec<String> = needs.dedups.iter().cloned().collect();
     for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "dedup", &dedups, "").await? {

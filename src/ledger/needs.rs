@@ -12,6 +12,7 @@ use crate::{
     ledger::{
         apply::{model_dedup, refusal},
         command::{About, Command, Fence, FreezeChange, ScheduleChange, Seen, TokenChange, Warrant},
+        mail::NoticeAct,
         rows::RequestRow,
     },
     policy::freeze::{Exempt, Exemption},
@@ -127,8 +128,8 @@ impl Needs {
             | Command::Archive { .. } => {}
             Command::Doubles { .. }
             | Command::Notice { .. }
-            | Command::Delivered { .. }
-            | Command::Undelivered { .. } => self.add_of_notices(command),
+            | Command::Mail(_)
+            | Command::NoticeAct { .. } => self.add_of_notices(command),
         }
     }
 
@@ -218,7 +219,8 @@ impl Needs {
                 self.jobs.extend(job);
                 self.dedups.insert(dedup.clone());
             }
-            Command::Delivered { notice } | Command::Undelivered { notice, .. } => {
+            Command::Mail(mail) => self.notices.extend(mail.notices()),
+            Command::NoticeAct { act: NoticeAct::Retry { notice, .. }, .. } => {
                 self.notices.insert(*notice);
             }
             _ => {}

@@ -108,6 +108,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0011_desk.sql"),
         include_str!("../../migrations/postgres/0011_desk.sql"),
     ),
+    (
+        "notices",
+        include_str!("../../migrations/sqlite/0013_notices.sql"),
+        include_str!("../../migrations/postgres/0013_notices.sql"),
+    ),
 ];
 /// The newest migration that this program knows.
 const SCHEMA: i64 = MIGRATIONS.len().cast_signed() as i64;

@@ -1,17 +1,13 @@
-//! Long lists in pages: jobs by what they have in common, requests and notices from the newest on.
+//! Long lists in pages: jobs by what they have in common, requests from the newest on.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    job::{
-        id::{NoticeId, RequestId},
-        repository::Repository,
-        state::State,
-    },
+    job::{id::RequestId, repository::Repository, state::State},
     ledger::{
         Ledger, LedgerError,
         db::Bind,
-        rows::{JobRow, NoticeRow, RequestRow},
+        rows::{JobRow, RequestRow},
         table::{self, Table},
     },
 };
@@ -62,18 +58,6 @@ impl Ledger {
             return Ok(None);
         }
         self.older_than(&table::REQUESTS, &after.to_string(), limit).await.map(Some)
-    }
-
-    /// Newest first, those that follow after one of them; None: there is none of that id.
-    pub async fn notices_older_than(
-        &self,
-        after: NoticeId,
-        limit: i64,
-    ) -> Result<Option<Vec<NoticeRow>>, LedgerError> {
-        if self.notice(after).await?.is_none() {
-            return Ok(None);
-        }
-        self.older_than(&table::OUTBOX, &after.to_string(), limit).await.map(Some)
     }
 
     async fn older_than<R: DeserializeOwned>(

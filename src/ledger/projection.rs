@@ -67,7 +67,7 @@ impl Ledger {
         self.db.rows(&table::OUTBOX, tail, &[Bind::Int(from.0), Bind::Int(until.0)]).await
     }
 
-    async fn among<T: serde::de::DeserializeOwned, K: ToString>(
+    pub(super) async fn among<T: serde::de::DeserializeOwned, K: ToString>(
         &self,
         table: &table::Table,
         column: &str,

@@ -241,12 +241,6 @@ impl Ledger {
         self.db.rows(&table::OUTBOX, tail, &[Bind::Text(&job.to_string())]).await
     }
 
-    /// Newest first.
-    pub async fn notices_newest(&self, limit: i64) -> Result<Vec<NoticeRow>, LedgerError> {
-        let tail = "ORDER BY t.created_at DESC, t.id DESC LIMIT $1";
-        self.db.rows(&table::OUTBOX, tail, &[Bind::Int(limit)]).await
-    }
-
     /// Every notice, oldest first; for the invariants and the demo's report.
     pub async fn notices(&self) -> Result<Vec<NoticeRow>, LedgerError> {
         self.db.rows(&table::OUTBOX, "ORDER BY t.created_at", &[]).await
@@ -254,17 +248,6 @@ impl Ledger {
 
     pub async fn notice(&self, id: NoticeId) -> Result<Option<NoticeRow>, LedgerError> {
         self.first(&table::OUTBOX, "WHERE t.id = $1", &[Bind::Text(&id.to_string())]).await
-    }
-
-    /// Notices that wait for delivery, the next one first.
-    pub async fn notices_due(&self, limit: i64) -> Result<Vec<NoticeRow>, LedgerError> {
-        self.db
-            .rows(
-                &table::OUTBOX,
-                "WHERE t.next_at IS NOT NULL ORDER BY t.next_at LIMIT $1",
-                &[Bind::Int(limit)],
-            )
-            .await
     }
 
     pub async fn budgets(&self) -> Result<Vec<BudgetRow>, LedgerError> {

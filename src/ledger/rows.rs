@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::ledger::mail::{DeliveryRow, SummaryRow};
 pub use crate::ledger::schedule_rows::{Became, ScheduleRow, ScheduleTurn};
 pub use crate::ledger::standing_rows::{ApprovalRow, BreakerRow, Turn, WavesRow, WavesState};
 
@@ -359,12 +360,18 @@ pub struct NoticeRow {
     pub request_id: Option<RequestId>,
     pub body_json: String,
     pub created_at: Timestamp,
+    /// At every receiver together.
     pub tries: u32,
-    /// When to deliver next; None: delivered or given up.
+    /// When to look at it next; None: delivered, given up, or nobody's.
     pub next_at: Option<Timestamp>,
+    /// Every receiver has it.
     pub delivered_at: Option<Timestamp>,
+    /// It is done with, and a receiver does not have it.
     pub dead_at: Option<Timestamp>,
+    /// Of whichever receiver failed last.
     pub last_error: Option<String>,
+    /// The routes that fitted, by name; none: it was not looked at yet, or was done with before there were routes.
+    pub route: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

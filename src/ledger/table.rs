@@ -143,7 +143,10 @@ tables! {
     HOLDS = "holds" by "id": id attempt_id job_id budget_id release taken_at expires_at | amount released_at released_by;
     EVIDENCE = "evidence" by "id": id attempt_id job_id kind | at body_json;
     OUTBOX = "outbox" by "id": id dedup kind job_id request_id body_json created_at | tries next_at delivered_at dead_at
+        last_error route;
+    DELIVERIES = "deliveries" by "id": id notice_id sink | due_at bundled digest_id tries next_at delivered_at dead_at
         last_error;
+    SUMMARIES = "summaries" by "id": id request_id sink | seq handle digest sent_at tries next_at dead_at last_error;
     WORKERS = "workers" by "id": id token name roles started_at | lease_until seen stopped_at;
     FACTS = "facts" by "id": id identity repository | asked_at facts_json;
     LEASES = "leases" by "name": name | worker_id since;

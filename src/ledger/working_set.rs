@@ -20,6 +20,7 @@ use crate::{
         chain::{self, Salts},
         command::Fence,
         load_audit::Bulk,
+        mail::Post,
         meters::Happened,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
@@ -54,7 +55,7 @@ pub struct Rows<K, R> {
 }
 
 impl<K: Ord + std::hash::Hash + Eq + Clone, R: Clone> Rows<K, R> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { map: HashMap::new(), changed: BTreeSet::new(), new: BTreeSet::new() }
     }
     pub fn get(&self, key: &K) -> Option<&R> {
@@ -121,6 +122,7 @@ pub struct WorkingSet {
     pub looked_at: BTreeSet<Key>,
     pub notices: Rows<NoticeId, NoticeRow>,
     pub dedups: BTreeSet<String>,
+    pub post: Post,
     pub workers: Rows<WorkerId, WorkerRow>,
     pub leases: Rows<LeaseName, LeaseRow>,
     pub waves: Rows<RequestId, WavesRow>,
@@ -183,6 +185,7 @@ impl WorkingSet {
             looked_at: BTreeSet::new(),
             notices: Rows::new(),
             dedups: BTreeSet::new(),
+            post: Post::default(),
             workers: Rows::new(),
             leases: Rows::new(),
             waves: Rows::new(),
@@ -235,6 +238,7 @@ impl WorkingSet {
         self.schedules.clear_changes();
         Some(Self {
             notices: Rows::new(),
+            post: Post::default(),
             tokens: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
@@ -478,6 +482,7 @@ impl WorkingSet {
             || !self.workers.changed.is_empty()
             || !self.leases.changed.is_empty()
             || !self.notices.changed.is_empty()
+            || !self.post.is_empty()
             || !self.waves.changed.is_empty()
             || !self.approvals.changed.is_empty()
             || !self.breakers.changed.is_empty()

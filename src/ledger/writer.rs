@@ -41,7 +41,7 @@ pub struct Committed {
     pub jobs: Vec<JobRow>,
     /// By their ids.
     pub attempts: Vec<AttemptRow>,
-    /// There may be something to deliver.
+    /// There are notices that nobody has looked at.
     pub notices: bool,
     pub happened: Happened,
 }
@@ -244,7 +244,7 @@ fn committed(set: &WorkingSet, after: i64) -> Committed {
         truths: truths(set),
         jobs: set.jobs.changed_rows().into_iter().cloned().collect(),
         attempts: set.attempts.changed_rows().into_iter().cloned().collect(),
-        notices: !set.notices.changed.is_empty(),
+        notices: !set.notices.new.is_empty(),
         happened,
     }
 }
@@ -288,6 +288,8 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::BUDGETS, &set.budgets.changed_rows()).await?;
     tx.put(&table::EVIDENCE, &set.new_evidence).await?;
     put(tx, &table::OUTBOX, &set.notices).await?;
+    put(tx, &table::DELIVERIES, &set.post.deliveries).await?;
+    tx.put(&table::SUMMARIES, &set.post.summaries).await?;
     put(tx, &table::WORKERS, &set.workers).await?;
     tx.put(&table::LEASES, &set.leases.changed_rows()).await?;
     tx.put(&table::WAVES, &set.waves.changed_rows()).await?;

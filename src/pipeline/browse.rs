@@ -1,15 +1,12 @@
-//! Lists for people: requests, dead letters, notices.
+//! Lists for people: requests, dead letters.
 
 use crate::{
-    job::{
-        id::{NoticeId, RequestId},
-        state::State,
-    },
-    ledger::{LedgerError, rows::NoticeRow},
+    job::{id::RequestId, state::State},
+    ledger::LedgerError,
     pipeline::{
         JobFilter,
         context::Context,
-        view::{JobView, NoticeView, RequestView},
+        view::{JobView, RequestView},
     },
 };
 
@@ -59,30 +56,5 @@ impl Context {
                 views.push(self.view(job, None).await?);
             }
         }
-    }
-
-    /// Newest first, after one of them if it is named; None: there is none of that id.
-    pub async fn list_notices(
-        &self,
-        after: Option<NoticeId>,
-        limit: u32,
-    ) -> Result<Option<Vec<NoticeView>>, LedgerError> {
-        let limit = i64::from(limit);
-        let rows = match after {
-            None => Some(self.ledger.notices_newest(limit).await?),
-            Some(after) => self.ledger.notices_older_than(after, limit).await?,
-        };
-        Ok(rows.map(|rows| rows.into_iter().map(notice).collect()))
-    }
-}
-
-fn notice(row: NoticeRow) -> NoticeView {
-    NoticeView {
-        id: row.id,
-        kind: row.kind,
-        job: row.job_id,
-        delivered_at: row.delivered_at,
-        dead_at: row.dead_at,
-        tries: row.tries,
     }
 }

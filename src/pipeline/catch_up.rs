@@ -13,11 +13,11 @@ use std::{
 use tokio::sync::Mutex;
 
 use crate::{
-    job::{id::JobId, role::LeaseName},
+    job::id::JobId,
     ledger::{Command, LedgerError, rows::Phase},
     pipeline::{
         context::{Context, Work},
-        feed, pick_up,
+        outbox, pick_up,
     },
 };
 
@@ -67,6 +67,8 @@ struct Concerns {
     workers: bool,
     /// Somebody's name was taken out of requests.
     redacted: bool,
+    /// Notices were made that are about no job, or are to be tried again.
+    notices: bool,
     jobs: BTreeSet<JobId>,
 }
 
@@ -79,6 +81,7 @@ impl Concerns {
                 self.workers = true;
             }
             "history.redacted" => self.redacted = true,
+            "notice.queued" | "notice.retried" => self.notices = true,
             _ => {}
         }
         self.jobs.extend(job);
@@ -126,8 +129,10 @@ pub async fn catch_up(context: &Context) -> Result<(), LedgerError> {
     if concerns.workers {
         context.queues.upkeep.poke();
     }
-    if !concerns.jobs.is_empty() && context.life.holds(&LeaseName::notify()) {
-        feed::deliver_due(context).await?;
+    if concerns.notices {
+        outbox::take_up(context).await?;
+    } else if !concerns.jobs.is_empty() {
+        outbox::take_up_new(context);
     }
     Ok(())
 }

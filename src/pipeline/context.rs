@@ -15,18 +15,18 @@ use crate::{
     gate::Gate,
     job::{
         cadence::CadenceRule,
-        id::{AttemptId, JobId, NoticeId, RequestId},
+        id::{AttemptId, JobId, RequestId},
         time::{Millis, Timestamp},
     },
     ledger::{
         Command, Fence, Ledger, LedgerError, Reply, Shared,
-        rows::{AttemptRow, JobRow, NoticeRow, RequestSpec},
+        rows::{AttemptRow, JobRow, RequestSpec},
     },
     news::News,
-    notify::Sink,
+    notify::Sinks,
     pipeline::{
-        audit::Audit, catch_up::History, freezes::Freezes, life::Life, meters::Meters, rebuild::Barrier,
-        tokens::Tokens, tracker::Tracker,
+        audit::Audit, catch_up::History, deliver::Errand, freezes::Freezes, life::Life, meters::Meters,
+        outbox::Outbox, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
     },
     policy::{
         Catalog, Facts, IdentityRule, Models, PlanContext, RepositoryRules, approval::People, breaker,
@@ -59,6 +59,7 @@ pub struct Tuning {
     pub facts_max_age: Millis,
     pub audit: Audit,
     pub desk: crate::policy::desk::Rules,
+    pub notices: crate::policy::notices::Rules,
 }
 
 impl Default for Tuning {
@@ -77,6 +78,7 @@ impl Default for Tuning {
             facts_max_age: Millis::minutes(15),
             audit: Audit::default(),
             desk: crate::policy::desk::Rules::default(),
+            notices: crate::policy::notices::Rules::default(),
         }
     }
 }
@@ -155,7 +157,7 @@ pub struct Queues {
     pub settle: Arc<DueQueue<JobId, Work>>,
     pub review: Arc<DueQueue<JobId, JobId>>,
     pub recover: Arc<DueQueue<AttemptId, Work>>,
-    pub notices: Arc<DueQueue<NoticeId, NoticeRow>>,
+    pub notices: Arc<DueQueue<Errand, Errand>>,
     pub upkeep: Arc<Pulse>,
     /// Looks at the schedules.
     pub schedules: Arc<Pulse>,
@@ -190,7 +192,7 @@ pub struct Context {
     pub agent: Arc<dyn Agent>,
     pub forge: Arc<dyn Forge>,
     pub atlas: Arc<dyn Atlas>,
-    pub sink: Arc<dyn Sink>,
+    pub sinks: Sinks,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,
     pub policy: Policy,
@@ -208,6 +210,7 @@ pub struct Context {
     pub closures: Closures,
     pub freezes: Freezes,
     pub tokens: Tokens,
+    pub outbox: Outbox,
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,

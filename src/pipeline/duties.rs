@@ -1,6 +1,6 @@
 //! Who does what: claims the leases that nobody living holds, and takes over what workers left that are gone.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use crate::{
     job::{
@@ -13,9 +13,8 @@ use crate::{
     },
     pipeline::{
         context::{Context, Work},
-        feed,
         life::margin,
-        pick_up,
+        outbox, pick_up,
     },
 };
 
@@ -126,7 +125,9 @@ async fn claim(context: &Context, workers: &[WorkerRow], orphans: &[AttemptRow])
 /// What comes with a lease.
 async fn begin(context: &Context, lease: &LeaseName) -> Result<(), LedgerError> {
     if *lease == LeaseName::notify() {
-        return feed::deliver_due(context).await;
+        // What was done meanwhile, others have told.
+        context.outbox.summed_up.store(-1, Ordering::Relaxed);
+        return outbox::take_up(context).await;
     }
     match lease.as_str().split_once('/') {
         Some(("track", identity)) => {

@@ -10,7 +10,7 @@ use crate::{
     gate::{GateClosed, Offer},
     job::{
         id::{AttemptId, JobId},
-        role::{LeaseName, Role},
+        role::Role,
         state::State,
         time::{Millis, Timestamp},
     },
@@ -20,7 +20,7 @@ use crate::{
     },
     pipeline::{
         context::{Context, SharedSpec, Work},
-        logged, pick_up,
+        logged, outbox, pick_up,
     },
     telemetry::failpoint,
 };
@@ -86,7 +86,7 @@ pub async fn take_in(context: &Context, committed: &Committed) -> anyhow::Result
         follow(context, committed, attempt, now).await?;
     }
     if committed.notices {
-        deliver_due(context).await?;
+        outbox::take_up_new(context);
     }
     if let Err(closed) = tell_gate(context, committed, &waiting, &gone).await? {
         context.gate_missed(&closed);
@@ -228,16 +228,4 @@ pub fn offer_of(context: &Context, job: &JobRow, shared: &SharedSpec) -> Offer {
         order: job.position,
         due_at: job.due_at,
     }
-}
-
-/// Puts what the outbox holds into the delivery queue, if this worker delivers.
-pub async fn deliver_due(context: &Context) -> Result<(), LedgerError> {
-    if !context.life.holds(&LeaseName::notify()) {
-        return Ok(());
-    }
-    for notice in context.ledger.notices_due(500).await? {
-        let at = notice.next_at.unwrap_or_else(|| context.now());
-        context.queues.notices.push(notice.id, at, notice);
-    }
-    Ok(())
 }

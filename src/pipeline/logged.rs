@@ -5,11 +5,8 @@ use tracing::{Span, field::Empty, info_span};
 
 use crate::{
     job::id::JobId,
-    ledger::{
-        Committed,
-        rows::{JobRow, NoticeRow},
-    },
-    pipeline::context::Work,
+    ledger::{Committed, rows::JobRow},
+    pipeline::{context::Work, deliver::Errand},
 };
 
 /// A piece of work of a step.
@@ -41,16 +38,9 @@ impl Subject for String {
     }
 }
 
-impl Subject for NoticeRow {
+impl Subject for Errand {
     fn span(&self, step: &'static str) -> Span {
-        let span = info_span!("notice", step, notice = %self.id, job = Empty, request = Empty);
-        if let Some(job) = self.job_id {
-            span.record("job", tracing::field::display(job));
-        }
-        if let Some(request) = self.request_id {
-            span.record("request", tracing::field::display(request));
-        }
-        span
+        info_span!("notices", step, errand = ?self)
     }
 }
 

@@ -112,6 +112,7 @@ impl Context {
         page.count(&catalogue::OUTBOX, &[], figures.outbox);
         let age = figures.oldest_notice.map_or(Millis(0), |at| now.since(at));
         page.put(&catalogue::OUTBOX_AGE, &[], seconds(age));
+        self.waiting_by_sink(page, &figures, now);
         page.count(&catalogue::WORKERS, &[], figures.workers);
         for (state, number) in &figures.breakers {
             page.count(&catalogue::BREAKERS, &[state.as_str()], *number);
@@ -121,6 +122,20 @@ impl Context {
         }
         self.waits(page, &figures).await;
         Ok(())
+    }
+
+    /// Only configured receivers have a name here: there are never more of them than somebody has written.
+    fn waiting_by_sink(&self, page: &mut Page, figures: &Figures, now: Timestamp) {
+        let (known, others): (Vec<_>, Vec<_>) =
+            figures.sinks.iter().partition(|waiting| self.sinks.get(&waiting.sink).is_some());
+        for name in self.sinks.names() {
+            let waiting = known.iter().find(|waiting| waiting.sink == name);
+            page.count(&catalogue::SINK_WAITING, &[name], waiting.map_or(0, |waiting| waiting.number));
+            let age = waiting.map_or(Millis(0), |waiting| now.since(waiting.due_at));
+            page.put(&catalogue::SINK_AGE, &[name], seconds(age));
+        }
+        let number = others.iter().fold(0_u64, |sum, waiting| sum.saturating_add(waiting.number));
+        page.count(&catalogue::SINK_WAITING, &["other"], number);
     }
 
     /// By the words of `sluice why`.

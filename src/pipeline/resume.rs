@@ -6,7 +6,7 @@ use crate::{
     clock::{Clock, Entropy},
     job::{id::WorkerId, role::Roles, time::Millis},
     ledger::{Command, Fence, Ledger, LedgerError, Reply},
-    pipeline::{context::Context, duties, feed, heartbeat, life::Life, rebuild},
+    pipeline::{context::Context, duties, heartbeat, life::Life, outbox, rebuild},
 };
 
 /// A worker that is to be registered.
@@ -55,7 +55,7 @@ pub async fn resume(context: &Context) -> Result<(), LedgerError> {
     rebuild::run(context).await;
     // A new life drives nothing yet: what it may drive it takes over, and what others drive is theirs until their leases end.
     duties::take(context).await?;
-    feed::deliver_due(context).await?;
+    outbox::take_up(context).await?;
     tracing::info!(
         worker = %context.fence.worker,
         token = context.fence.token,

@@ -56,7 +56,9 @@ pub fn supervise(context: &Arc<Context>, drain: Millis) -> Supervisor {
         steps = steps.step("review", at_once, Arc::clone(&queues.review), step!("review", review::run));
     }
     if has(Role::Notify) {
-        steps = steps.step("deliver", 4, Arc::clone(&queues.notices), step!("deliver", deliver::run));
+        // One that does not answer must not take the place of the others.
+        let receivers = context.sinks.names().count().saturating_add(2);
+        steps = steps.step("deliver", receivers, Arc::clone(&queues.notices), step!("deliver", deliver::run));
     }
     if !context.policy.schedules.is_empty() {
         let context = Arc::clone(context);

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use serde_json::json;
@@ -10,23 +13,31 @@ use serde_json::json;
 use crate::{
     budget::{Closure, Key, Scope, Source},
     job::time::{Millis, Timestamp},
-    ledger::{BudgetChange, By, Command, LedgerError},
+    ledger::{BudgetChange, By, Command, LedgerError, rows::TokenRow},
     pipeline::context::Context,
 };
 
 const DAY: Millis = Millis::hours(24);
 /// Days before the end at which people are told, each once.
 const WARNED: [u64; 3] = [30, 7, 1];
+/// The same for a token of this interface.
+const WARNED_OF_ACCESS: [u64; 3] = [14, 7, 1];
+/// Between two looks at the tokens of this interface.
+const LOOKED: Millis = Millis::hours(1);
 /// Between two questions to the provider; more often while a token is about to end.
 const ASKED: (Millis, Millis) = (Millis::hours(6), Millis::minutes(5));
 
 /// When the provider was last asked about each identity, and what end was known then.
 #[derive(Debug, Default)]
-pub struct Tokens(Mutex<BTreeMap<String, (Timestamp, Option<Timestamp>)>>);
+pub struct Tokens {
+    asked: Mutex<BTreeMap<String, (Timestamp, Option<Timestamp>)>>,
+    /// When the tokens of this interface were last looked at.
+    looked: AtomicI64,
+}
 
 impl Tokens {
     fn asked(&self) -> MutexGuard<'_, BTreeMap<String, (Timestamp, Option<Timestamp>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -36,8 +47,8 @@ pub const fn run_time(context: &Context) -> Millis {
 }
 
 /// The least of the warnings that is due; None: it is too early.
-fn due(left: Millis) -> Option<u64> {
-    WARNED.into_iter().filter(|days| left.0 <= DAY.0.saturating_mul(*days)).min()
+fn due(left: Millis, warned: [u64; 3]) -> Option<u64> {
+    warned.into_iter().filter(|days| left.0 <= DAY.0.saturating_mul(*days)).min()
 }
 
 impl Context {
@@ -83,7 +94,7 @@ impl Context {
 
     /// Once at each of the days.
     async fn warn_of_end(&self, name: &str, ends: Timestamp) -> Result<(), LedgerError> {
-        let Some(days) = due(ends.since(self.now())) else { return Ok(()) };
+        let Some(days) = due(ends.since(self.now()), WARNED) else { return Ok(()) };
         let dedup = format!("identity/{name}/expires/{}/{days}", ends.0);
         let body = json!({
             "identity": name, "expires_at": ends.to_string(), "within_days": days,
@@ -92,6 +103,37 @@ impl Context {
         self.ledger
             .write(Command::Notice { dedup, kind: "identity.expiring".into(), job: None, body })
             .await?;
+        Ok(())
+    }
+
+    /// Tells once at each of the days that a token of this interface ends, unless its name has one that lasts longer.
+    pub async fn watch_access_tokens(&self) -> Result<(), LedgerError> {
+        let now = self.now();
+        let looked = Timestamp(self.tokens.looked.load(Ordering::Relaxed));
+        if now.since(looked) < LOOKED {
+            return Ok(());
+        }
+        let rows = self.ledger.access_tokens().await?;
+        let lasting: Vec<&TokenRow> = rows.iter().filter(|row| row.is_valid(now)).collect();
+        for row in &lasting {
+            let Some(ends) = row.expires_at else { continue };
+            let Some(days) = due(ends.since(now), WARNED_OF_ACCESS) else { continue };
+            let longer = |other: &&&TokenRow| -> bool {
+                other.name == row.name && other.expires_at.is_none_or(|other| other > ends)
+            };
+            if lasting.iter().any(|other| longer(&other)) {
+                continue;
+            }
+            let dedup = format!("token/{}/expires/{days}", row.id);
+            let body = json!({
+                "token": row.id, "what": format!("the token of {} ends on {ends}", row.name), "to": row.name,
+                "expires_at": ends.to_string(), "within_days": days,
+                "what_to_do": format!("make another one with `sluice token create --name {}`, and give it to whoever uses this one", row.name),
+            });
+            let kind = "token.expiring".to_owned();
+            self.ledger.write(Command::Notice { dedup, kind, job: None, body }).await?;
+        }
+        self.tokens.looked.store(now.0, Ordering::Relaxed);
         Ok(())
     }
 
@@ -137,7 +179,7 @@ mod tests {
 
     #[test]
     fn people_are_told_thirty_seven_and_one_days_before() {
-        let days = |days: u64| due(Millis(DAY.0 * days));
+        let days = |days: u64| due(Millis(DAY.0 * days), WARNED);
         assert_eq!(
             [days(31), days(30), days(8), days(7), days(2), days(1), days(0)],
             [None, Some(30), Some(30), Some(7), Some(7), Some(1), Some(1)]

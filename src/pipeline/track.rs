@@ -35,7 +35,12 @@ pub async fn run(context: Arc<Context>, identity: String) {
         let at = now.plus(Millis(context.tuning.cadence.running_ms));
         return context.queues.track.push(identity.clone(), at, identity);
     }
-    let next = match sweep(&context, &identity, now).await {
+    let unswept = context.tracker.begin_sweep(&identity);
+    let swept = sweep(&context, &identity, unswept, now).await;
+    if swept.is_err() {
+        context.tracker.abandon_sweep(&identity, unswept);
+    }
+    let next = match swept {
         Ok(()) => context.tracker.next_sweep(&identity, &context.tuning.cadence, context.now()),
         Err(error) => {
             tracing::warn!(identity, error = %error, "a sweep failed");
@@ -51,12 +56,17 @@ pub async fn run(context: Arc<Context>, identity: String) {
     }
 }
 
-/// One sweep: list what changed, look closer where needed, record what it means.
-pub async fn sweep(context: &Context, identity: &str, now: Timestamp) -> Result<(), AgentError> {
+/// One sweep: list what changed, look closer where needed, record what it means. It looks back to the last one, and to `unswept`.
+async fn sweep(
+    context: &Context,
+    identity: &str,
+    unswept: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), AgentError> {
     let cadence = &context.tuning.cadence;
     let times = context.tracker.sweep_times(identity);
     let full = times.last_full.is_none_or(|last| now.since(last).0 >= cadence.full_sweep_ms);
-    let since = times.last.or_else(|| context.tracker.oldest_start(identity));
+    let since = [times.last, unswept].into_iter().flatten().min();
     let mut listed = context
         .agent
         .list_changed(identity, since.map(|since| since.minus(Millis(cadence.overlap_ms))), false)

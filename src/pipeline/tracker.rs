@@ -55,6 +55,15 @@ struct Inner {
     tasks: HashMap<TaskId, Followed>,
     by_job: HashMap<JobId, TaskId>,
     sweeps: BTreeMap<String, SweepTimes>,
+    /// By identity, the earliest intent of those that no sweep has looked for yet.
+    unswept: HashMap<String, Timestamp>,
+}
+
+impl Inner {
+    fn await_sweep(&mut self, identity: &str, intent_at: Timestamp) {
+        let earliest = self.unswept.entry(identity.to_owned()).or_insert(intent_at);
+        *earliest = intent_at.min(*earliest);
+    }
 }
 
 /// When an identity was last swept.
@@ -109,6 +118,9 @@ impl Tracker {
         }
         followed.remote_since = attempt.remote_since.unwrap_or(followed.remote_since);
         followed.sessions = attempt.session_count.or(followed.sessions);
+        if new {
+            inner.await_sweep(&attempt.identity, attempt.intent_at);
+        }
         new
     }
 
@@ -177,6 +189,19 @@ impl Tracker {
         self.inner().sweeps.insert(identity.to_owned(), times);
     }
 
+    /// How far a sweep that begins now must look back for tasks that none has looked for: one of them may have ended before it was
+    /// heard of here, and a list of what changed since the last sweep would never show it.
+    pub fn begin_sweep(&self, identity: &str) -> Option<Timestamp> {
+        self.inner().unswept.remove(identity)
+    }
+
+    /// A sweep that looked back so far came to nothing: the next one does it.
+    pub fn abandon_sweep(&self, identity: &str, looked_back: Option<Timestamp>) {
+        if let Some(intent_at) = looked_back {
+            self.inner().await_sweep(identity, intent_at);
+        }
+    }
+
     /// When the oldest task that an identity follows was started: no list need look further back.
     pub fn oldest_start(&self, identity: &str) -> Option<Timestamp> {
         let inner = self.inner();
@@ -213,7 +238,6 @@ impl Tracker {
         self.inner().tasks.values().map(|followed| followed.identity.clone()).collect()
     }
 
-    /// Followed tasks that are not at their end.
     /// How many tasks of each identity are followed.
     pub fn by_identity(&self) -> BTreeMap<String, u64> {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
@@ -224,6 +248,7 @@ impl Tracker {
         counts
     }
 
+    /// Followed tasks that are not at their end.
     pub fn live(&self) -> usize {
         self.inner().tasks.values().filter(|followed| followed.phase == Phase::Live).count()
     }
@@ -242,5 +267,54 @@ impl Tracker {
             .filter(|(_, followed)| late(followed))
             .map(|(t, f)| (t.clone(), f.clone()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As the ledger has it: a task that runs, intended and known to have started at these times.
+    fn running(task: &str, intent_at: i64, started_at: i64) -> (JobRow, AttemptRow) {
+        let job = JobId::new(Timestamp(intent_at), 1);
+        let row = json!({
+            "id": job, "request_id": RequestId::new(Timestamp(1), 1), "position": 1, "repository": "acme/api",
+            "identity": "bot", "model": null, "wave": 0, "findings_json": null, "prompt_digest": "", "priority": 5,
+            "created_at": 1, "deadline_at": null, "replay_of": null, "adopts_json": null, "state": "running",
+            "state_since": started_at, "updated_at": started_at, "due_at": null, "attempts": 1, "attempt_id": null,
+            "episode": 0, "reviewer": null, "pull_number": null, "pull_json": null, "outcome_json": null,
+            "discarded_at": null, "checks_json": null, "fallen_back": 0,
+        });
+        let attempt = json!({
+            "id": AttemptId::new(Timestamp(intent_at), 2), "job_id": job, "number": 1, "nonce": "0000000000000001",
+            "identity": "bot", "model": null, "intent_at": intent_at, "phase": "live",
+            "worker_id": crate::job::id::WorkerId::new(Timestamp(1), 1), "token": 1, "started_at": started_at,
+            "ended_at": null, "end_reason": null, "task_id": task, "task_url": null, "remote_state": null,
+            "remote_since": null, "remote_updated_at": null, "session_count": null, "branch": null,
+            "pull_database_id": null, "model_used": null, "nano_credits": null, "counted": 1,
+        });
+        (serde_json::from_value(row).unwrap(), serde_json::from_value(attempt).unwrap())
+    }
+
+    #[test]
+    fn a_sweep_looks_back_to_tasks_that_may_have_ended_before_they_were_heard_of() {
+        let tracker = Tracker::default();
+        let learn = |task: &str, intent_at, started_at| {
+            let (job, attempt) = running(task, intent_at, started_at);
+            tracker.learn(&job, &attempt, Timestamp(1_000))
+        };
+        assert!(learn("a", 50, 900) && learn("b", 70, 80));
+        assert_eq!(tracker.begin_sweep("other"), None);
+        let back = tracker.begin_sweep("bot");
+        assert_eq!(back, Some(Timestamp(50)), "when it was found says nothing of when it ended");
+        assert_eq!(tracker.begin_sweep("bot"), None, "looked for already");
+        // Learnt while that sweep went on; then the sweep came to nothing.
+        assert!(learn("c", 60, 990));
+        tracker.abandon_sweep("bot", back);
+        assert_eq!(tracker.begin_sweep("bot"), Some(Timestamp(50)));
+        assert!(!learn("a", 50, 900));
+        assert_eq!(tracker.begin_sweep("bot"), None, "news of a known task");
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     job::{id::JobId, lifecycle::Event, role::LeaseName, state::State},
     ledger::{Command, LedgerError, Warrant},
-    pipeline::{context::Context, duties, feed, rebuild::Trouble, widen},
+    pipeline::{context::Context, duties, feed, outbox, rebuild::Trouble, widen},
 };
 
 /// Queued jobs compared with the gate at a time.
@@ -29,7 +29,7 @@ async fn sweep(context: &Context) -> anyhow::Result<()> {
     }
     context.agent.renew_tokens();
     overdue(context).await?;
-    feed::deliver_due(context).await?;
+    outbox::take_up(context).await?;
     let alone = context.life.holds(&LeaseName::upkeep()) && context.life.may_act(context.now());
     if alone {
         once_for_all(context).await?;
@@ -45,6 +45,7 @@ async fn once_for_all(context: &Context) -> Result<(), LedgerError> {
     let now = context.now();
     context.close_for_freezes().await?;
     context.watch_tokens().await?;
+    context.watch_access_tokens().await?;
     context.keep_checkpoints().await?;
     context.remind().await?;
     if context.ledger.next_expiry().await?.is_some_and(|at| at <= now) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     budget::{Amount, ClosedBy, Closure, Key, Refusal, Source},
     job::{
-        id::{AttemptId, JobId, NoticeId, RequestId},
+        id::{AttemptId, JobId, RequestId},
         repository::Repository,
         role::LeaseName,
         state::State,
@@ -285,17 +285,6 @@ pub struct Replayed {
     pub job: JobId,
     /// True: it had been retried before, and this is that job.
     pub already: bool,
-}
-
-/// A notice for lists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct NoticeView {
-    pub id: NoticeId,
-    pub kind: String,
-    pub job: Option<JobId>,
-    pub delivered_at: Option<Timestamp>,
-    pub dead_at: Option<Timestamp>,
-    pub tries: u32,
 }
 
 /// The waves of a request.

@@ -97,8 +97,16 @@ codes! {
     BadFreeze = "bad-freeze",
     /// A schedule that means nothing, or never comes.
     BadSchedule = "bad-schedule",
+    /// A webhook that means nothing, or lets in whoever comes.
+    BadHook = "bad-hook",
+    /// A delivery that holds no JSON.
+    BadPayload = "bad-payload",
+    /// A delivery of which a rule wants a request that cannot be made.
+    Unmapped = "unmapped",
     /// A calendar that is not understood.
     BadCalendar = "bad-calendar",
+    /// An address that is not public where one is wanted.
+    PrivateAddress = "private-address",
     /// A file or folder that cannot be read.
     Unreadable = "unreadable",
 }

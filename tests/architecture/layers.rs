@@ -42,12 +42,15 @@ pub fn may_import(layer: &str) -> Option<Vec<&'static str>> {
     let services: &[&str] = &["clock", "telemetry"];
     let lists: &[&[&'static str]] = match layer {
         // `redis_link` is the one connection to Redis: it knows no key of anyone.
-        "job" | "simulator" | "lib" | "redis_link" => &[],
+        // `address` knows networks and nothing of ours.
+        "address" | "job" | "simulator" | "lib" | "redis_link" => &[],
         "budget" => &[&["job"]],
         "policy" => &[&["job", "budget"]],
-        "clock" | "telemetry" | "config" => &[PURE],
+        "clock" | "telemetry" => &[PURE],
+        "config" => &[PURE, &["address"]],
         "gate" | "news" => &[PURE, services, &["redis_link"]],
-        "ledger" | "agent" | "notify" | "worker" => &[PURE, services],
+        "ledger" | "agent" | "worker" => &[PURE, services],
+        "notify" => &[PURE, services, &["address"]],
         "pipeline" => &[PURE, services, &["config", "gate", "ledger", "agent", "news", "notify", "worker"]],
         "intake" => &[PURE, services, &["pipeline", "config", "redis_link", "streams"]],
         // A projection of the ledger, like the gate, for those who live on Redis.

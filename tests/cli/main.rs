@@ -6,6 +6,8 @@ mod ask;
 #[cfg(test)]
 mod daemon;
 #[cfg(test)]
+mod notify;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod program;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use sluicegate::{job::marker::Marker, notify::SigningKey};
+use sluicegate::{job::marker::Marker, policy::standard_webhooks::SigningKey};
 
 use crate::{house::House, setting::SECRET};
 

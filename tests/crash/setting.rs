@@ -173,6 +173,7 @@ result_within_seconds = 3
 [notices]
 base_ms = 100
 [notices.webhook]
+allow_private = ["127.0.0.0/8"]
 url = "SIMULATOR/_control/webhooks/sink"
 secret = "env:CRASH_TEST_SECRET"
 [worker]

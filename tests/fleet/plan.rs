@@ -169,6 +169,7 @@ request_timeout_ms = 3000
 requests_per_hour_reserve_for_starts = 0
 min_write_gap_ms = 0
 [notices.webhook]
+allow_private = ["127.0.0.0/8"]
 url = "http://127.0.0.1:{github}/_control/webhooks/sink"
 secret = "env:SLUICE_TEST_HOOK"
 [[budget]]

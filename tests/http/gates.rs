@@ -1,5 +1,6 @@
 //! Gates that answer only when nothing is on its way any more, the kill switch, and what is worked on behind a gate.
 
+use sluicegate::notify::{Handle, Outgoing, Sink, SinkError};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -237,4 +238,44 @@ async fn what_is_worked_on_behind_a_gate_is_told_with_what_waits_for_people() {
             "{query}"
         );
     }
+}
+
+/// Takes everything, as a receiver that writes at the provider.
+#[derive(Default)]
+struct AtTheProvider(std::sync::atomic::AtomicU32);
+
+#[async_trait::async_trait]
+impl Sink for AtTheProvider {
+    fn name(&self) -> &'static str {
+        "tracking"
+    }
+    fn kind(&self) -> &'static str {
+        sluicegate::pipeline::comments::KIND
+    }
+    async fn deliver(&self, _notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(Some(Handle("acme/api/1".into())))
+    }
+}
+
+#[tokio::test]
+async fn while_the_kill_switch_is_on_no_notice_is_written_at_the_provider() {
+    let house = House::new().await;
+    let sink = AtTheProvider::default();
+    let notice = Outgoing {
+        id: "n-1".into(),
+        kind: "job.dead".into(),
+        occurred_at: house.context.now(),
+        subject: String::new(),
+        data: json!({}),
+        pull: None,
+    };
+    let elsewhere = sluicegate::notify::LogSink::default();
+    house.post("/v1/kill-switch/on", &by("ben", "the agent runs wild")).await.ok();
+    assert_eq!(house.context.hand_over(&sink, notice.clone(), None).await, None);
+    assert_eq!(house.context.hand_over(&elsewhere, notice.clone(), None).await, Some(Ok(None)));
+    assert_eq!(sink.0.load(std::sync::atomic::Ordering::Relaxed), 0);
+    house.post("/v1/kill-switch/off", &by("ana", "stopped it")).await.ok();
+    let handle = Handle("acme/api/1".into());
+    assert_eq!(house.context.hand_over(&sink, notice, None).await, Some(Ok(Some(handle))));
 }

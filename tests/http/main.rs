@@ -21,6 +21,8 @@ mod house;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod reach;

@@ -2,7 +2,7 @@
 
 use sluicegate::{
     job::{NoticeId, RequestId},
-    ledger::{Command, Reply, pages::JobFilter},
+    ledger::{Command, Reply, outbox::NoticeFilter, pages::JobFilter},
 };
 
 use crate::ledger::{
@@ -44,14 +44,15 @@ async fn pages_of_notices_have_no_gap_and_no_repetition(world: &World) {
         let command = Command::Notice { dedup, kind, job: None, body: serde_json::json!({}) };
         assert!(matches!(world.write(command).await, Reply::Done));
     }
-    let whole: Vec<NoticeId> =
-        world.ledger.notices_newest(100).await.unwrap().iter().map(|row| row.id).collect();
+    let page = async |after, limit| -> Vec<NoticeId> {
+        let found = world.ledger.notices_like(&NoticeFilter::default(), after, limit).await.unwrap();
+        found.unwrap().iter().map(|row| row.id).collect()
+    };
+    let whole = page(None, 100).await;
     assert_eq!(whole.len(), 5);
     let mut found = vec![whole[0]];
-    while let Some(next) =
-        world.ledger.notices_older_than(*found.last().unwrap(), 1).await.unwrap().unwrap().first()
-    {
-        found.push(next.id);
+    while let Some(next) = page(found.last().copied(), 1).await.first() {
+        found.push(*next);
     }
     assert_eq!(found, whole);
 }
@@ -62,7 +63,8 @@ async fn a_page_after_nothing_is_told_from_an_empty_one(world: &World) {
     assert_eq!(world.ledger.requests_older_than(only, 5).await.unwrap(), Some(Vec::new()));
     let nobody = "0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11";
     assert_eq!(world.ledger.requests_older_than(nobody.parse().unwrap(), 5).await.unwrap(), None);
-    assert_eq!(world.ledger.notices_older_than(nobody.parse().unwrap(), 5).await.unwrap(), None);
+    let notices = world.ledger.notices_like(&NoticeFilter::default(), Some(nobody.parse().unwrap()), 5).await;
+    assert_eq!(notices.unwrap(), None);
 }
 
 async fn jobs_are_found_by_template_and_team(world: &World) {

@@ -5,6 +5,8 @@ mod denials;
 #[cfg(test)]
 mod ground;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod identities;
 #[cfg(test)]
 mod models;

@@ -11,7 +11,11 @@ mod eligibility;
 #[cfg(test)]
 mod freezes;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod notices;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]

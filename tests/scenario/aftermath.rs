@@ -13,7 +13,7 @@ use sluicegate::{
         pages::JobFilter,
         rows::{AttemptRow, BudgetRow, EntryRow, HoldRow, JobRow, NoticeRow, Phase, WorkerRow},
     },
-    notify::SigningKey,
+    policy::standard_webhooks::SigningKey,
 };
 
 use crate::{

@@ -20,6 +20,15 @@ async fn neighbours_follow_the_official_schemas() {
     sim.post(&format!("{pull}/reviews"), json!({"event": "COMMENT", "body": "hm"})).await;
     let comment = sim.post(&format!("{issue}/comments"), json!({"body": "hello"})).await;
     follows(&comment.body, "comment");
+    let edited = sim
+        .call(
+            Method::PATCH,
+            &format!("/repos/acme/api/issues/comments/{}", comment.body["id"]),
+            json!({"body": "bye"}),
+        )
+        .await;
+    follows(&edited.body, "comment");
+    assert_eq!((edited.status, &edited.body["body"]), (200, &json!("bye")));
     let sha = text(&sim.read(&pull).await, "/head/sha");
     for (path, schema) in [
         ("/repos/acme/api".to_owned(), "repository"),
@@ -209,4 +218,54 @@ async fn labels_are_added_replaced_and_removed() {
     assert_eq!(names(&sim.call(Method::PUT, &path, json!({"labels": ["d"]})).await.body), ["d"]);
     assert_eq!(sim.call(Method::DELETE, &format!("{path}/x"), json!({})).await.status, 404);
     assert_eq!(sim.call(Method::DELETE, &format!("{path}/d"), json!({})).await.body, json!([]));
+}
+
+#[tokio::test]
+async fn issues_take_comments_and_only_their_author_edits_them() {
+    let story = r#"
+        [[repositories]]
+        match = "acme/operations"
+        issues = 900
+        [[users]]
+        login = "ana"
+        id = 1002
+        [[tokens]]
+        name = "ana"
+        secret = "ana-token"
+        user = "ana"
+        permissions = { pull_requests = "write", issues = "read" }
+    "#;
+    let sim = start(story).await;
+    let comments = "/repos/acme/operations/issues/900/comments";
+    let comment = sim.post(comments, json!({ "body": "hello" })).await;
+    assert_eq!(comment.status, 201);
+    follows(&comment.body, "comment");
+    assert!(text(&comment.body, "/html_url").contains("/acme/operations/issues/900#"));
+    sim.pass(5_000);
+    let path = format!("/repos/acme/operations/issues/comments/{}", comment.body["id"]);
+    let late = format!("{comments}?since=2026-01-01T00:00:03Z");
+    assert_eq!(sim.read(&late).await, json!([]));
+    assert_eq!(sim.call(Method::PATCH, &path, json!({ "body": "bye" })).await.status, 200);
+    assert_eq!(sim.read(&late).await[0]["body"], "bye");
+    let as_ana = |method: Method, path: &str, body| {
+        sim.send(
+            sim.client.request(method, format!("{}{path}", sim.base)).bearer_auth("ana-token").json(&body),
+        )
+    };
+    // The permission for pull requests is none for issues, and what others wrote is theirs.
+    assert_eq!(as_ana(Method::POST, comments, json!({ "body": "x" })).await.status, 403);
+    assert_eq!(as_ana(Method::PATCH, &path, json!({ "body": "x" })).await.status, 403);
+    for (path, body, status) in [
+        ("/repos/acme/operations/issues/901/comments", json!({ "body": "x" }), 404),
+        (comments, json!({ "body": "" }), 422),
+        (comments, json!({ "body": "x", "more": 1 }), 422),
+        (comments, json!({ "body": "x".repeat(65_537) }), 422),
+    ] {
+        assert_eq!(sim.post(path, body).await.status, status, "{path}");
+    }
+    let unknown = "/repos/acme/operations/issues/comments/1";
+    assert_eq!(sim.call(Method::PATCH, unknown, json!({ "body": "x" })).await.status, 404);
+    // Pull requests are numbered after them.
+    let pull = sim.completed("acme/operations").await.1;
+    assert!(pull > 900, "{pull}");
 }

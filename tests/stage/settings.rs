@@ -98,6 +98,7 @@ result_within_seconds = 3
 [notices]
 base_ms = 100
 [notices.webhook]
+allow_private = ["127.0.0.0/8"]
 url = "{simulator}/_control/webhooks/sink"
 secret = "env:SLUICE_TEST_HOOK"
 [worker]

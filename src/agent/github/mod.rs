@@ -6,6 +6,7 @@ pub mod transport;
 mod answer;
 mod atlas;
 mod client;
+mod comments;
 mod counters;
 mod credential;
 mod etags;

@@ -157,7 +157,7 @@ impl GitHub {
     }
 
     /// The identity's own user id, asked once.
-    async fn user_id(&self, identity: &str) -> Result<i64, AgentError> {
+    pub(super) async fn user_id(&self, identity: &str) -> Result<i64, AgentError> {
         let who = self.credential(identity)?;
         let ask = async || {
             let call = self.user_call()?;

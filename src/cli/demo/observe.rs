@@ -23,7 +23,10 @@ use crate::{
         words,
     },
     job::{id::JobId, state::State, time::Millis},
-    pipeline::view::{Accepted, BudgetView, JobView, NoticeView, Wait},
+    pipeline::{
+        notices::NoticeView,
+        view::{Accepted, BudgetView, JobView, Wait},
+    },
 };
 
 /// Between two looks.

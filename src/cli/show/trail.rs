@@ -87,6 +87,9 @@ pub fn notices(detail: &JobDetail, page: &mut Page<'_>) -> Result<(), CliError> 
         let fate = match (notice.delivered_at, notice.dead_at) {
             (Some(at), _) => format!("delivered {}", page.moment(at)),
             (None, Some(at)) => format!("given up {}", page.moment(at)),
+            (None, None) if notice.next_at.is_none() => {
+                format!("told to nobody, by {}", notice.route.as_deref().unwrap_or_default())
+            }
             (None, None) => format!("not yet delivered, tries so far: {}", notice.tries),
         };
         let error = notice.last_error.as_ref().filter(|_| notice.delivered_at.is_none());

@@ -9,6 +9,7 @@ pub mod breakers;
 mod desk;
 mod freezes;
 mod holds;
+mod mail;
 mod notices;
 mod operator;
 mod retries;
@@ -96,9 +97,7 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Expire { worker } => workers::expire(set, *worker),
         Command::Claim { name, fence } => workers::claim(set, name, *fence),
         Command::Notice { dedup, kind, job, body } => notices::notice(set, dedup, kind, *job, body.clone()),
-        Command::Delivered { notice } => notices::delivered(set, *notice),
-        Command::Undelivered { notice, error, next_at } => {
-            notices::undelivered(set, *notice, error, *next_at)
-        }
+        Command::Mail(mail) => mail::mail(set, mail),
+        Command::NoticeAct { act, by } => mail::act(set, act, by),
     }
 }

@@ -1,4 +1,4 @@
-//! The outbox: one notice per thing to tell, and how its delivery went.
+//! The outbox: one notice per thing to tell.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,6 @@ use crate::{
     job::{
         id::{AttemptId, JobId, NoticeId},
         remote::TaskId,
-        time::Timestamp,
     },
     ledger::{
         command::Reply,
@@ -51,6 +50,7 @@ pub fn put_notice(
         delivered_at: None,
         dead_at: None,
         last_error: None,
+        route: None,
     };
     set.notices.put(id, notice);
     true
@@ -60,53 +60,6 @@ pub fn notice(set: &mut WorkingSet, dedup: &str, kind: &str, job: Option<JobId>,
     let about = job.map_or_else(About::default, |job| set.about(job));
     if put_notice(set, dedup.to_owned(), kind, job, body) {
         set.enter("notice.queued", about, "sluicegate", &json!({ "kind": kind, "dedup": dedup }));
-    }
-    Reply::Done
-}
-
-pub fn delivered(set: &mut WorkingSet, notice: NoticeId) -> Reply {
-    let now = set.now;
-    let Some(row) = set.notices.get(&notice).cloned() else {
-        return Reply::Stale(format!("notice {notice} is not known"));
-    };
-    if row.delivered_at.is_some() {
-        return Reply::Done;
-    }
-    if let Some(row) = set.notices.edit(&notice) {
-        row.delivered_at = Some(now);
-        row.next_at = None;
-        row.tries = row.tries.saturating_add(1);
-    }
-    let about = About { request: row.request_id, job: row.job_id, attempt: None };
-    let body = json!({ "notice": notice, "kind": row.kind, "tries": row.tries.saturating_add(1) });
-    set.enter("notice.delivered", about, "sluicegate", &body);
-    Reply::Done
-}
-
-pub fn undelivered(set: &mut WorkingSet, notice: NoticeId, error: &str, next_at: Option<Timestamp>) -> Reply {
-    let now = set.now;
-    let Some(row) = set.notices.get(&notice).cloned() else {
-        return Reply::Stale(format!("notice {notice} is not known"));
-    };
-    if row.delivered_at.is_some() || row.dead_at.is_some() {
-        return Reply::Stale(format!("notice {notice} is settled"));
-    }
-    if let Some(row) = set.notices.edit(&notice) {
-        row.tries = row.tries.saturating_add(1);
-        row.next_at = next_at;
-        row.last_error = Some(error.to_owned());
-        if next_at.is_none() {
-            row.dead_at = Some(now);
-        }
-    }
-    if next_at.is_none() {
-        let about = About { request: row.request_id, job: row.job_id, attempt: None };
-        set.enter(
-            "notice.given_up",
-            about,
-            "sluicegate",
-            &json!({ "notice": notice, "kind": row.kind, "error": error }),
-        );
     }
     Reply::Done
 }

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     budget::{Amount, Key},
+    job::id::NoticeId,
     ledger::{
         Ledger, LedgerError,
-        rows::{AttemptRow, HoldRow, JobRow, Phase},
+        rows::{AttemptRow, DeliveryRow, HoldRow, JobRow, Phase},
         table,
     },
 };
@@ -95,10 +96,16 @@ impl Ledger {
         Ok(())
     }
 
-    /// I15: one notice per waiting episode.
+    /// I15: one notice per waiting episode; one that was taken up is open as long as a receiver waits for it.
     async fn notices_once(&self, waited: usize, broken: &mut Vec<String>) -> Result<(), LedgerError> {
         let mut seen = BTreeSet::new();
+        let waiting: Vec<DeliveryRow> =
+            self.db.rows(&table::DELIVERIES, "WHERE t.next_at IS NOT NULL", &[]).await?;
+        let waiting: BTreeSet<NoticeId> = waiting.into_iter().map(|row| row.notice_id).collect();
         for notice in self.notices().await? {
+            if notice.route.is_some() && notice.next_at.is_some() != waiting.contains(&notice.id) {
+                broken.push(format!("I15 notice {} is not as its deliveries are", notice.id));
+            }
             if !seen.insert(notice.dedup.clone()) {
                 broken.push(format!("I15 two notices for {}", notice.dedup));
             }

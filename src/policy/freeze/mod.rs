@@ -13,6 +13,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use self::when::{Stretch, When};
+pub(super) use self::when::{early, late};
 pub use self::{
     cover::{Waiting, cover},
     written::Written,

@@ -123,13 +123,13 @@ fn days(zone: &TimeZone, from: Timestamp, to: Timestamp) -> impl Iterator<Item =
 }
 
 /// The instant of a local time; the earlier one when there are two readings.
-pub(super) fn early(zone: &TimeZone, at: DateTime) -> Option<Timestamp> {
+pub(in crate::policy) fn early(zone: &TimeZone, at: DateTime) -> Option<Timestamp> {
     let instant = zone.to_ambiguous_timestamp(at).earlier().ok()?;
     Some(Timestamp(instant.as_millisecond()))
 }
 
 /// The later one.
-pub(super) fn late(zone: &TimeZone, at: DateTime) -> Option<Timestamp> {
+pub(in crate::policy) fn late(zone: &TimeZone, at: DateTime) -> Option<Timestamp> {
     let instant = zone.to_ambiguous_timestamp(at).later().ok()?;
     Some(Timestamp(instant.as_millisecond()))
 }

@@ -148,7 +148,7 @@ pub fn read(written: &Written, calendars: &Calendars) -> Result<Freeze, Vec<Prob
 }
 
 /// From the data that the program carries: the same on every machine.
-pub(super) fn zone(name: &str) -> Option<TimeZone> {
+pub(in crate::policy) fn zone(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok()
 }
 

@@ -102,8 +102,9 @@ fn pull_call(context: Context<'_>, call: RepoCall<'_>, repository: RepositoryKey
         RepoCall::AddLabels(number) => labels::add(context, PullKey { repository, number }),
         RepoCall::SetLabels(number) => labels::set(context, PullKey { repository, number }),
         RepoCall::RemoveLabel(number, name) => labels::remove(context, PullKey { repository, number }, name),
-        RepoCall::Comments(number) => comments::list(&context, pull(number)?),
+        RepoCall::Comments(number) => comments::list(&context, PullKey { repository, number }),
         RepoCall::AddComment(number) => comments::add(context, PullKey { repository, number }),
+        RepoCall::EditComment(id) => comments::edit(context, repository, id),
         _ => Err(Reply::not_found()),
     }
 }

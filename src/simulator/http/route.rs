@@ -36,6 +36,7 @@ pub(crate) enum RepoCall<'p> {
     RemoveLabel(u64, &'p str),
     Comments(u64),
     AddComment(u64),
+    EditComment(u64),
     CheckRuns(&'p [Cow<'p, str>]),
     CombinedStatus(&'p [Cow<'p, str>]),
     CommitPulls(&'p str),
@@ -198,6 +199,10 @@ fn numbered_pull_call<'p>(
 fn issue_call<'p>(method: &str, words: &[&str], path: &'p [Cow<'p, str>]) -> Found<'p> {
     const LABELS: &str = "/repos/{owner}/{repo}/issues/{issue_number}/labels";
     const COMMENTS: &str = "/repos/{owner}/{repo}/issues/{issue_number}/comments";
+    if let ("PATCH", ["issues", "comments", id]) = (method, words) {
+        let template = "/repos/{owner}/{repo}/issues/comments/{comment_id}";
+        return Some((RepoCall::EditComment(id.parse().ok()?), template, Permission::Issues, Access::Write));
+    }
     let ["issues", number, tail @ ..] = words else { return None };
     let number = number.parse().ok()?;
     let (call, template, access) = match (method, tail) {

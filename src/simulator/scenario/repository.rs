@@ -76,6 +76,8 @@ traits! {
     custom_agents: Arc<[String]> = Arc::from(["*".to_owned()]);
     /// Pull requests that stand open from the beginning.
     open_pulls: Arc<[StandingPull]> = Arc::from([]);
+    /// Issues 1 to this one are open, for comments.
+    issues: u64 = 0;
     /// False: the agent tasks paths answer 404.
     agent_enabled: bool = true;
     /// Who may be asked for a review; "*" is anybody.

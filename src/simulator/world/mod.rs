@@ -2,6 +2,7 @@
 //! the agenda of what is still to happen. It knows nothing of HTTP.
 
 pub(crate) mod agenda;
+pub(crate) mod comments;
 pub(crate) mod faults;
 pub(crate) mod index;
 pub(crate) mod limits;

@@ -25,6 +25,7 @@ pub(crate) struct Comment {
     pub user: Person,
     pub body: String,
     pub created_ms: i64,
+    pub updated_ms: i64,
 }
 
 /// How a pull request was merged.
@@ -130,6 +131,10 @@ impl Pulls {
     /// All of them, oldest first.
     pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Pull> {
         self.all.iter()
+    }
+
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Pull> {
+        self.all.iter_mut()
     }
 
     /// The open ones, oldest first.

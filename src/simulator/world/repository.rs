@@ -1,11 +1,11 @@
 //! A repository that somebody has asked for: its tasks, branches and pull requests.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::TaskKey;
 use super::index::ListIndex;
-use super::pull::Pulls;
+use super::pull::{Comment, Pulls};
 use super::users::Person;
 use crate::simulator::draw::Draw;
 use crate::simulator::scenario::{Check, CommitStatus, RepositoryTraits};
@@ -33,6 +33,8 @@ pub(crate) struct Repository {
     pub tasks: Vec<TaskKey>,
     pub index: ListIndex,
     pub pulls: Pulls,
+    /// Comments of each issue that is no pull request.
+    pub conversations: BTreeMap<u64, Vec<Comment>>,
     pub branches: HashMap<Arc<str>, Branch>,
     /// Branch of each head commit there ever was.
     pub commits: HashMap<Arc<str>, Arc<str>>,
@@ -46,20 +48,33 @@ impl Repository {
     pub(crate) fn new(seed: u64, owner: Person, name: &str, traits: RepositoryTraits) -> Repository {
         let full_name: Arc<str> = Arc::from(format!("{}/{name}", owner.login));
         let mut draw = Draw::new(seed, &full_name.to_ascii_lowercase(), 0);
+        let id = draw.between(100_000_000, 999_999_999);
+        // Issues and pull requests share their numbers.
+        let first_pull = draw.between(11, 900).max(traits.issues.saturating_add(1));
         Repository {
-            id: draw.between(100_000_000, 999_999_999),
+            id,
             owner,
             name: Arc::from(name),
             full_name,
             traits,
             tasks: Vec::new(),
             index: ListIndex::default(),
-            pulls: Pulls::new(draw.between(11, 900)),
+            pulls: Pulls::new(first_pull),
+            conversations: BTreeMap::new(),
             branches: HashMap::new(),
             commits: HashMap::new(),
             runs: HashMap::new(),
             default_sha: Arc::from(draw.sha()),
         }
+    }
+
+    /// The comments of an issue or a pull request; None: there is neither.
+    pub(crate) fn comments(&self, number: u64) -> Option<&[Comment]> {
+        if let Some(pull) = self.pulls.get(number) {
+            return Some(&pull.comments);
+        }
+        let issue = (1..=self.traits.issues).contains(&number);
+        issue.then(|| self.conversations.get(&number).map_or(&[][..], Vec::as_slice))
     }
 
     /// May the login be asked for a review?

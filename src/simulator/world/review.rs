@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::agenda::Event;
-use super::pull::{Comment, Merge, Pull, ReviewGiven};
+use super::pull::{Merge, Pull, ReviewGiven};
 use super::state::TaskState;
 use super::users::Person;
 use super::{PullKey, RepositoryKey, TaskKey, World};
@@ -220,31 +220,5 @@ impl World {
         let number = self.open_pull(key.repository, new, at_ms)?;
         self.merge(PullKey { number, ..key }, by, at_ms);
         Some(number)
-    }
-
-    /// Adds a comment. One that mentions `@copilot` on an open pull request puts its task to work.
-    pub(crate) fn comment(
-        &mut self,
-        key: PullKey,
-        user: Person,
-        body: String,
-        now_ms: i64,
-    ) -> Option<Comment> {
-        let seed = self.scenario.seed;
-        let pull = self.pull_mut(key)?;
-        let ordinal = u64::try_from(pull.comments.len()).unwrap_or(0);
-        let id = Draw::new(seed, "comment", pull.id ^ ordinal).between(3_000_000_000, 3_999_999_999);
-        let comment = Comment { id, user, body, created_ms: now_ms };
-        pull.comments.push(comment.clone());
-        pull.updated_ms = now_ms;
-        let called = pull.is_open() && comment.body.to_ascii_lowercase().contains("@copilot");
-        let task = pull.task.filter(|_| called);
-        let idle = task
-            .and_then(|key| self.task(key))
-            .is_some_and(|task| !matches!(task.state, TaskState::Queued | TaskState::InProgress));
-        if let (Some(task), true) = (task, idle) {
-            self.resume(task, now_ms, Some(Arc::from(comment.body.as_str())));
-        }
-        Some(comment)
     }
 }

@@ -73,8 +73,10 @@ catalogue! {
         DEAD_LETTERS = Gauge "sluice_dead_letters" [] "Dead letters that nobody has discarded";
         BUDGET_USED = Gauge "sluice_budget_used" ["budget", "kind", "scope", "value"] "What is taken of a budget; of spend in AI credits: spent and reserved";
         BUDGET_LIMIT = Gauge "sluice_budget_limit" ["budget", "kind", "scope", "value"] "What may be taken of a budget; of spend in AI credits";
-        OUTBOX = Gauge "sluice_outbox_notices" [] "Notices that wait for their delivery";
-        OUTBOX_AGE = Gauge "sluice_outbox_oldest_seconds" [] "Age of the oldest notice that waits for its delivery; 0 when none does";
+        OUTBOX = Gauge "sluice_outbox_notices" [] "Notices that are not yet with all their receivers";
+        OUTBOX_AGE = Gauge "sluice_outbox_oldest_seconds" [] "How long the oldest notice is overdue at a receiver; 0 when none is. What waits for its digest is not overdue";
+        SINK_WAITING = Gauge "sluice_outbox_waiting" ["sink"] "Notices that wait for a receiver; those of receivers that are configured no more as one";
+        SINK_AGE = Gauge "sluice_outbox_waiting_seconds" ["sink"] "How long the oldest notice for a receiver is overdue; 0 when none is";
         BREAKERS = Gauge "sluice_breakers" ["state"] "Breakers in each state; left out without `[breaker]`";
         WORKERS = Gauge "sluice_workers" [] "Workers whose lease lasts";
         GATES_CLOSED = Gauge "sluice_gates_closed" ["scope"] "Gates that somebody has closed, by scope";

@@ -1,0 +1,230 @@
+//! Reading the outbox: what waits for a route, what waits for a receiver, and how it went.
+
+use serde::Deserialize;
+
+use crate::{
+    job::{
+        id::{JobId, NoticeId, RequestId},
+        time::Timestamp,
+    },
+    ledger::{
+        Ledger, LedgerError,
+        db::Bind,
+        figures::object,
+        query::plain,
+        rows::{DeliveryRow, NoticeRow, SummaryRow},
+        table,
+    },
+};
+
+/// How it went with a notice, as a whole or at one receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeState {
+    /// It is yet to be delivered.
+    Waiting,
+    Delivered,
+    /// Not all receivers have it, and it is tried no more.
+    GivenUp,
+    /// A route says that nobody is told.
+    Dropped,
+}
+
+impl NoticeState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::GivenUp => "given-up",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// From the three times that say it.
+    pub fn of(
+        next_at: Option<Timestamp>,
+        delivered_at: Option<Timestamp>,
+        dead_at: Option<Timestamp>,
+    ) -> Self {
+        match (next_at, delivered_at, dead_at) {
+            (Some(_), ..) => Self::Waiting,
+            (None, Some(_), _) => Self::Delivered,
+            (None, None, Some(_)) => Self::GivenUp,
+            (None, None, None) => Self::Dropped,
+        }
+    }
+}
+
+/// Which notices a list has.
+#[derive(Clone, Debug, Default)]
+pub struct NoticeFilter {
+    /// At the receiver, if one is named.
+    pub state: Option<NoticeState>,
+    pub sink: Option<String>,
+    /// `*` stands for any run of characters.
+    pub kind: Option<String>,
+    pub job: Option<JobId>,
+    pub request: Option<RequestId>,
+}
+
+/// What waits for one receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Waiting {
+    pub sink: String,
+    pub number: u64,
+    /// When the first of it was or is to be tried first, and is to be tried next.
+    pub due_at: Timestamp,
+    pub next_at: Timestamp,
+}
+
+impl Ledger {
+    /// Notices that nobody has looked at, oldest first.
+    pub async fn notices_unrouted(&self, limit: i64) -> Result<Vec<NoticeRow>, LedgerError> {
+        let tail = "WHERE t.next_at IS NOT NULL AND t.route IS NULL ORDER BY t.created_at LIMIT $1";
+        self.db.rows(&table::OUTBOX, tail, &[Bind::Int(limit)]).await
+    }
+
+    /// What waits, by receiver.
+    pub async fn deliveries_waiting(&self) -> Result<Vec<Waiting>, LedgerError> {
+        let (object, text) = object(self.db.dialect());
+        let sql = format!(
+            "SELECT {object}('sink', sink, 'number', COUNT(*), 'due_at', MIN(due_at), 'next_at', MIN(next_at)){text} \
+             FROM deliveries WHERE next_at IS NOT NULL GROUP BY sink ORDER BY sink"
+        );
+        self.db.json(&sql, &[]).await
+    }
+
+    /// What waits for a receiver and is due, the longest due first.
+    pub async fn deliveries_due(
+        &self,
+        sink: &str,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<DeliveryRow>, LedgerError> {
+        let tail =
+            "WHERE t.sink = $1 AND t.next_at IS NOT NULL AND t.next_at <= $2 ORDER BY t.next_at LIMIT $3";
+        self.db.rows(&table::DELIVERIES, tail, &[Bind::Text(sink), Bind::Int(now.0), Bind::Int(limit)]).await
+    }
+
+    /// When something is to be tried next at a receiver.
+    pub async fn next_delivery(&self, sink: &str) -> Result<Option<Timestamp>, LedgerError> {
+        let tail = "WHERE t.sink = $1 AND t.next_at IS NOT NULL ORDER BY t.next_at LIMIT 1";
+        let first: Option<DeliveryRow> = self.first(&table::DELIVERIES, tail, &[Bind::Text(sink)]).await?;
+        Ok(first.and_then(|row| row.next_at))
+    }
+
+    /// What goes in one message, as far as it waits.
+    pub async fn bundle(&self, digest: NoticeId) -> Result<Vec<DeliveryRow>, LedgerError> {
+        let tail = "WHERE t.digest_id = $1 AND t.next_at IS NOT NULL ORDER BY t.notice_id";
+        self.db.rows(&table::DELIVERIES, tail, &[Bind::Text(&digest.to_string())]).await
+    }
+
+    /// How it went with these, by receiver.
+    pub async fn deliveries_of(&self, notices: &[NoticeId]) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.among(&table::DELIVERIES, "notice_id", notices).await
+    }
+
+    /// Newest first, those that follow after one of them; None: there is none of that id.
+    pub async fn notices_like(
+        &self,
+        filter: &NoticeFilter,
+        after: Option<NoticeId>,
+        limit: i64,
+    ) -> Result<Option<Vec<NoticeRow>>, LedgerError> {
+        let cursor = match after {
+            None => None,
+            Some(after) => match self.notice(after).await? {
+                Some(row) => Some((row.created_at, after.to_string())),
+                None => return Ok(None),
+            },
+        };
+        let of = if filter.sink.is_some() { "d" } else { "t" };
+        let state = match filter.state {
+            None => "1 = 1".to_owned(),
+            Some(NoticeState::Waiting) => format!("{of}.next_at IS NOT NULL"),
+            Some(NoticeState::Delivered) => format!("{of}.delivered_at IS NOT NULL"),
+            Some(NoticeState::GivenUp) => format!("{of}.dead_at IS NOT NULL"),
+            Some(NoticeState::Dropped) => {
+                format!("COALESCE({of}.next_at, {of}.delivered_at, {of}.dead_at) IS NULL")
+            }
+        };
+        let there = match filter.sink {
+            Some(_) => format!(
+                "EXISTS (SELECT 1 FROM deliveries d WHERE d.notice_id = t.id AND d.sink = $1 AND {state})"
+            ),
+            None => format!("CAST($1 AS TEXT) IS NULL AND {state}"),
+        };
+        let tail = format!(
+            "WHERE {there} AND (CAST($2 AS TEXT) IS NULL OR t.kind LIKE $2 ESCAPE '!') \
+             AND (CAST($3 AS TEXT) IS NULL OR t.job_id = $3) AND (CAST($4 AS TEXT) IS NULL OR t.request_id = $4) \
+             AND (CAST($5 AS TEXT) IS NULL OR (t.created_at, t.id) < ($6, $5)) \
+             ORDER BY t.created_at DESC, t.id DESC LIMIT $7"
+        );
+        let kind = filter.kind.as_ref().map(|kind| plain(kind).replace('*', "%"));
+        let (job, request) = (filter.job.map(|id| id.to_string()), filter.request.map(|id| id.to_string()));
+        let binds = [
+            Bind::OptionText(filter.sink.as_deref()),
+            Bind::OptionText(kind.as_deref()),
+            Bind::OptionText(job.as_deref()),
+            Bind::OptionText(request.as_deref()),
+            Bind::OptionText(cursor.as_ref().map(|(_, id)| id.as_str())),
+            Bind::Int(cursor.as_ref().map_or(0, |(at, _)| at.0)),
+            Bind::Int(limit),
+        ];
+        self.db.rows(&table::OUTBOX, &tail, &binds).await.map(Some)
+    }
+
+    /// Summaries of these requests.
+    pub async fn summaries_of(&self, requests: &[RequestId]) -> Result<Vec<SummaryRow>, LedgerError> {
+        self.among(&table::SUMMARIES, "request_id", requests).await
+    }
+
+    /// Summaries that wait to be told, the longest due first.
+    pub async fn summaries_waiting(&self, limit: i64) -> Result<Vec<SummaryRow>, LedgerError> {
+        let tail = "WHERE t.next_at IS NOT NULL ORDER BY t.next_at LIMIT $1";
+        self.db.rows(&table::SUMMARIES, tail, &[Bind::Int(limit)]).await
+    }
+
+    /// The position up to which it is known what is to be summed up; None: nothing ever was.
+    pub async fn summed_up(&self) -> Result<Option<i64>, LedgerError> {
+        let last: Option<SummaryRow> =
+            self.first(&table::SUMMARIES, "ORDER BY t.seq DESC LIMIT 1", &[]).await?;
+        Ok(last.map(|row| row.seq))
+    }
+
+    /// Requests of which the history tells something after a position and up to another.
+    pub async fn requests_touched(&self, after: i64, upto: i64) -> Result<Vec<RequestId>, LedgerError> {
+        let (object, text) = object(self.db.dialect());
+        let sql = format!(
+            "SELECT {object}('id', request_id){text} FROM entries \
+             WHERE seq > $1 AND seq <= $2 AND request_id IS NOT NULL GROUP BY request_id"
+        );
+        self.ids(&sql, &[Bind::Int(after), Bind::Int(upto)]).await
+    }
+
+    /// Requests with a job that has not come to its end.
+    pub async fn requests_at_work(&self) -> Result<Vec<RequestId>, LedgerError> {
+        let (object, text) = object(self.db.dialect());
+        let sql = format!(
+            "SELECT {object}('id', request_id){text} FROM jobs \
+             WHERE state NOT IN ('succeeded', 'rejected', 'dead', 'cancelled') GROUP BY request_id"
+        );
+        self.ids(&sql, &[]).await
+    }
+
+    /// What the attempts of a request have cost so far, in nano-credits.
+    pub async fn spent_by(&self, request: RequestId) -> Result<u64, LedgerError> {
+        let spent = "CAST(COALESCE(SUM(nano_credits), 0) AS BIGINT)";
+        let of = "attempts WHERE job_id IN (SELECT id FROM jobs WHERE request_id = $1)";
+        Ok(self.number(spent, "NULL", of, &[Bind::Text(&request.to_string())]).await?.number)
+    }
+
+    async fn ids(&self, sql: &str, binds: &[Bind<'_>]) -> Result<Vec<RequestId>, LedgerError> {
+        #[derive(Deserialize)]
+        struct Named {
+            id: RequestId,
+        }
+        let found: Vec<Named> = self.db.json(sql, binds).await?;
+        Ok(found.into_iter().map(|found| found.id).collect())
+    }
+}

@@ -1,0 +1,178 @@
+//! A receiver of notices that is a conversation at the forge: comments on the pull request of a job, or on one issue. Each
+//! comment ends with a line by which it is found again, so that an answer that was lost costs no second one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    agent::{AgentError, Comments, FailKind},
+    job::{repository::Repository, time::Millis},
+    notify::{Handle, Outgoing, Sink, SinkError, SinkErrorKind, SinkReason, message::Message, render},
+    pipeline::Context,
+};
+
+/// The clocks of this machine and of the forge may differ by so much.
+const SKEW: Millis = Millis::minutes(10);
+/// What this receiver is.
+pub const KIND: &str = "github_comment";
+
+/// Where comments are written, and as whom.
+pub struct CommentSink {
+    pub name: String,
+    pub identity: String,
+    /// On the pull request of the job, where there is one.
+    pub on_pull_request: bool,
+    /// The issue for everything else.
+    pub repository: Repository,
+    pub number: u64,
+    pub comments: Arc<dyn Comments>,
+}
+
+impl CommentSink {
+    fn place<'a>(&'a self, notice: &'a Outgoing) -> (&'a Repository, u64) {
+        let pull = notice.pull.as_ref().filter(|_| self.on_pull_request);
+        pull.map_or((&self.repository, self.number), |(repository, number)| (repository, *number))
+    }
+
+    fn failed(&self, doing: &str, at: (&Repository, u64), error: &AgentError) -> SinkError {
+        let (kind, reason, advice) = judge(error.kind);
+        let (repository, number) = at;
+        let message = format!("{doing} at {} ({repository}#{number}): {error}{advice}", self.name);
+        SinkError { kind, reason, message }
+    }
+}
+
+#[async_trait]
+impl Sink for CommentSink {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    async fn deliver(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
+        let at = self.place(notice);
+        let body = render::github(&Message::of(notice));
+        let failed = |error| self.failed(&format!("comment notice {}", notice.id), at, &error);
+        let marker = render::marker(&notice.id);
+        let since = notice.occurred_at.minus(SKEW);
+        let there = self.comments.find_comment(&self.identity, at, &marker, since).await.map_err(&failed)?;
+        let id = match there {
+            Some(there) if there.body.trim_end() == body => there.id,
+            Some(there) => {
+                self.comments.edit_comment(&self.identity, at.0, there.id, &body).await.map_err(&failed)?;
+                there.id
+            }
+            None => self.comments.add_comment(&self.identity, at, &body).await.map_err(&failed)?.id,
+        };
+        Ok(Some(handle(at.0, id)))
+    }
+
+    async fn examine(&self) -> Result<String, SinkError> {
+        let at = (&self.repository, self.number);
+        let nothing = render::marker("nothing");
+        // The newest moment there can be: an empty list is all that is asked for.
+        let found = self.comments.find_comment(&self.identity, at, &nothing, FAR).await;
+        found.map_err(|error| self.failed("look for the issue", at, &error))?;
+        Ok(format!("{}#{} can be read as {}", at.0, at.1, self.identity))
+    }
+
+    fn edits(&self) -> bool {
+        true
+    }
+
+    async fn update(&self, known: &Handle, notice: &Outgoing) -> Result<Handle, SinkError> {
+        let at = self.place(notice);
+        let body = render::github(&Message::of(notice));
+        if let Some((repository, id)) = read(known) {
+            match self.comments.edit_comment(&self.identity, &repository, id, &body).await {
+                Ok(()) => return Ok(known.clone()),
+                // Somebody has deleted it.
+                Err(error) if error.kind == FailKind::NotFound => {}
+                Err(error) => return Err(self.failed(&format!("edit notice {}", notice.id), at, &error)),
+            }
+        }
+        let anew = self.deliver(notice).await?;
+        Ok(anew.unwrap_or_else(|| known.clone()))
+    }
+}
+
+/// Later than anything that is there.
+const FAR: crate::job::time::Timestamp = crate::job::time::Timestamp(4_102_444_800_000);
+
+fn handle(repository: &Repository, id: u64) -> Handle {
+    Handle(format!("{repository}/{id}"))
+}
+
+fn read(handle: &Handle) -> Option<(Repository, u64)> {
+    let (repository, id) = handle.0.rsplit_once('/')?;
+    Some((repository.parse().ok()?, id.parse().ok()?))
+}
+
+fn judge(kind: FailKind) -> (SinkErrorKind, SinkReason, &'static str) {
+    use SinkErrorKind::{Permanent, Transient};
+    match kind {
+        FailKind::RateLimited { .. } => (Transient, SinkReason::RateLimited, ""),
+        // The token may be renewed without a restart.
+        FailKind::Unauthorised => (Transient, SinkReason::Unauthorised, "; renew its token"),
+        FailKind::Forbidden => (
+            Permanent,
+            SinkReason::Unauthorised,
+            "; give its token `Issues: write` (and `Pull requests: write`) there, see that the conversation is not locked, \
+             or name another identity for this receiver",
+        ),
+        FailKind::NotFound => (
+            Permanent,
+            SinkReason::UnknownRecipient,
+            "; see that `repository` and `number` are right, and that its token reaches the repository",
+        ),
+        FailKind::Invalid => (Permanent, SinkReason::Rejected, ""),
+        FailKind::Unreachable | FailKind::Late => (Transient, SinkReason::Unreachable, ""),
+        // It may have been written: the next try looks first.
+        FailKind::Ambiguous => (Transient, SinkReason::ServerError, ""),
+    }
+}
+
+impl Context {
+    /// Delivers a notice, or puts it in the place of what was delivered before. None: not now, and no try was made: the
+    /// ledger cannot say where it goes, or the kill switch is on, under which nothing is written at the provider.
+    pub async fn hand_over(
+        &self,
+        sink: &dyn Sink,
+        notice: Outgoing,
+        delivered: Option<&Handle>,
+    ) -> Option<Result<Option<Handle>, SinkError>> {
+        let at_the_provider = sink.kind() == KIND;
+        let _passing = if at_the_provider {
+            // Whoever throws the kill switch waits until this write has been answered, or this sees it.
+            let passing = self.closures.pass().await;
+            if self.closures.kill_switch().is_some() {
+                return None;
+            }
+            Some(passing)
+        } else {
+            None
+        };
+        let notice = if at_the_provider { self.with_pull(notice).await? } else { notice };
+        Some(match delivered {
+            Some(handle) => sink.update(handle, &notice).await.map(Some),
+            None => sink.deliver(&notice).await,
+        })
+    }
+
+    async fn with_pull(&self, notice: Outgoing) -> Option<Outgoing> {
+        let Ok(job) = notice.subject.parse() else { return Some(notice) };
+        match self.ledger.job(job).await {
+            Ok(row) => {
+                let pull = row.and_then(|row| Some((row.repository.clone(), row.pull_number?)));
+                Some(Outgoing { pull, ..notice })
+            }
+            Err(error) => {
+                tracing::warn!(%error, notice = %notice.id, "a notice waits for the ledger");
+                None
+            }
+        }
+    }
+}
