@@ -7,6 +7,9 @@ use secrecy::SecretString;
 
 use crate::{clock::Entropy, policy::access::bearer};
 
+/// Letters and digits that hold 128 bits: nothing else stands between a guess and everything.
+const LENGTH_MIN: usize = 22;
+
 /// Reads the token, or makes one with mode 0600 when the file is missing.
 pub fn load_or_make(path: &Path, entropy: &Entropy) -> anyhow::Result<SecretString> {
     let named = || format!("the token file {}", path.display());
@@ -14,8 +17,8 @@ pub fn load_or_make(path: &Path, entropy: &Entropy) -> anyhow::Result<SecretStri
         Ok(text) => {
             let token = text.trim();
             anyhow::ensure!(
-                token.len() >= 16,
-                "{} holds no token of at least 16 characters: remove it, and a new one is made",
+                token.len() >= LENGTH_MIN,
+                "{} holds no token of at least {LENGTH_MIN} characters: remove it, and a new one is made",
                 named()
             );
             anyhow::ensure!(

@@ -75,14 +75,20 @@ struct Reading {
 
 impl Reading {
     fn take(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
-        self.rest.extend_from_slice(bytes);
-        while let Some(end) = self.rest.windows(2).position(|pair| pair == b"\n\n") {
-            let block: Vec<u8> = self.rest.drain(..end.saturating_add(2)).collect();
-            self.block(&String::from_utf8_lossy(&block))?;
+        let mut read = std::mem::take(&mut self.rest);
+        read.extend_from_slice(bytes);
+        let mut rest = read.as_slice();
+        let end = |rest: &[u8]| rest.windows(2).position(|pair| pair == b"\n\n");
+        while let Some((block, after)) =
+            end(rest).and_then(|end| rest.split_at_checked(end.saturating_add(2)))
+        {
+            self.block(&String::from_utf8_lossy(block))?;
+            rest = after;
         }
-        if self.rest.len() > EVENT_BYTES_MAX {
+        if rest.len() > EVENT_BYTES_MAX {
             return Err(ClientError::Unreadable("an event without an end".to_owned()));
         }
+        self.rest = rest.to_vec();
         Ok(())
     }
 

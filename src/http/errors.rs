@@ -125,9 +125,9 @@ const fn explained(code: Code) -> Told {
             "this token acts as nightly and not as ana: name nightly or leave it out; only a token with the role delegate names others",
         ),
         Code::TooManyFailures => told(
-            "Too many wrong tokens came from this address, so that for a while nothing from it is looked at, not even a right one.",
-            "Stop whatever sends the wrong token, and wait for `Retry-After` seconds.",
-            "too many wrong tokens came from this address: nothing from it is looked at for a while",
+            "Too many wrong tokens came from this address, and the token of this request is wrong as well. A right one passes at any time.",
+            "Give the right token to whatever sends this one. What is wrong with it is told again after `Retry-After` seconds.",
+            "too many wrong tokens came from this address, and this one is wrong as well",
         ),
         Code::TokenConflict => told(
             "There is a valid token of this name already, or none that could be taken back.",

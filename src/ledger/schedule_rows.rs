@@ -63,6 +63,13 @@ pub struct ScheduleTurn {
 /// Times held in the row.
 const TURNS_MAX: usize = 30;
 
+fn failing(turns: &[ScheduleTurn]) -> Vec<&ScheduleTurn> {
+    let fails = |turn: &&ScheduleTurn| matches!(turn.became, Became::Refused | Became::Missed);
+    let since =
+        turns.iter().rposition(|turn| turn.request.is_some()).map_or(0, |last| last.saturating_add(1));
+    turns.iter().skip(since).filter(fails).collect()
+}
+
 impl ScheduleRow {
     pub fn new(name: &str, now: Timestamp) -> Self {
         Self {
@@ -80,11 +87,57 @@ impl ScheduleRow {
     pub fn history(&self) -> Vec<ScheduleTurn> {
         serde_json::from_str(&self.history_json).unwrap_or_default()
     }
+    /// The times since the last request that came to nothing, though nobody wanted that; oldest first.
+    pub fn failing(&self) -> Vec<ScheduleTurn> {
+        failing(&self.history()).into_iter().cloned().collect()
+    }
     pub(super) fn note(&mut self, turn: ScheduleTurn) {
         let mut turns = self.history();
         turns.push(turn);
-        let over = turns.len().saturating_sub(TURNS_MAX);
-        turns.drain(..over);
+        if turns.len() > TURNS_MAX {
+            // Since when it fails is what people know the failure by.
+            let begun = failing(&turns).first().is_some_and(|first| turns.first() == Some(*first));
+            turns.remove(usize::from(begun));
+        }
         self.history_json = serde_json::to_string(&turns).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(n: i64, became: Became) -> ScheduleTurn {
+        let request = matches!(became, Became::Taken | Became::Run).then(|| RequestId::new(Timestamp(n), 1));
+        ScheduleTurn { nominal: Timestamp(n), at: Timestamp(n), became, request, why: None }
+    }
+
+    #[test]
+    fn a_schedule_fails_from_the_first_time_that_came_to_nothing_until_a_request() {
+        use Became::{Missed, Refused, Run, Skipped, Taken};
+        let mut row = ScheduleRow::new("weekly", Timestamp(0));
+        let mut failing = |n: i64, became: Became| {
+            row.note(turn(n, became));
+            row.failing().iter().map(|turn| turn.nominal.0).collect::<Vec<_>>()
+        };
+        assert_eq!(failing(1, Refused), vec![1]);
+        assert!(failing(2, Taken).is_empty());
+        assert!(failing(3, Skipped).is_empty(), "as it was asked for");
+        assert_eq!(failing(4, Missed), vec![4]);
+        assert_eq!(failing(5, Skipped), vec![4]);
+        assert_eq!(failing(6, Refused), vec![4, 6]);
+        assert!(failing(7, Run).is_empty());
+    }
+
+    #[test]
+    fn since_when_a_schedule_fails_is_not_forgotten_however_long_it_does() {
+        let mut row = ScheduleRow::new("hourly", Timestamp(0));
+        row.note(turn(1, Became::Taken));
+        for n in 2..100 {
+            row.note(turn(n, Became::Refused));
+        }
+        let failing = row.failing();
+        let ends = (failing.first().unwrap().nominal.0, failing.last().unwrap().nominal.0);
+        assert_eq!((row.history().len(), ends), (TURNS_MAX, (2, 99)));
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     ledger::{
         Command, LedgerError,
         desk::DESK_MAX,
-        rows::{DeskRow, JobRow, NoticeRow, WavesRow},
+        rows::{DeskRow, JobRow, NoticeRow, ScheduleRow, WavesRow},
     },
     pipeline::{By, Context, OperateError, operate::done},
     policy::{
@@ -193,6 +193,7 @@ impl Context {
         self.find_tokens(&mut found);
         self.find_breakers(&mut found).await?;
         self.find_deliveries(&mut found).await?;
+        self.find_schedules(&mut found).await?;
         let mut items = self.said(found).await?;
         items.sort_by_key(|item| (!item.overdue, item.since, item.item.clone()));
         Ok((items, more))
@@ -332,6 +333,36 @@ impl Context {
                 link: None,
                 job: None,
                 request: row.request_id,
+            });
+        }
+        Ok(())
+    }
+
+    /// Those that fail and that nobody has stopped. Known by the first failure: each further one is no new matter.
+    async fn find_schedules(&self, found: &mut Vec<Found>) -> Result<(), LedgerError> {
+        if self.policy.schedules.is_empty() {
+            return Ok(());
+        }
+        let rows = self.ledger.schedules().await?;
+        for schedule in self.policy.schedules.iter().filter(|schedule| schedule.enabled) {
+            let row = rows.iter().find(|row| row.name == schedule.name && row.paused_at.is_none());
+            let failing = row.map(ScheduleRow::failing).unwrap_or_default();
+            let (Some(first), Some(last)) = (failing.first(), failing.last()) else { continue };
+            let (name, number) = (&schedule.name, failing.len());
+            let times = if number == 1 { String::new() } else { format!("{number} times, the last ") };
+            let why: Vec<&str> = last.why.iter().flat_map(|why| why.lines()).map(str::trim).collect();
+            found.push(Found {
+                kind: DeskKind::Schedule,
+                subject: name.clone(),
+                since: first.at,
+                what: format!("schedule {name} was {times}{} for {}: {}", last.became.as_str(), last.nominal, why.join("; ")),
+                what_to_do: format!(
+                    "mend the schedule or what stops it (sluice schedule list --history), then sluice schedule run {name}"
+                ),
+                owner: Some(schedule.owner.clone()),
+                link: None,
+                job: None,
+                request: None,
             });
         }
         Ok(())

@@ -27,6 +27,8 @@ pub enum Kind {
     Breaker,
     /// A webhook of which no request could be made.
     Delivery,
+    /// A schedule whose times come to nothing.
+    Schedule,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Token => "token",
             Self::Breaker => "breaker",
             Self::Delivery => "delivery",
+            Self::Schedule => "schedule",
         }
     }
 }

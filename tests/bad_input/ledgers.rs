@@ -145,8 +145,8 @@ fn a_second_daemon_on_the_same_ledger_goes_away_and_the_first_goes_on() {
 #[test]
 fn a_token_file_that_holds_nothing_useful_is_told() {
     let (mut stage, before) = left();
-    stage.write("token", "short\n");
-    let parts = ["token holds no token of at least 16 characters", "remove it, and a new one is made"];
+    stage.write("token", "aB3dE5gH7jK9mN1pQ3sT5\n");
+    let parts = ["token holds no token of at least 22 characters", "remove it, and a new one is made"];
     assert_told("no token", &in_vain(&stage), FAILED, &parts);
     fs::remove_file(stage.path("token")).unwrap();
     assert_whole(&mut stage, before);

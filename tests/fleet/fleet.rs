@@ -123,7 +123,7 @@ impl Fleet {
         }
     }
 
-    fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &std::path::Path {
         self.folder.as_ref().expect("the folder was kept").path()
     }
 
@@ -186,6 +186,14 @@ impl Fleet {
             Some(own) => self.database.url(own.port()),
             None if self.plan.store == Store::Sqlite => self.database.url(0),
             None => self.database.url(Postgres::shared().port()),
+        }
+    }
+
+    /// From now on the ledger is in a new and empty database of the same server. No process of the fleet runs.
+    pub fn move_ledger(&mut self) {
+        self.database = Database::Postgres(Postgres::shared().new_database());
+        for member in &self.members {
+            member.configure(&self.plan, &self.database, self.path());
         }
     }
 

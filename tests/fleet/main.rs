@@ -43,4 +43,6 @@ mod support;
 #[cfg(test)]
 mod topology;
 #[cfg(test)]
+mod versions;
+#[cfg(test)]
 mod waiting;

@@ -1,12 +1,16 @@
 //! One process of the fleet, with links of its own to everything that it talks to.
 
-use std::{fs, path::Path, process::ExitStatus};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
 
 use serde_json::Value;
 
 use crate::{
     plan::{Database, Places, Plan},
-    stage::{HOOK_SECRET, Process, eventually, wire},
+    stage::{HOOK_SECRET, Process, eventually, process::SLUICE, wire},
     support::{Link, Weather},
 };
 
@@ -18,6 +22,8 @@ pub struct Member {
     /// Leads nowhere if the ledger is a file.
     pub sql: Link,
     pub github: Link,
+    /// What its next life runs.
+    pub program: PathBuf,
     command: Command,
     /// With commas between; all if none is named.
     roles: &'static str,
@@ -51,15 +57,22 @@ impl Member {
         folder: &Path,
     ) -> Self {
         let (sql, github) = (Link::to(ports.sql), Link::to(ports.github));
-        let redis = ports.redis.map(Link::to);
+        let (name, redis) = (name.to_owned(), ports.redis.map(Link::to));
+        let program = SLUICE.into();
+        let member = Self { name, redis, sql, github, program, command, roles, process: None, lives: 0 };
+        member.configure(plan, database, folder);
+        member
+    }
+
+    /// Writes its configuration.
+    pub fn configure(&self, plan: &Plan, database: &Database, folder: &Path) {
         let places = Places {
-            name: name.to_owned(),
-            ledger: database.url(sql.port()),
-            redis: redis.as_ref().map(Link::port),
-            github: github.port(),
+            name: self.name.clone(),
+            ledger: database.url(self.sql.port()),
+            redis: self.redis.as_ref().map(Link::port),
+            github: self.github.port(),
         };
-        fs::write(folder.join(format!("{name}.toml")), plan.configuration(&places)).unwrap();
-        Self { name: name.to_owned(), redis, sql, github, command, roles, process: None, lives: 0 }
+        fs::write(folder.join(format!("{}.toml", self.name)), plan.configuration(&places)).unwrap();
     }
 
     /// Starts it and does not wait.
@@ -85,7 +98,7 @@ impl Member {
         let env = [&[("SLUICE_TEST_HOOK", HOOK_SECRET), ("HOSTNAME", self.name.as_str())], &env[..]].concat();
         self.lives += 1;
         let log = format!("{}-{}", self.name, self.lives);
-        self.process = Some(Process::start(&log, folder, &line, &env));
+        self.process = Some(Process::start_other(&self.program, &log, folder, &line, &env));
     }
 
     /// Waits until it says that it is ready; false if it ended before.

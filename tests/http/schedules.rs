@@ -178,6 +178,54 @@ async fn a_request_that_is_refused_is_kept_with_its_reason_and_its_owner_is_told
     assert!(notices[0].kind == "schedule.refused" && notices[0].body_json.contains("\"owner\":\"dana\""));
 }
 
+async fn desk(house: &House) -> Vec<Value> {
+    let desk = house.get("/v1/desk").await.ok();
+    desk["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_schedule_that_is_refused_is_on_the_desk_until_somebody_has_it() {
+    let house = with_schedules(&weekly("").replace("acme/api", "other/api")).await;
+    look(&house).await;
+    assert!(desk(&house).await.is_empty());
+    look_after(&house, DAY).await;
+    let item = desk(&house).await.remove(0);
+    assert_eq!((&item["kind"], &item["owner"]), (&json!("schedule"), &json!("dana")));
+    let what = item["what"].as_str().unwrap();
+    assert!(what.starts_with("schedule weekly was refused for 2026-11-21T08:00:00.000Z: "), "{what}");
+    assert!(what.contains("outside the allow-list") && !what.contains('\n'), "{what}");
+    assert!(item["what_to_do"].as_str().unwrap().ends_with("sluice schedule run weekly"), "{item}");
+    look_after(&house, DAY).await;
+    let again = desk(&house).await.remove(0);
+    assert_eq!(again["id"], item["id"], "a further refusal is no new matter");
+    assert!(again["what"].as_str().unwrap().contains("2 times, the last refused for 2026-11-22"), "{again}");
+    house.post("/v1/schedules/weekly/pause", &by("ana", "wrong")).await.ok();
+    assert!(desk(&house).await.is_empty(), "somebody has decided");
+    house.post("/v1/schedules/weekly/resume", &by("ana", "mended")).await.ok();
+    assert_eq!(desk(&house).await.len(), 1, "nothing was accepted yet");
+    let seen = json!({ "item": item["id"], "actor": "ana", "reason": "at work on it" });
+    house.post("/v1/desk/acknowledge", &seen).await.ok();
+    look_after(&house, DAY).await;
+    assert!(desk(&house).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_missed_time_is_on_the_desk_until_the_next_request_of_the_schedule() {
+    for by_hand in [true, false] {
+        let house = with_schedules(&weekly("catch_up = \"none\"")).await;
+        look(&house).await;
+        look_after(&house, DAY).await;
+        let item = desk(&house).await.remove(0);
+        assert!(item["what"].as_str().unwrap().contains("was missed for 2026-11-21"), "{item}");
+        if by_hand {
+            assert_eq!(house.post("/v1/schedules/weekly/run", &by("ana", "now")).await.status, 201);
+        } else {
+            look_after(&house, Millis::hours(22)).await;
+        }
+        assert_eq!((requests(&house).await.len(), desk(&house).await), (1, Vec::new()), "{by_hand}");
+    }
+}
+
 /// The provider cannot be asked in this house.
 #[tokio::test]
 async fn a_time_waits_while_the_provider_cannot_be_asked() {

@@ -13,10 +13,13 @@ pub struct Process {
     log: PathBuf,
 }
 
-/// The program under test, with an environment of its own. The kernel ends it when the thread that started it ends.
-fn command(folder: &Path, env: &[(&str, &str)]) -> Command {
+/// The program under test.
+pub const SLUICE: &str = env!("CARGO_BIN_EXE_sluice");
+
+/// A program with an environment of its own. The kernel ends it when the thread that started it ends.
+fn command(program: &Path, folder: &Path, env: &[(&str, &str)]) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_sluice")]);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command.current_dir(folder).env_clear().envs(env.iter().copied()).stdin(Stdio::null());
     command
 }
@@ -24,9 +27,20 @@ fn command(folder: &Path, env: &[(&str, &str)]) -> Command {
 impl Process {
     /// Its output is added to `<name>.log` in the folder.
     pub fn start(name: &str, folder: &Path, line: &[String], env: &[(&str, &str)]) -> Self {
+        Self::start_other(Path::new(SLUICE), name, folder, line, env)
+    }
+
+    /// The same of another program.
+    pub fn start_other(
+        program: &Path,
+        name: &str,
+        folder: &Path,
+        line: &[String],
+        env: &[(&str, &str)],
+    ) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
-        let mut command = command(folder, env);
+        let mut command = command(program, folder, env);
         command.args(line).stdout(file.try_clone().unwrap()).stderr(file);
         Self { child: command.spawn().unwrap(), log }
     }
@@ -70,7 +84,7 @@ pub struct Ran {
 
 /// Runs a command to its end.
 pub fn run(folder: &Path, line: &[String], env: &[(&str, &str)]) -> Ran {
-    let output = command(folder, env).args(line).output().unwrap();
+    let output = command(Path::new(SLUICE), folder, env).args(line).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let code = output.status.code().unwrap_or_else(|| panic!("sluice {line:?} was ended by a signal"));
     Ran { code, out: text(output.stdout), err: text(output.stderr) }

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     sync::OnceLock,
     time::Duration,
 };
@@ -17,6 +17,13 @@ use super::guard::{Guard, Recipe, find};
 const DUMP: &str = "dump.rdb";
 /// Nobody waits longer for an answer of a server on this machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The server that whoever runs the tests names, else the one that is installed.
+#[expect(clippy::disallowed_methods, reason = "which server is tried is for whoever runs the tests")]
+pub fn program() -> PathBuf {
+    let named = std::env::var_os("SLUICE_TEST_REDIS_SERVER");
+    named.map_or_else(|| find(&["redis-server", "valkey-server"], "redis-server"), PathBuf::from)
+}
 
 /// A running server; stopped and removed on drop, and when the test process ends.
 #[derive(Debug)]
@@ -47,7 +54,7 @@ impl RedisServer {
             line
         };
         let guard = Guard::start(&Recipe {
-            program: find(&["redis-server", "valkey-server"], "redis-server"),
+            program: program(),
             arguments: &arguments,
             prepare: &|directory| {
                 if let Some(dump) = dump {

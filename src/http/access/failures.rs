@@ -1,4 +1,4 @@
-//! Slows down whoever tries tokens out: after too many wrong ones nothing from that address is looked at for a while.
+//! Slows down whoever tries tokens out: after too many wrong ones, nothing is told for a while of what is wrong with another.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,7 @@ fn network(peer: IpAddr) -> IpAddr {
 }
 
 impl Failures {
-    /// Seconds until something from there is looked at again; None: now.
+    /// Seconds until it is told again what is wrong with a token from there; None: now.
     pub fn wait(&self, peer: IpAddr) -> Option<u64> {
         let until = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&network(peer)).copied()?;
         let over = until.saturating_duration_since(Instant::now()).checked_sub(EACH.saturating_mul(BURST))?;

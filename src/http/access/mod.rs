@@ -177,27 +177,29 @@ impl Gatekeeper {
     }
 
     async fn authenticate(&self, headers: &HeaderMap, asked: &Asked) -> Result<Known, Fault> {
-        if let Some(wait) = asked.peer.and_then(|peer| self.failures.wait(peer)) {
-            let detail =
-                "too many wrong tokens came from this address: nothing from it is looked at for a while";
-            let refusal = Refusal::new(Denial::TooManyFailures, Code::TooManyFailures, detail);
-            return Err(asked.denied(Refusal { retry_after_s: Some(wait), ..refusal }));
-        }
         let known = match presented(headers) {
             Ok(token) => self.look_up(token).await?,
             Err(refusal) => Err(refusal),
         };
-        known.map_err(|refusal| {
-            // Whoever holds a token that was valid once does not guess.
-            let guess = !matches!(
-                refusal.denial,
-                Denial::TokenMissing | Denial::TokenExpired | Denial::TokenRevoked | Denial::KeysUnavailable
-            );
-            if let Some(peer) = asked.peer.filter(|_| guess) {
-                self.failures.add(peer);
-            }
-            asked.denied(refusal)
-        })
+        known.map_err(|refusal| asked.denied(self.weigh(refusal, asked.peer)))
+    }
+
+    /// What is told to somebody who is not known. Only then is it asked how much was guessed from there: a right token passes
+    /// whatever its neighbours do, or they could keep an operator from the kill switch.
+    fn weigh(&self, refusal: Refusal, peer: Option<std::net::IpAddr>) -> Refusal {
+        // Whoever holds a token that was valid once does not guess.
+        let guess = !matches!(
+            refusal.denial,
+            Denial::TokenMissing | Denial::TokenExpired | Denial::TokenRevoked | Denial::KeysUnavailable
+        );
+        let Some(peer) = peer.filter(|_| guess) else { return refusal };
+        let Some(wait) = self.failures.wait(peer) else {
+            self.failures.add(peer);
+            return refusal;
+        };
+        let detail = "too many wrong tokens came from this address, and this one is wrong as well";
+        let refusal = Refusal::new(Denial::TooManyFailures, Code::TooManyFailures, detail);
+        Refusal { retry_after_s: Some(wait), ..refusal }
     }
 
     async fn look_up(&self, token: &str) -> Result<Result<Known, Refusal>, Fault> {
