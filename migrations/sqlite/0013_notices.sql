@@ -4,7 +4,7 @@
 ALTER TABLE outbox ADD COLUMN route TEXT;
 CREATE INDEX outbox_unrouted ON outbox (created_at) WHERE next_at IS NOT NULL AND route IS NULL;
 
-CREATE TABLE deliveries (
+CREATE TABLE mailings (
     -- `NOTICE/SINK`.
     id TEXT PRIMARY KEY,
     notice_id TEXT NOT NULL REFERENCES outbox (id),
@@ -21,9 +21,9 @@ CREATE TABLE deliveries (
     dead_at BIGINT,
     last_error TEXT
 );
-CREATE INDEX deliveries_by_notice ON deliveries (notice_id);
-CREATE INDEX deliveries_by_due ON deliveries (sink, next_at) WHERE next_at IS NOT NULL;
-CREATE INDEX deliveries_by_digest ON deliveries (digest_id) WHERE digest_id IS NOT NULL;
+CREATE INDEX mailings_by_notice ON mailings (notice_id);
+CREATE INDEX mailings_by_due ON mailings (sink, next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX mailings_by_digest ON mailings (digest_id) WHERE digest_id IS NOT NULL;
 
 -- What a request comes to, as one receiver has it.
 CREATE TABLE summaries (

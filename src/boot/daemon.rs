@@ -14,8 +14,9 @@ use crate::{
     news::News,
     notify::Sinks,
     pipeline::{
-        Context, Policy, Queues, Tuning, catch_up::History, context, feed, freezes::Freezes, meters::Meters,
-        rebuild::Barrier, resume, resume::Newcomer, run, tokens::Tokens, tracker::Tracker,
+        Context, Policy, Queues, Tuning, catch_up::History, context, feed, freezes::Freezes, hooks::Hooks,
+        meters::Meters, nudge::Nudges, rebuild::Barrier, resume, resume::Newcomer, run, tokens::Tokens,
+        tracker::Tracker,
     },
     telemetry::traces::Tracer,
     worker::{Statistics, WorkerError},
@@ -37,6 +38,7 @@ pub struct Parts {
     pub sinks: Sinks,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,
+    pub hooks: Hooks,
     /// For people, e.g. the host's name.
     pub name: String,
     /// How long shutdown waits for steps in flight.
@@ -99,6 +101,8 @@ impl Daemon {
             freezes,
             tokens: Tokens::default(),
             outbox: crate::pipeline::outbox::Outbox::default(),
+            hooks: parts.hooks,
+            nudges: Nudges::default(),
             sent: context::Sent::default(),
             apart: false.into(),
             meters: Meters::new(parts.tracer),

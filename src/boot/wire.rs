@@ -10,7 +10,8 @@ use crate::{
     budget::Rules,
     clock::{self, Clock, Entropy},
     config::{
-        ConfigError, Loaded, SecretRef, load_catalog, load_freezes, load_repositories, sections::Synchronous,
+        ConfigError, Loaded, SecretRef, load_catalog, load_doors, load_freezes, load_repositories,
+        sections::Synchronous,
     },
     gate::{Gate, memory::MemoryGate, redis::RedisGate},
     job::time::Millis,
@@ -20,7 +21,7 @@ use crate::{
         verify::Trust,
     },
     news::{News, RedisNews, Silence},
-    pipeline::{Policy, Tuning, audit::Audit},
+    pipeline::{Policy, Tuning, audit::Audit, hooks::Hooks},
     policy::{
         approval::People,
         problem::{Code, Problem},
@@ -236,6 +237,10 @@ pub fn parts(loaded: &Loaded, env: &Env) -> anyhow::Result<Parts> {
         clock,
         entropy,
         name,
+        hooks: Hooks::new(
+            load_doors(loaded, env)?,
+            Millis::hours(settings.deliveries.keep_days.saturating_mul(24)),
+        ),
         drain: DRAIN,
         tracer: None,
     })

@@ -8,6 +8,7 @@ mod budgets;
 mod client;
 mod completions;
 mod dead;
+mod deliveries;
 mod demo;
 mod desk;
 mod drain;
@@ -152,6 +153,9 @@ pub enum Command {
     /// Schedules: list, next, run, pause, resume
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
+    /// Webhooks that came in: list, show, replay
+    #[command(subcommand)]
+    Deliveries(deliveries::DeliveriesCommand),
     /// Stop new starts of everything in a scope
     Pause(gates::PauseArgs),
     /// Allow starts again
@@ -276,6 +280,7 @@ async fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliE
         Command::Token(command) => token::run(command, session).await,
         Command::Freeze(command) => freeze::run(command, session).await,
         Command::Schedule(command) => schedule::run(command, session).await,
+        Command::Deliveries(command) => deliveries::run(command, session).await,
         Command::Pause(args) => gates::pause(args, session).await,
         Command::Resume(args) => gates::resume(args, session).await,
         Command::Drain(args) => drain::run(args, session).await,

@@ -14,7 +14,7 @@ use crate::{
         words,
     },
     job::time::Timestamp,
-    pipeline::notices::{DeliveryView, NoticeDetail, NoticeState, NoticeView, Tried},
+    pipeline::notices::{MailingView, NoticeDetail, NoticeState, NoticeView, Tried},
     policy::notices::{Decision, Severity},
 };
 
@@ -194,7 +194,7 @@ const fn tone(state: NoticeState) -> Tone {
     }
 }
 
-fn brief(delivery: &DeliveryView) -> String {
+fn brief(delivery: &MailingView) -> String {
     match delivery.state {
         NoticeState::Delivered => delivery.sink.clone(),
         state => format!("{} ({})", delivery.sink, state.as_str()),
@@ -220,7 +220,7 @@ async fn show(id: &str, session: &mut Session) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-fn fate(delivery: &DeliveryView) -> String {
+fn fate(delivery: &MailingView) -> String {
     let tries = words::count(u64::from(delivery.tries), "try").replace("trys", "tries");
     let error = delivery.error.as_ref().filter(|_| delivery.delivered_at.is_none());
     let error = error.map(|error| format!(": {error}")).unwrap_or_default();

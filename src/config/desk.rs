@@ -18,7 +18,7 @@ pub struct Desk {
     #[serde(deserialize_with = "within::<_, u64, 1, 8_760>")]
     pub act_within_hours: u64,
     /// The same for one kind of thing: `question`, `idle`, `approval`, `wave`, `quarantine`, `lost-start`, `token`, `breaker`,
-    /// `schedule`.
+    /// `schedule`, `delivery`.
     #[serde(deserialize_with = "hours_by_kind")]
     pub act_within_hours_by_kind: BTreeMap<Kind, u64>,
     /// After that, the owner is told again every so many hours; 0: never; 0 to 8,760.

@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret as _;
+use serde::Deserialize;
 
 use crate::{
-    config::{ConfigError, Loaded, SecretRef, limits::Faults, sections::Settings},
+    config::{
+        ConfigError, Loaded, SecretRef,
+        limits::Faults,
+        sections::{Settings, within},
+    },
     policy::{
         hook::{Hook, signature::Keys, written},
         problem::{Code, Problem},
@@ -14,6 +19,21 @@ use crate::{
 
 /// A shorter secret is warned of.
 const SECRET_BYTES_MIN: usize = 16;
+
+/// What becomes of what comes in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deliveries {
+    /// Deliveries are kept for so many days, with what they say; 1 to 3,650.
+    #[serde(deserialize_with = "within::<_, u64, 1, 3_650>")]
+    pub keep_days: u64,
+}
+
+impl Default for Deliveries {
+    fn default() -> Self {
+        Self { keep_days: 30 }
+    }
+}
 
 /// A hook with the secrets by which its deliveries are known.
 #[derive(Clone, Debug)]

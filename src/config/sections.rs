@@ -75,6 +75,9 @@ pub struct Settings {
     pub written_hooks: Vec<hook::Written<SecretRef>>,
     #[serde(skip)]
     pub hooks: Vec<Hook>,
+    /// What becomes of what comes in by the hooks.
+    #[serde(rename = "hooks")]
+    pub deliveries: crate::config::hooks::Deliveries,
     /// How often remote tasks are looked at; milliseconds.
     pub tracking: CadenceRule,
     pub recovery: Recovery,

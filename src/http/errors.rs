@@ -159,6 +159,44 @@ const fn explained(code: Code) -> Told {
             "See the names with `GET /v1/schedules` or `sluice schedule list`.",
             "there is no schedule `weekly-releas`",
         ),
+        Code::UnknownHook => told(
+            "No `[[hook]]` of the configuration has the name that ends the path.",
+            "Mend the address at the sender: `/v1/hooks/` and the name of the hook. Nothing was kept: send it again from there.",
+            "there is no hook `githab`",
+        ),
+        Code::SignatureMissing => told(
+            "The delivery does not carry the header that proves where it comes from. Nothing of it was kept.",
+            "Set the hook's secret at the sender as well, and see that a proxy between does not take headers away.",
+            "the header `x-hub-signature-256` is missing",
+        ),
+        Code::SignatureWrong => told(
+            "The signature was made with another secret, or the body was changed on its way. Nothing of it was kept.",
+            "Set the same secret at both ends; while it is replaced, name both in `secrets`. Then send the delivery again from the sender.",
+            "the signature in `x-hub-signature-256` fits none of the secrets",
+        ),
+        Code::SignatureStale => told(
+            "The time in the signature is too far from the clock here: the delivery was held up, sent again by somebody who has seen it, or \
+             one of the clocks is wrong. Nothing of it was kept.",
+            "See that both clocks are right; `max_age_seconds` of the hook says how far they may be apart. Then send it anew from the sender.",
+            "the delivery was signed at 2026-11-21T10:00:00Z, 900000 ms away from our time; at most 300000 ms are allowed",
+        ),
+        Code::TooManySignatures => told(
+            "Too many deliveries with a wrong signature came from this address; further wrong ones are not looked at more closely for a while. \
+             Right ones are let in all the time.",
+            "Stop whatever sends them, or set the right secret there.",
+            "too many wrong signatures came from this address",
+        ),
+        Code::MalformedPayload => told(
+            "The delivery is signed as it should be, and its body is no JSON. It is kept with its reason; nothing else was done.",
+            "Let the sender send JSON: at GitHub the content type of the webhook is `application/json`. See what came with \
+             `sluice deliveries show`.",
+            "the payload is no JSON: kept as delivery 0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11",
+        ),
+        Code::UnknownDelivery => told(
+            "The id is not one of a delivery, or of one that was removed after the days for which they are kept.",
+            "See them with `sluice deliveries list`.",
+            "there is no delivery whose id ends with `3c9b`",
+        ),
         Code::UnknownItem => told(
             "The name is not one of those that `sluice desk list --all` shows: it is written wrongly, or the thing was done with meanwhile.",
             "Look at the desk again.",
@@ -269,8 +307,8 @@ const fn explained(code: Code) -> Told {
             "job 0193d6f0-6a00-7c11-8f00-2f0e549b8a11 is succeeded: it cannot be cancelled",
         ),
         Code::BodyTooLarge => told(
-            "The body is larger than 8 MiB. Nothing was read of it.",
-            "Send less: name a template instead of sending texts, or split the request.",
+            "The body is larger than 8 MiB, or a webhook's larger than 1 MiB. Nothing of it was kept.",
+            "Send less: name a template instead of sending texts, or split the request. Let a hook send only the events that are mapped.",
             "length limit exceeded",
         ),
         Code::UnsupportedMediaType => told(

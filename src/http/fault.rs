@@ -67,6 +67,15 @@ codes! {
     UnknownBudget = "unknown-budget", NOT_FOUND, "there is no such limit";
     UnknownBreaker = "unknown-breaker", NOT_FOUND, "there is no such breaker";
     UnknownSchedule = "unknown-schedule", NOT_FOUND, "there is no such schedule";
+    /// Of webhooks, as the next four.
+    UnknownHook = "unknown-hook", NOT_FOUND, "there is no such hook";
+    SignatureMissing = "signature-missing", UNAUTHORIZED, "the delivery is not signed";
+    SignatureWrong = "signature-wrong", UNAUTHORIZED, "the signature fits none of the secrets";
+    SignatureStale = "signature-stale", UNAUTHORIZED, "the delivery was not signed just now";
+    TooManySignatures = "too-many-signatures", TOO_MANY_REQUESTS, "too many wrong signatures came from there";
+    /// It is kept all the same.
+    MalformedPayload = "malformed-payload", UNPROCESSABLE_ENTITY, "what the delivery says cannot be read";
+    UnknownDelivery = "unknown-delivery", NOT_FOUND, "there is no such delivery";
     NoWaves = "no-waves", NOT_FOUND, "the request has no waves";
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "this path does not take this method";
     AmbiguousId = "ambiguous-id", CONFLICT, "the end of an id fits several";
@@ -93,7 +102,7 @@ codes! {
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, "too many requests with this token";
     UnknownTemplate = "unknown-template", NOT_FOUND, "there is no such template";
     IllegalEvent = "illegal-event", CONFLICT, "the job's state does not allow this";
-    BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "the body is larger than 8 MiB";
+    BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "the body is larger than is read here";
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "the body is of a type not read here";
     InvalidRequest = "invalid-request", UNPROCESSABLE_ENTITY, "what was sent is not acceptable";
     LedgerUnreadable = "ledger-unreadable", INTERNAL_SERVER_ERROR, "the ledger holds something unreadable";
@@ -103,6 +112,13 @@ codes! {
     /// As many read the events as are let.
     TooManyReaders = "too-many-readers", SERVICE_UNAVAILABLE, "too many read the events";
     TimedOut = "timed-out", SERVICE_UNAVAILABLE, "no answer in time";
+}
+
+impl Code {
+    /// No token would help.
+    const fn is_of_signature(self) -> bool {
+        matches!(self, Self::SignatureMissing | Self::SignatureWrong | Self::SignatureStale)
+    }
 }
 
 /// An answer that says what went wrong.
@@ -141,6 +157,10 @@ impl Fault {
     /// A request that was looked for.
     pub fn request(error: FindError) -> Self {
         Self::found(error, Code::UnknownRequest)
+    }
+    /// A delivery that was looked for.
+    pub fn delivery(error: FindError) -> Self {
+        Self::found(error, Code::UnknownDelivery)
     }
     fn found(error: FindError, unknown: Code) -> Self {
         match error {
@@ -186,7 +206,7 @@ impl IntoResponse for Fault {
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.code.status() == StatusCode::UNAUTHORIZED {
+        if self.code.status() == StatusCode::UNAUTHORIZED && !self.code.is_of_signature() {
             let scheme = HeaderValue::from_static("Bearer realm=\"sluicegate\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }

@@ -6,6 +6,7 @@ mod audit;
 mod breakers;
 mod budgets;
 mod dead;
+mod deliveries;
 mod desk;
 mod door;
 mod errors;
@@ -14,6 +15,7 @@ mod events;
 mod fault;
 mod freezes;
 mod gates;
+mod hooks;
 mod identities;
 mod jobs;
 mod limits;
@@ -69,6 +71,7 @@ pub fn guarded(context: Arc<Context>, access: Access, limits: Limits) -> Router 
     } else {
         (routes().merge(watch::figures()), open())
     };
+    let hooks = hooks::router(Arc::clone(&context), access.behind_proxy);
     let keeper = Arc::new(access::Gatekeeper::new(Arc::clone(&context), access));
     let readers = events::Readers::new();
     guarded
@@ -83,6 +86,7 @@ pub fn guarded(context: Arc<Context>, access: Access, limits: Limits) -> Router 
         .layer(from_fn_with_state(REQUEST_TIME_MAX, limits::time))
         .layer(from_fn_with_state(rate::Meter::new(limits), rate::limit))
         .layer(from_fn_with_state(keeper, access::require))
+        .merge(hooks)
         .merge(open.split_for_parts().0.with_state(Arc::clone(&context)))
         .layer(from_fn(limits::explain))
         .layer(from_fn_with_state(context, limits::count))
@@ -95,7 +99,11 @@ fn open() -> OpenApiRouter<Arc<Context>> {
 
 /// Everything, for its description.
 fn described() -> OpenApiRouter<Arc<Context>> {
-    OpenApiRouter::with_openapi(openapi::begin()).merge(routes()).merge(watch::figures()).merge(open())
+    OpenApiRouter::with_openapi(openapi::begin())
+        .merge(routes())
+        .merge(watch::figures())
+        .merge(open())
+        .merge(hooks::routes())
 }
 
 fn routes() -> OpenApiRouter<Arc<Context>> {
@@ -115,6 +123,7 @@ fn routes() -> OpenApiRouter<Arc<Context>> {
         .merge(breakers::routes())
         .merge(templates::routes())
         .merge(schedules::routes())
+        .merge(deliveries::routes())
         .merge(repositories::routes())
         .merge(events::routes())
         .merge(tokens::routes())

@@ -83,6 +83,10 @@ id! {
     /// A message in the outbox; the receiver's de-duplication key.
     NoticeId
 }
+id! {
+    /// A webhook that came in.
+    DeliveryId
+}
 
 /// Position in the ledger's history, from 1, without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

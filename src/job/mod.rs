@@ -15,7 +15,7 @@ pub mod routing;
 pub mod state;
 pub mod time;
 
-pub use id::{AttemptId, EntryId, JobId, NoticeId, RequestId, WorkerId};
+pub use id::{AttemptId, DeliveryId, EntryId, JobId, NoticeId, RequestId, WorkerId};
 pub use lifecycle::{Effect, Event, IllegalEvent, Step};
 pub use marker::Marker;
 pub use pull::{Checks, Pull};

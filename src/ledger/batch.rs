@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     job::id::{JobId, RequestId},
-    ledger::command::{About, Command, ScheduleChange},
+    ledger::command::{About, Command, DeliveryChange, ScheduleChange},
 };
 
 /// The lengths of the runs, in order. What changes rows in bulk goes alone. A run ends before a command that speaks of a job
@@ -34,7 +34,8 @@ pub fn runs<'a>(commands: impl Iterator<Item = &'a Command>) -> Vec<usize> {
             | Command::Schedule {
                 change: ScheduleChange::Take { request, jobs, .. } | ScheduleChange::Run { request, jobs },
                 ..
-            } => {
+            }
+            | Command::Delivery { change: DeliveryChange::Take { request, jobs, .. }, .. } => {
                 asked.insert(request.id);
                 brought.extend(jobs.iter().map(|job| job.row.id));
             }
@@ -80,6 +81,7 @@ fn job_of(command: &Command) -> Option<JobId> {
         | Command::Token { .. }
         | Command::TokenUsed { .. }
         | Command::Schedule { .. }
+        | Command::Delivery { .. }
         | Command::Desk { .. }
         | Command::Checkpoint { .. }
         | Command::Redact { .. }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     budget::{Closure, Key, Refusal},
     job::{
-        id::{AttemptId, JobId, RequestId, WorkerId},
+        id::{AttemptId, DeliveryId, JobId, RequestId, WorkerId},
         lifecycle::Event,
         pull::{ChecksSeen, Pull},
         remote::{Task, TaskId},
@@ -16,15 +16,15 @@ use crate::{
     ledger::{
         eraser::Eraser,
         mail::{Mail, NoticeAct},
-        rows::{AttemptRow, EvidenceRow, JobRow, RequestRow},
+        rows::{AttemptRow, DeliveryRow, EvidenceRow, JobRow, RequestRow},
         signing::{Checkpoint, Signer},
         table::Table,
     },
 };
 
 pub use crate::ledger::terms::{
-    About, BudgetChange, By, DeskAct, Fence, FreezeChange, Moved, NewJob, OURSELVES, ScheduleChange, Seen,
-    TokenChange, Warrant, WavesChange, Word,
+    About, BudgetChange, By, DeliveryChange, DeskAct, Fence, FreezeChange, Moved, NewJob, OURSELVES,
+    ScheduleChange, Seen, TokenChange, Warrant, WavesChange, Word,
 };
 
 #[derive(Clone, Debug)]
@@ -157,6 +157,11 @@ pub enum Command {
         change: ScheduleChange,
         by: By,
     },
+    Delivery {
+        id: DeliveryId,
+        change: DeliveryChange,
+        by: By,
+    },
     /// What a person says of something that needs one.
     Desk {
         item: String,
@@ -250,6 +255,7 @@ impl Command {
             | Self::Budget { by, .. }
             | Self::Freeze { by, .. }
             | Self::Schedule { by, .. }
+            | Self::Delivery { by, .. }
             | Self::Token { by, .. }
             | Self::Desk { by, .. }
             | Self::NoticeAct { by, .. }
@@ -302,6 +308,11 @@ pub enum Reply {
     Stale(String),
     Registered {
         token: i64,
+    },
+    /// `again`: it had come before, and is this one.
+    Received {
+        delivery: Box<DeliveryRow>,
+        again: bool,
     },
     Redacted {
         rows: u64,

@@ -57,6 +57,10 @@ const KEPT_COLUMNS: &[&str] = &[
     "canary_attempt",
     "replay_of",
     "roles",
+    "delivery_id",
+    "sender_id",
+    "fingerprint",
+    "hook",
 ];
 /// The fewest and most characters of a name.
 const NAME: std::ops::RangeInclusive<usize> = 2..=100;
@@ -123,14 +127,18 @@ impl Eraser {
 
     /// JSON text without the name; what cannot be read is taken as a text.
     pub fn json(&self, text: &str) -> Option<String> {
+        self.json_but(text, KEPT)
+    }
+
+    fn json_but(&self, text: &str, kept: &[&str]) -> Option<String> {
         match serde_json::from_str::<Value>(text) {
-            Ok(mut value) => self.value(&mut value).then(|| value.to_string()),
+            Ok(mut value) => self.value(&mut value, kept).then(|| value.to_string()),
             Err(_) => self.text(text),
         }
     }
 
     /// True if something was changed.
-    fn value(&self, value: &mut Value) -> bool {
+    fn value(&self, value: &mut Value, kept: &[&str]) -> bool {
         match value {
             Value::String(text) => match self.text(text) {
                 Some(left) => {
@@ -139,10 +147,10 @@ impl Eraser {
                 }
                 None => false,
             },
-            Value::Array(list) => list.iter_mut().fold(false, |changed, one| self.value(one) | changed),
+            Value::Array(list) => list.iter_mut().fold(false, |changed, one| self.value(one, kept) | changed),
             Value::Object(map) => {
-                let open = map.iter_mut().filter(|(name, _)| !KEPT.contains(&name.as_str()));
-                open.fold(false, |changed, (_, one)| self.value(one) | changed)
+                let open = map.iter_mut().filter(|(name, _)| !kept.contains(&name.as_str()));
+                open.fold(false, |changed, (_, one)| self.value(one, kept) | changed)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
@@ -156,6 +164,8 @@ impl Eraser {
             let Value::String(text) = value else { continue };
             let new = match column.as_str() {
                 kept if KEPT_COLUMNS.contains(&kept) => None,
+                // Of others, who give these fields other meanings.
+                "payload_json" => self.json_but(text, &[]),
                 json if json.ends_with("_json") => self.json(text),
                 _ => self.text(text),
             };
@@ -212,6 +222,20 @@ mod tests {
         assert_eq!(left, wanted);
         assert_eq!(dead.json(r#"{"to":"dead"}"#), None);
         assert_eq!(eraser("ana").json("no json of ana").as_deref(), Some("no json of person-1"));
+    }
+
+    #[test]
+    fn what_others_sent_loses_the_name_everywhere_and_the_ids_of_a_delivery_stay() {
+        let row = serde_json::json!({
+            "delivery_id": "ana", "payload_json": r#"{"repository":{"owner":{"login":"ana"}},"state":"ana"}"#,
+        });
+        let Value::Object(row) = row else { panic!() };
+        let left = eraser("ana").row(&row).unwrap();
+        assert_eq!(left["delivery_id"], "ana");
+        assert_eq!(
+            left["payload_json"],
+            r#"{"repository":{"owner":{"login":"person-1"}},"state":"person-1"}"#
+        );
     }
 
     #[test]

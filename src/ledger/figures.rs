@@ -53,7 +53,7 @@ impl Ledger {
         let outbox = self.number("COUNT(*)", "NULL", "outbox WHERE next_at IS NOT NULL", &[]).await?;
         let unrouted = "outbox WHERE next_at IS NOT NULL AND route IS NULL";
         let unrouted = self.number("COUNT(*)", "MIN(created_at)", unrouted, &[]).await?;
-        let sinks = self.deliveries_waiting().await?;
+        let sinks = self.mailings_waiting().await?;
         let dead = "jobs WHERE state = 'dead' AND discarded_at IS NULL";
         let list = serde_json::to_string(budgets).map_err(LedgerError::encoding)?;
         let rows: Vec<BudgetRow> =

@@ -19,8 +19,8 @@ use crate::{
         needs::Needs,
         rows::{
             ApprovalRow, AttemptRow, BreakerRow, BudgetRow, DeliveryRow, FreezeRow, HoldRow, JobRow,
-            LeaseRow, NoticeRow, PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow, WavesRow,
-            WorkerRow,
+            LeaseRow, MailingRow, NoticeRow, PromptRow, RequestRow, ScheduleRow, TemplateRow, TokenRow,
+            WavesRow, WorkerRow,
         },
         table,
         working_set::{Shared, WorkingSet},
@@ -206,6 +206,21 @@ async fn load_leases(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result
     Ok(names.iter().filter_map(|name| set.leases.get(name)).map(|row| row.worker_id).collect())
 }
 
+/// Those that are spoken of, and those that have come before.
+async fn load_deliveries(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(), LedgerError> {
+    let asked = [
+        ("id", texts(&needs.deliveries)),
+        ("sender_id", texts(&needs.sender_ids)),
+        ("fingerprint", texts(&needs.fingerprints)),
+    ];
+    for (column, keys) in asked {
+        for row in tx.rows_in::<DeliveryRow>(&table::DELIVERIES, column, &keys, "").await? {
+            set.deliveries.load(row.id, row);
+        }
+    }
+    Ok(())
+}
+
 async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(), LedgerError> {
     for row in tx
         .rows_in::<RequestRow>(&table::REQUESTS, "idempotency_key", &texts(&needs.idempotency_keys), "")
@@ -233,6 +248,7 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<ScheduleRow>(&table::SCHEDULES, "name", &texts(schedules), "").await? {
         set.schedules.load(row.name.clone(), row);
     }
+    load_deliveries(tx, set, needs).await?;
     let mut workers = needs.workers.clone();
     workers.extend(load_leases(tx, set, needs).await?);
     let driven = set.attempts.map.values().filter(|row| needs.orphans.contains(&row.job_id));
@@ -245,8 +261,8 @@ async fn load_rest(tx: &mut Tx, set: &mut WorkingSet, needs: &Needs) -> Result<(
     for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "id", &notices, "").await? {
         set.notices.load(row.id, row);
     }
-    for row in tx.rows_in::<DeliveryRow>(&table::DELIVERIES, "notice_id", &notices, "").await? {
-        set.post.deliveries.load(row.id.clone(), row);
+    for row in tx.rows_in::<MailingRow>(&table::MAILINGS, "notice_id", &notices, "").await? {
+        set.post.mailings.load(row.id.clone(), row);
     }
     let dedups: Vec<String> = needs.dedups.iter().cloned().collect();
     for row in tx.rows_in::<NoticeRow>(&table::OUTBOX, "dedup", &dedups, "").await? {

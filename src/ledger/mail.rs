@@ -13,7 +13,7 @@ use crate::{
 
 /// A notice at one receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliveryRow {
+pub struct MailingRow {
     /// `NOTICE/SINK`.
     pub id: String,
     pub notice_id: NoticeId,
@@ -32,7 +32,7 @@ pub struct DeliveryRow {
     pub last_error: Option<String>,
 }
 
-impl DeliveryRow {
+impl MailingRow {
     pub fn key(notice: NoticeId, sink: &str) -> String {
         format!("{notice}/{sink}")
     }
@@ -112,19 +112,19 @@ pub enum NoticeAct {
 /// What a batch reads and changes of it.
 #[derive(Debug)]
 pub struct Post {
-    pub deliveries: Rows<String, DeliveryRow>,
+    pub mailings: Rows<String, MailingRow>,
     pub summaries: Vec<SummaryRow>,
 }
 
 impl Default for Post {
     fn default() -> Self {
-        Self { deliveries: Rows::new(), summaries: Vec::new() }
+        Self { mailings: Rows::new(), summaries: Vec::new() }
     }
 }
 
 impl Post {
     /// True if nothing of it is to be written.
     pub fn is_empty(&self) -> bool {
-        self.deliveries.changed.is_empty() && self.summaries.is_empty()
+        self.mailings.changed.is_empty() && self.summaries.is_empty()
     }
 }

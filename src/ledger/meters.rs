@@ -54,6 +54,8 @@ pub struct Happened {
     pub nano_credits: u64,
     /// Entries by kind.
     pub entries: BTreeMap<String, u64>,
+    /// Jobs that a webhook was about.
+    pub concerned: Vec<JobId>,
 }
 
 impl Happened {

@@ -10,6 +10,8 @@ pub mod chain;
 pub mod command;
 mod db;
 pub mod decided;
+pub mod deliveries;
+mod delivery_rows;
 pub mod desk;
 pub mod eraser;
 pub mod facts;
@@ -49,8 +51,8 @@ mod writer;
 use std::sync::Arc;
 
 pub use command::{
-    BudgetChange, By, Command, Fence, FreezeChange, NewJob, OURSELVES, Reply, ScheduleChange, Seen,
-    TokenChange, Warrant,
+    BudgetChange, By, Command, DeliveryChange, Fence, FreezeChange, NewJob, OURSELVES, Reply, ScheduleChange,
+    Seen, TokenChange, Warrant,
 };
 pub use db::Dialect;
 pub use handle::Ledger;

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use crate::{
     budget::Key,
     job::{
-        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
+        id::{AttemptId, DeliveryId, JobId, NoticeId, RequestId, WorkerId},
         lifecycle::Event,
         role::LeaseName,
     },
     ledger::{
         apply::{model_dedup, refusal},
-        command::{About, Command, Fence, FreezeChange, ScheduleChange, Seen, TokenChange, Warrant},
+        command::{
+            About, Command, DeliveryChange, Fence, FreezeChange, ScheduleChange, Seen, TokenChange, Warrant,
+        },
         mail::NoticeAct,
         rows::RequestRow,
     },
@@ -50,6 +52,10 @@ pub struct Needs {
     /// Ids and names.
     pub tokens: BTreeSet<String>,
     pub schedules: BTreeSet<String>,
+    pub deliveries: BTreeSet<DeliveryId>,
+    /// Of deliveries that come in: names by their senders, and fingerprints.
+    pub sender_ids: BTreeSet<String>,
+    pub fingerprints: BTreeSet<String>,
     /// Requests whose jobs that wait are withdrawn.
     pub replaced: BTreeSet<RequestId>,
     pub roll_over: bool,
@@ -114,6 +120,7 @@ impl Needs {
                 self.tokens.insert(id.clone());
             }
             Command::Schedule { name, change, .. } => self.add_of_schedules(name, change),
+            Command::Delivery { id, change, .. } => self.add_of_deliveries(*id, change),
             Command::RollOver => self.roll_over = true,
             Command::Register { .. }
             | Command::Renew { .. }
@@ -239,6 +246,18 @@ impl Needs {
             ScheduleChange::Run { request, .. } => self.add_submission(request),
             ScheduleChange::Leave { nominal, .. } => drop(self.dedups.insert(refusal(name, *nominal))),
             ScheduleChange::Begin { .. } | ScheduleChange::Pause | ScheduleChange::Resume => {}
+        }
+    }
+
+    fn add_of_deliveries(&mut self, id: DeliveryId, change: &DeliveryChange) {
+        self.deliveries.insert(id);
+        match change {
+            DeliveryChange::Receive { row, .. } => {
+                self.sender_ids.insert(row.sender_id.clone());
+                self.fingerprints.extend(row.fingerprint.clone());
+            }
+            DeliveryChange::Take { request, .. } => self.add_submission(request),
+            DeliveryChange::Postpone { .. } | DeliveryChange::End { .. } | DeliveryChange::Replay => {}
         }
     }
 

@@ -109,6 +109,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0011_desk.sql"),
     ),
     (
+        "hooks",
+        include_str!("../../migrations/sqlite/0012_hooks.sql"),
+        include_str!("../../migrations/postgres/0012_hooks.sql"),
+    ),
+    (
         "notices",
         include_str!("../../migrations/sqlite/0013_notices.sql"),
         include_str!("../../migrations/postgres/0013_notices.sql"),

@@ -12,7 +12,7 @@ use crate::{
         db::Bind,
         figures::object,
         query::plain,
-        rows::{DeliveryRow, NoticeRow, SummaryRow},
+        rows::{MailingRow, NoticeRow, SummaryRow},
         table,
     },
 };
@@ -85,43 +85,43 @@ impl Ledger {
     }
 
     /// What waits, by receiver.
-    pub async fn deliveries_waiting(&self) -> Result<Vec<Waiting>, LedgerError> {
+    pub async fn mailings_waiting(&self) -> Result<Vec<Waiting>, LedgerError> {
         let (object, text) = object(self.db.dialect());
         let sql = format!(
             "SELECT {object}('sink', sink, 'number', COUNT(*), 'due_at', MIN(due_at), 'next_at', MIN(next_at)){text} \
-             FROM deliveries WHERE next_at IS NOT NULL GROUP BY sink ORDER BY sink"
+             FROM mailings WHERE next_at IS NOT NULL GROUP BY sink ORDER BY sink"
         );
         self.db.json(&sql, &[]).await
     }
 
     /// What waits for a receiver and is due, the longest due first.
-    pub async fn deliveries_due(
+    pub async fn mailings_due(
         &self,
         sink: &str,
         now: Timestamp,
         limit: i64,
-    ) -> Result<Vec<DeliveryRow>, LedgerError> {
+    ) -> Result<Vec<MailingRow>, LedgerError> {
         let tail =
             "WHERE t.sink = $1 AND t.next_at IS NOT NULL AND t.next_at <= $2 ORDER BY t.next_at LIMIT $3";
-        self.db.rows(&table::DELIVERIES, tail, &[Bind::Text(sink), Bind::Int(now.0), Bind::Int(limit)]).await
+        self.db.rows(&table::MAILINGS, tail, &[Bind::Text(sink), Bind::Int(now.0), Bind::Int(limit)]).await
     }
 
     /// When something is to be tried next at a receiver.
     pub async fn next_delivery(&self, sink: &str) -> Result<Option<Timestamp>, LedgerError> {
         let tail = "WHERE t.sink = $1 AND t.next_at IS NOT NULL ORDER BY t.next_at LIMIT 1";
-        let first: Option<DeliveryRow> = self.first(&table::DELIVERIES, tail, &[Bind::Text(sink)]).await?;
+        let first: Option<MailingRow> = self.first(&table::MAILINGS, tail, &[Bind::Text(sink)]).await?;
         Ok(first.and_then(|row| row.next_at))
     }
 
     /// What goes in one message, as far as it waits.
-    pub async fn bundle(&self, digest: NoticeId) -> Result<Vec<DeliveryRow>, LedgerError> {
+    pub async fn bundle(&self, digest: NoticeId) -> Result<Vec<MailingRow>, LedgerError> {
         let tail = "WHERE t.digest_id = $1 AND t.next_at IS NOT NULL ORDER BY t.notice_id";
-        self.db.rows(&table::DELIVERIES, tail, &[Bind::Text(&digest.to_string())]).await
+        self.db.rows(&table::MAILINGS, tail, &[Bind::Text(&digest.to_string())]).await
     }
 
     /// How it went with these, by receiver.
-    pub async fn deliveries_of(&self, notices: &[NoticeId]) -> Result<Vec<DeliveryRow>, LedgerError> {
-        self.among(&table::DELIVERIES, "notice_id", notices).await
+    pub async fn mailings_of(&self, notices: &[NoticeId]) -> Result<Vec<MailingRow>, LedgerError> {
+        self.among(&table::MAILINGS, "notice_id", notices).await
     }
 
     /// Newest first, those that follow after one of them; None: there is none of that id.
@@ -150,7 +150,7 @@ impl Ledger {
         };
         let there = match filter.sink {
             Some(_) => format!(
-                "EXISTS (SELECT 1 FROM deliveries d WHERE d.notice_id = t.id AND d.sink = $1 AND {state})"
+                "EXISTS (SELECT 1 FROM mailings d WHERE d.notice_id = t.id AND d.sink = $1 AND {state})"
             ),
             None => format!("CAST($1 AS TEXT) IS NULL AND {state}"),
         };

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::ledger::mail::{DeliveryRow, SummaryRow};
+pub use crate::ledger::delivery_rows::{DeliveryRow, DeliveryState, PayloadRow};
+pub use crate::ledger::mail::{MailingRow, SummaryRow};
 pub use crate::ledger::schedule_rows::{Became, ScheduleRow, ScheduleTurn};
 pub use crate::ledger::standing_rows::{ApprovalRow, BreakerRow, Turn, WavesRow, WavesState};
 

@@ -144,7 +144,7 @@ tables! {
     EVIDENCE = "evidence" by "id": id attempt_id job_id kind | at body_json;
     OUTBOX = "outbox" by "id": id dedup kind job_id request_id body_json created_at | tries next_at delivered_at dead_at
         last_error route;
-    DELIVERIES = "deliveries" by "id": id notice_id sink | due_at bundled digest_id tries next_at delivered_at dead_at
+    MAILINGS = "mailings" by "id": id notice_id sink | due_at bundled digest_id tries next_at delivered_at dead_at
         last_error;
     SUMMARIES = "summaries" by "id": id request_id sink | seq handle digest sent_at tries next_at dead_at last_error;
     WORKERS = "workers" by "id": id token name roles started_at | lease_until seen stopped_at;
@@ -157,6 +157,9 @@ tables! {
     FREEZES = "freezes" by "name": name | body_json actor created_at lifted_at;
     TOKENS = "tokens" by "id": id name digest grant_json created_at created_by expires_at | revoked_at used_at;
     SCHEDULES = "schedules" by "name": name | times considered_at paused_at paused_by paused_reason last_request history_json;
+    DELIVERIES = "deliveries" by "id": id hook sender_id fingerprint event received_at signed_at secret bytes |
+        state reason request_id attempts due_at settled_at;
+    PAYLOADS = "payloads" by "delivery_id": delivery_id | headers_json payload_json;
     ARCHIVE = "archive" by "id": id job_id digest bytes place at | ;
     DESK = "desk" by "id": id | acknowledged_by acknowledged_at snoozed_until assignee actor reason at;
     EXEMPTIONS = "exemptions" by "id": id | of_freeze exempt_json until reason actor created_at;

@@ -10,7 +10,7 @@ use crate::{
         routing::Failure,
         time::Timestamp,
     },
-    ledger::rows::{Became, JobRow, RequestRow, TokenRow},
+    ledger::rows::{Became, DeliveryRow, DeliveryState, JobRow, PayloadRow, RequestRow, TokenRow},
     policy::{freeze::Exemption, template::PullRequestText},
 };
 
@@ -175,6 +175,33 @@ pub enum ScheduleChange {
     Pause,
     /// What has passed meanwhile is not made good.
     Resume,
+}
+
+/// What becomes of a webhook. What comes to its end changes no more, until a person says so.
+#[derive(Clone, Debug)]
+pub enum DeliveryChange {
+    /// Keep it, unless the same one is there.
+    Receive { row: Box<DeliveryRow>, payload: Box<PayloadRow> },
+    /// Nobody else goes on with it until then. `again`: it was left lying and is begun anew.
+    Postpone { until: Timestamp, why: Option<String>, again: bool },
+    /// Hand in its request. `requested_by`: who asked, by the sender's word. `concerns` as at its end.
+    Take {
+        request: Box<RequestRow>,
+        jobs: Vec<NewJob>,
+        requested_by: Option<String>,
+        concerns: Vec<(JobId, RequestId)>,
+    },
+    /// Without a new request.
+    End {
+        state: DeliveryState,
+        reason: String,
+        /// That was made of it before.
+        request: Option<RequestId>,
+        /// Jobs that it is about, with their requests: to be looked at now.
+        concerns: Vec<(JobId, RequestId)>,
+    },
+    /// By a person: go through it again.
+    Replay,
 }
 
 /// What is said of something that needs a person.

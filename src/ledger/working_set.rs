@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     budget::{Amount, Books as _, Demand, Key, Rules, Take},
     job::{
-        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
+        id::{AttemptId, DeliveryId, JobId, NoticeId, RequestId, WorkerId},
         role::LeaseName,
         time::Timestamp,
     },
@@ -23,9 +23,9 @@ use crate::{
         mail::Post,
         meters::Happened,
         rows::{
-            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, EntryRow, EvidenceRow, ExemptionRow, FreezeRow,
-            HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PromptRow, RequestRow, RequestSpec, ScheduleRow,
-            TemplateRow, TokenRow, WavesRow, WorkerRow,
+            ApprovalRow, AttemptRow, BreakerRow, BudgetRow, DeliveryRow, EntryRow, EvidenceRow, ExemptionRow,
+            FreezeRow, HeadRow, HoldRow, JobRow, LeaseRow, NoticeRow, PayloadRow, PromptRow, RequestRow,
+            RequestSpec, ScheduleRow, TemplateRow, TokenRow, WavesRow, WorkerRow,
         },
     },
 };
@@ -135,11 +135,13 @@ pub struct WorkingSet {
     pub freezes: Rows<String, FreezeRow>,
     pub tokens: Rows<String, TokenRow>,
     pub schedules: Rows<String, ScheduleRow>,
+    pub deliveries: Rows<DeliveryId, DeliveryRow>,
     /// Jobs that wait, of the requests that are replaced.
     pub waiting_of: HashMap<RequestId, Vec<JobId>>,
     pub replays: BTreeMap<JobId, JobId>,
     pub new_requests: Vec<RequestRow>,
     pub new_prompts: Vec<PromptRow>,
+    pub new_payloads: Vec<PayloadRow>,
     pub new_evidence: Vec<EvidenceRow>,
     pub new_exemptions: Vec<ExemptionRow>,
     pub prompts: HashMap<JobId, PromptRow>,
@@ -196,10 +198,12 @@ impl WorkingSet {
             freezes: Rows::new(),
             tokens: Rows::new(),
             schedules: Rows::new(),
+            deliveries: Rows::new(),
             waiting_of: HashMap::new(),
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
+            new_payloads: Vec::new(),
             new_evidence: Vec::new(),
             new_exemptions: Vec::new(),
             prompts: HashMap::new(),
@@ -240,6 +244,7 @@ impl WorkingSet {
             notices: Rows::new(),
             post: Post::default(),
             tokens: Rows::new(),
+            deliveries: Rows::new(),
             waves: Rows::new(),
             approvals: Rows::new(),
             in_waves: HashMap::new(),
@@ -250,6 +255,7 @@ impl WorkingSet {
             replays: BTreeMap::new(),
             new_requests: Vec::new(),
             new_prompts: Vec::new(),
+            new_payloads: Vec::new(),
             new_evidence: Vec::new(),
             new_exemptions: Vec::new(),
             prompts: HashMap::new(),
@@ -488,6 +494,7 @@ impl WorkingSet {
             || !self.breakers.changed.is_empty()
             || !self.tokens.changed.is_empty()
             || !self.schedules.changed.is_empty()
+            || !self.deliveries.changed.is_empty()
             || !self.new_evidence.is_empty()
     }
 }

@@ -288,7 +288,7 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::BUDGETS, &set.budgets.changed_rows()).await?;
     tx.put(&table::EVIDENCE, &set.new_evidence).await?;
     put(tx, &table::OUTBOX, &set.notices).await?;
-    put(tx, &table::DELIVERIES, &set.post.deliveries).await?;
+    put(tx, &table::MAILINGS, &set.post.mailings).await?;
     tx.put(&table::SUMMARIES, &set.post.summaries).await?;
     put(tx, &table::WORKERS, &set.workers).await?;
     tx.put(&table::LEASES, &set.leases.changed_rows()).await?;
@@ -298,6 +298,8 @@ async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.put(&table::TOKENS, &set.tokens.changed_rows()).await?;
     tx.put(&table::FREEZES, &set.freezes.changed_rows()).await?;
     tx.put(&table::SCHEDULES, &set.schedules.changed_rows()).await?;
+    put(tx, &table::DELIVERIES, &set.deliveries).await?;
+    tx.add(&table::PAYLOADS, &set.new_payloads).await?;
     tx.add(&table::EXEMPTIONS, &set.new_exemptions).await?;
     load_audit::flush(tx, &set.bulk).await
 }

@@ -14,10 +14,10 @@ use tokio::sync::Mutex;
 
 use crate::{
     job::id::JobId,
-    ledger::{Command, LedgerError, rows::Phase},
+    ledger::{Command, LedgerError, deliveries::CONCERNS, rows::Phase},
     pipeline::{
         context::{Context, Work},
-        outbox, pick_up,
+        nudge, outbox, pick_up,
     },
 };
 
@@ -70,6 +70,8 @@ struct Concerns {
     /// Notices were made that are about no job, or are to be tried again.
     notices: bool,
     jobs: BTreeSet<JobId>,
+    /// Jobs that a webhook was about.
+    nudged: BTreeSet<JobId>,
 }
 
 impl Concerns {
@@ -82,6 +84,7 @@ impl Concerns {
             }
             "history.redacted" => self.redacted = true,
             "notice.queued" | "notice.retried" => self.notices = true,
+            CONCERNS => return self.nudged.extend(job),
             _ => {}
         }
         self.jobs.extend(job);
@@ -113,6 +116,9 @@ pub async fn catch_up(context: &Context) -> Result<(), LedgerError> {
     }
     for page in concerns.jobs.iter().copied().collect::<Vec<_>>().chunks(1_000) {
         go_on(context, page).await?;
+    }
+    for page in concerns.nudged.iter().copied().collect::<Vec<_>>().chunks(1_000) {
+        nudge::look_soon(context, page).await?;
     }
     *read = head;
     context.history.seen.store(head, Ordering::SeqCst);

@@ -15,7 +15,7 @@ use crate::{
     gate::Gate,
     job::{
         cadence::CadenceRule,
-        id::{AttemptId, JobId, RequestId},
+        id::{AttemptId, DeliveryId, JobId, RequestId},
         time::{Millis, Timestamp},
     },
     ledger::{
@@ -25,8 +25,8 @@ use crate::{
     news::News,
     notify::Sinks,
     pipeline::{
-        audit::Audit, catch_up::History, deliver::Errand, freezes::Freezes, life::Life, meters::Meters,
-        outbox::Outbox, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
+        audit::Audit, catch_up::History, deliver::Errand, freezes::Freezes, hooks::Hooks, life::Life,
+        meters::Meters, nudge::Nudges, outbox::Outbox, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
     },
     policy::{
         Catalog, Facts, IdentityRule, Models, PlanContext, RepositoryRules, approval::People, breaker,
@@ -158,6 +158,8 @@ pub struct Queues {
     pub review: Arc<DueQueue<JobId, JobId>>,
     pub recover: Arc<DueQueue<AttemptId, Work>>,
     pub notices: Arc<DueQueue<Errand, Errand>>,
+    /// Deliveries of webhooks to go through.
+    pub deliveries: Arc<DueQueue<DeliveryId, DeliveryId>>,
     pub upkeep: Arc<Pulse>,
     /// Looks at the schedules.
     pub schedules: Arc<Pulse>,
@@ -211,6 +213,8 @@ pub struct Context {
     pub freezes: Freezes,
     pub tokens: Tokens,
     pub outbox: Outbox,
+    pub hooks: Hooks,
+    pub nudges: Nudges,
     pub sent: Sent,
     /// Ledger and gate counted different numbers of waiting jobs at the last sweep.
     pub apart: AtomicBool,
@@ -228,6 +232,7 @@ impl Queues {
             review: Arc::new(DueQueue::new(due())),
             recover: Arc::new(DueQueue::new(due())),
             notices: Arc::new(DueQueue::new(due())),
+            deliveries: Arc::new(DueQueue::new(due())),
             upkeep: Arc::new(Pulse::new(due(), tuning.sweep)),
             schedules: Arc::new(Pulse::new(due(), tuning.sweep)),
             gate: Arc::new(Pulse::new(due(), tuning.sweep)),

@@ -15,7 +15,7 @@ use crate::{
     ledger::{
         Command, LedgerError,
         mail::Mail,
-        rows::{DeliveryRow, NoticeRow},
+        rows::{MailingRow, NoticeRow},
     },
     notify::{
         Outgoing, Sink, SinkError, SinkErrorKind,
@@ -88,15 +88,15 @@ pub fn gone(name: &str) -> String {
 async fn deliver(context: &Context, name: &str) -> Result<(), LedgerError> {
     let Some(sink) = context.sinks.get(name) else { return give_up(context, name).await };
     let now = context.now();
-    let due = context.ledger.deliveries_due(name, now, PAGE).await?;
-    let loose = |row: &&DeliveryRow| row.bundled == 1 && row.digest_id.is_none();
+    let due = context.ledger.mailings_due(name, now, PAGE).await?;
+    let loose = |row: &&MailingRow| row.bundled == 1 && row.digest_id.is_none();
     let notices: Vec<NoticeId> = due.iter().filter(loose).map(|row| row.notice_id).collect();
     if !notices.is_empty() {
         // Under a name that the ledger knows: a repetition after a crash is the same message with the same notices.
         let bundle = Mail::Bundled { notices, sink: name.to_owned() };
         context.ledger.write(Command::Mail(bundle)).await?;
     }
-    let due = context.ledger.deliveries_due(name, now, PAGE).await?;
+    let due = context.ledger.mailings_due(name, now, PAGE).await?;
     let letters = letters(context, due).await?;
     let sent = stream::iter(letters).map(|letter| send(context, sink.as_ref(), letter));
     let tried = sent.buffer_unordered(AT_ONCE).fold(true, |all, one| ready(all && one)).await;
@@ -110,7 +110,7 @@ async fn deliver(context: &Context, name: &str) -> Result<(), LedgerError> {
 
 async fn give_up(context: &Context, name: &str) -> Result<(), LedgerError> {
     loop {
-        let all = context.ledger.deliveries_due(name, Timestamp(i64::MAX), PAGE).await?;
+        let all = context.ledger.mailings_due(name, Timestamp(i64::MAX), PAGE).await?;
         if all.is_empty() {
             return Ok(());
         }
@@ -147,7 +147,7 @@ async fn send(context: &Context, sink: &dyn Sink, letter: Letter) -> bool {
 }
 
 /// What goes alone, and what goes together in full, however the page was cut.
-async fn letters(context: &Context, due: Vec<DeliveryRow>) -> Result<Vec<Letter>, LedgerError> {
+async fn letters(context: &Context, due: Vec<MailingRow>) -> Result<Vec<Letter>, LedgerError> {
     let (bundled, alone): (Vec<_>, Vec<_>) = due.into_iter().partition(|row| row.bundled == 1);
     let mut digests: Vec<NoticeId> = bundled.iter().filter_map(|row| row.digest_id).collect();
     digests.sort_unstable();

@@ -20,7 +20,7 @@ use crate::{
     },
     pipeline::{
         context::{Context, SharedSpec, Work},
-        logged, outbox, pick_up,
+        logged, nudge, outbox, pick_up,
     },
     telemetry::failpoint,
 };
@@ -85,6 +85,7 @@ pub async fn take_in(context: &Context, committed: &Committed) -> anyhow::Result
     for attempt in &committed.attempts {
         follow(context, committed, attempt, now).await?;
     }
+    nudge::look_soon(context, &committed.happened.concerned).await?;
     if committed.notices {
         outbox::take_up_new(context);
     }

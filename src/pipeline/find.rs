@@ -3,8 +3,11 @@
 use std::{fmt::Display, str::FromStr};
 
 use crate::{
-    job::id::{JobId, RequestId},
-    ledger::{LedgerError, rows::JobRow},
+    job::id::{DeliveryId, JobId, RequestId},
+    ledger::{
+        LedgerError,
+        rows::{DeliveryRow, JobRow},
+    },
     pipeline::context::Context,
 };
 
@@ -76,6 +79,14 @@ impl Context {
         match read::<JobId>(text, "job")? {
             Name::Whole(id) => self.ledger.job(id).await?.ok_or_else(|| missing("job", id)),
             Name::End(end) => only(self.ledger.jobs_ending(&end).await?, &end, "job"),
+        }
+    }
+
+    /// A delivery by its id or by the end of it.
+    pub async fn find_delivery(&self, text: &str) -> Result<DeliveryRow, FindError> {
+        match read::<DeliveryId>(text, "delivery")? {
+            Name::Whole(id) => self.ledger.delivery(id).await?.ok_or_else(|| missing("delivery", id)),
+            Name::End(end) => only(self.ledger.deliveries_ending(&end).await?, &end, "delivery"),
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Meters {
     /// Gates built anew.
     pub rebuilds: AtomicU64,
     pub http: Tally<Answered>,
+    /// Deliveries by hook and what became of them.
+    pub hooks: Tally<(String, &'static str)>,
     tracer: Option<Tracer>,
     steps: OnceLock<Statistics>,
     kept: tokio::sync::Mutex<Option<(Timestamp, Page)>>,
@@ -195,6 +197,9 @@ impl Context {
         }
         for ((route, method, status), count) in self.meters.http.read() {
             page.count(&catalogue::HTTP, &[&route, &method, &status.to_string()], count);
+        }
+        for ((hook, result), count) in self.meters.hooks.read() {
+            page.count(&catalogue::HOOKS, &[&hook, result], count);
         }
         for (reason, count) in denials::counts() {
             page.count(&catalogue::DENIALS, &[reason], count);

@@ -14,7 +14,7 @@ use crate::{
         Command, LedgerError,
         mail::NoticeAct,
         outbox::{NoticeFilter as Filter, NoticeState as State},
-        rows::{DeliveryRow, NoticeRow},
+        rows::{MailingRow, NoticeRow},
     },
     notify::{Outgoing, SinkErrorKind, message::TEST},
     pipeline::{By, Context, OperateError, operate::done},
@@ -48,12 +48,12 @@ pub struct NoticeView {
     /// At every receiver together.
     pub tries: u32,
     /// By receiver.
-    pub deliveries: Vec<DeliveryView>,
+    pub deliveries: Vec<MailingView>,
 }
 
 /// A notice at one receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct DeliveryView {
+pub struct MailingView {
     pub sink: String,
     pub state: NoticeState,
     /// The message in which it goes with others.
@@ -133,8 +133,8 @@ impl Context {
 
     async fn notice_views(&self, rows: Vec<NoticeRow>) -> Result<Vec<NoticeView>, LedgerError> {
         let ids: Vec<NoticeId> = rows.iter().map(|row| row.id).collect();
-        let mut deliveries: HashMap<NoticeId, Vec<DeliveryView>> = HashMap::new();
-        for row in self.ledger.deliveries_of(&ids).await? {
+        let mut deliveries: HashMap<NoticeId, Vec<MailingView>> = HashMap::new();
+        for row in self.ledger.mailings_of(&ids).await? {
             deliveries.entry(row.notice_id).or_default().push(delivery(row));
         }
         let view = |row: NoticeRow| {
@@ -210,8 +210,8 @@ impl Context {
     }
 }
 
-fn delivery(row: DeliveryRow) -> DeliveryView {
-    DeliveryView {
+fn delivery(row: MailingRow) -> MailingView {
+    MailingView {
         sink: row.sink,
         state: State::of(row.next_at, row.delivered_at, row.dead_at),
         digest: row.digest_id,

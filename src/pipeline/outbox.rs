@@ -31,7 +31,7 @@ pub async fn take_up(context: &Context) -> Result<(), LedgerError> {
         return Ok(());
     }
     take_up_new(context);
-    for waiting in context.ledger.deliveries_waiting().await? {
+    for waiting in context.ledger.mailings_waiting().await? {
         // One that is gone from the configuration is not waited for.
         let known = context.sinks.get(&waiting.sink).is_some();
         let at = if known { waiting.next_at } else { context.now() };

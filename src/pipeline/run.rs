@@ -10,8 +10,8 @@ use crate::{
     job::{role::Role, time::Millis},
     ledger::Command,
     pipeline::{
-        admit, catch_up, context::Context, deliver, heartbeat, logged::Subject, rebuild, recover, review,
-        schedules, settle, start, track, upkeep,
+        admit, catch_up, context::Context, deliver, deliveries, heartbeat, logged::Subject, rebuild, recover,
+        review, schedules, settle, start, track, upkeep,
     },
     worker::{Statistics, Supervisor, WorkerError},
 };
@@ -64,6 +64,12 @@ pub fn supervise(context: &Arc<Context>, drain: Millis) -> Supervisor {
         let context = Arc::clone(context);
         steps = steps.step("schedules", 1, Arc::clone(&queues.schedules), move |()| {
             schedules::run(Arc::clone(&context))
+        });
+    }
+    if !context.hooks.is_empty() {
+        let context = Arc::clone(context);
+        steps = steps.step("hooks", 4, Arc::clone(&queues.deliveries), move |id| {
+            deliveries::run(Arc::clone(&context), id)
         });
     }
     steps.step("upkeep", 1, Arc::clone(&queues.upkeep), move |()| upkeep::run(Arc::clone(&for_upkeep))).step(

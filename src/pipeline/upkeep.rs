@@ -48,6 +48,7 @@ async fn once_for_all(context: &Context) -> Result<(), LedgerError> {
     context.watch_access_tokens().await?;
     context.keep_checkpoints().await?;
     context.remind().await?;
+    context.keep_deliveries().await?;
     if context.ledger.next_expiry().await?.is_some_and(|at| at <= now) {
         context.ledger.write(Command::RollOver).await?;
     }

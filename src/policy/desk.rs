@@ -27,6 +27,8 @@ pub enum Kind {
     Breaker,
     /// A schedule whose times come to nothing.
     Schedule,
+    /// A webhook of which no request could be made.
+    Delivery,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Token => "token",
             Self::Breaker => "breaker",
             Self::Schedule => "schedule",
+            Self::Delivery => "delivery",
         }
     }
 }

@@ -51,6 +51,8 @@ const LEDGER: &[&str] = &[
 const INTAKE: &[&str] = &["intake.read", "intake.recorded", "intake.rejected"];
 /// Crashed at by the tests of fleets, where other schedulers go on.
 const SCHEDULE: &[&str] = &["schedule.due", "schedule.drafted", "schedule.taken"];
+/// The same, where other processes go through deliveries.
+const HOOK: &[&str] = &["hook.received", "hook.drafted", "hook.taken"];
 /// Has a test of its own.
 const POSTING: &str = "start.posting";
 
@@ -100,6 +102,7 @@ fn every_named_point_is_crashed_at() {
         SUBMIT,
         INTAKE,
         SCHEDULE,
+        HOOK,
         ADMIT,
         START,
         TRACK,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use rand::{Rng, rngs::SmallRng};
+use ring::hmac;
 use serde_json::{Value, json};
 use sluicegate::{
     clock::{Clock, SystemClock},
@@ -20,7 +21,7 @@ use crate::{
     member::{Command, Member, Ports},
     plan::{Database, FLEET, Plan, Store, Story, template},
     soak::{KILLS, MINUTES, told},
-    stage::{BOT_TOKEN, Process, eventually, wire},
+    stage::{BOT_TOKEN, HOOK_SECRET, Process, eventually, wire},
     support::{Postgres, RedisServer, Weather},
 };
 
@@ -316,6 +317,24 @@ impl Fleet {
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
         let daemon = self.members.first().expect("there is a daemon");
         daemon.exchange(self.path(), method, path, body)
+    }
+
+    /// A webhook of GitHub to the daemon; None: it died before it could answer.
+    pub fn deliver(&self, id: &str, event: &str, body: &str) -> Option<(u16, Value)> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, HOOK_SECRET.as_bytes());
+        let tag = hmac::sign(&key, body.as_bytes());
+        let digits = sluicegate::policy::request::hex(tag.as_ref());
+        let signature = format!("sha256={digits}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-github-delivery", id),
+            ("x-github-event", event),
+            ("x-hub-signature-256", signature.as_str()),
+        ];
+        let address = fs::read_to_string(self.path().join(format!("{DAEMON}.url"))).ok()?;
+        let (status, answer) =
+            wire::exchange(address.trim(), "POST", "/v1/hooks/github", &headers, body.as_bytes())?;
+        Some((status, serde_json::from_str(&answer).unwrap_or_default()))
     }
 
     /// Runs a command of the program against the daemon; it must succeed and answer JSON.

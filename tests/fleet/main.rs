@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod identities;
 #[cfg(test)]
 mod judge;

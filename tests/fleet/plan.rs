@@ -117,6 +117,8 @@ pub struct Plan {
     pub lease_seconds: u32,
     /// So many schedules, each of which comes once a year.
     pub schedules: usize,
+    /// Issues at GitHub become requests.
+    pub hooks: bool,
     /// Of a hundred commits, so many are reported as failed although they stand.
     pub lost_answers: u32,
 }
@@ -133,6 +135,7 @@ impl Default for Plan {
             create_ms: 30,
             lease_seconds: 3,
             schedules: 0,
+            hooks: false,
             lost_answers: 0,
         }
     }
@@ -184,8 +187,9 @@ lease_seconds = {lease_seconds}
 sweep_seconds = 1
 result_within_seconds = 5
 {FIXED}
-{}"#,
-            self.schedules()
+{}{}"#,
+            self.schedules(),
+            if self.hooks { HOOK } else { "" }
         )
     }
 
@@ -231,6 +235,20 @@ request = {{ template = "bump", repositories = ["acme/plain-y{number}"], inputs 
 
 /// The time of every schedule.
 pub const YEARLY: &str = "0 0 1 1 *";
+
+const HOOK: &str = r#"
+[[hook]]
+name = "github"
+kind = "github"
+secrets = ["env:SLUICE_TEST_HOOK"]
+[[hook.on]]
+event = "issues"
+template = "bump"
+repositories = "repository.full_name"
+inputs = { package = "'serde'" }
+requester = "sender.login"
+request_key = "issue.node_id"
+"#;
 
 /// Names the keys in Redis.
 pub const FLEET: &str = "trial";

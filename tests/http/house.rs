@@ -29,7 +29,9 @@ use sluicegate::{
         context::{Closures, Sent, Specs, Work},
         feed,
         freezes::Freezes,
+        hooks::Hooks,
         meters::Meters,
+        nudge::Nudges,
         rebuild::Barrier,
         resume::{self, Newcomer},
         tokens::Tokens,
@@ -224,6 +226,8 @@ pub struct House {
     pub router: Router,
     pub commits: Mutex<mpsc::UnboundedReceiver<Arc<Committed>>>,
     pub folder: Arc<TempDir>,
+    /// Each life draws numbers of its own.
+    pub lives: u64,
 }
 
 impl House {
@@ -237,7 +241,19 @@ impl House {
         estate: BTreeMap<String, RepositoryFacts>,
         change: impl FnOnce(&mut Policy),
     ) -> Self {
-        Self::build(Arc::new(tempfile::tempdir().unwrap()), templates, estate, change).await
+        Self::build((Arc::new(tempfile::tempdir().unwrap()), 0), templates, estate, change, no_hooks()).await
+    }
+
+    pub async fn with_hooks(hooks: Hooks) -> Self {
+        Self::build((Arc::new(tempfile::tempdir().unwrap()), 0), &[TEMPLATE], BTreeMap::new(), |_| {}, hooks)
+            .await
+    }
+
+    /// The same ledger, opened again by an installation with other hooks.
+    pub async fn again_with_hooks(&self, hooks: Hooks) -> Self {
+        self.context.ledger.close().await;
+        let lives = self.lives + 1;
+        Self::build((Arc::clone(&self.folder), lives), &[TEMPLATE], BTreeMap::new(), |_| {}, hooks).await
     }
 
     /// An installation with rules of repositories, which make plans ask the provider.
@@ -250,7 +266,7 @@ impl House {
     pub async fn with_edited_template(self) -> Self {
         self.context.ledger.close().await;
         let template = TEMPLATE.replace("Bump {{", "Raise {{");
-        Self::build(Arc::clone(&self.folder), &[&template], BTreeMap::new(), |_| {}).await
+        Self::build((Arc::clone(&self.folder), 0), &[&template], BTreeMap::new(), |_| {}, no_hooks()).await
     }
 
     /// A policy over these templates, as every test here has it.
@@ -278,15 +294,16 @@ impl House {
     }
 
     async fn build(
-        folder: Arc<TempDir>,
+        (folder, lives): (Arc<TempDir>, u64),
         templates: &[&str],
         estate: BTreeMap<String, RepositoryFacts>,
         change: impl FnOnce(&mut Policy),
+        hooks: Hooks,
     ) -> Self {
         let mut policy = Self::policy(templates);
         change(&mut policy);
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-20T10:00:00Z").unwrap()));
-        let entropy = Arc::new(Entropy::from_seed(7));
+        let entropy = Arc::new(Entropy::from_seed(7 + lives));
         let rules = Arc::clone(&policy.rules);
         let ledger = open(folder.path(), &rules, &clock, &entropy).await;
         let commits = Mutex::new(ledger.feed());
@@ -320,12 +337,14 @@ impl House {
             freezes: Freezes::new(Arc::default()),
             tokens: Tokens::default(),
             outbox: sluicegate::pipeline::outbox::Outbox::default(),
+            hooks,
+            nudges: Nudges::default(),
             sent: Sent::default(),
             apart: false.into(),
             meters: Meters::default(),
         });
         let router = router(Arc::clone(&context), TOKEN.into());
-        Self { context, clock, actor, router, commits, folder }
+        Self { context, clock, actor, router, commits, folder, lives }
     }
 
     /// Sends anything, with the token.
@@ -450,6 +469,10 @@ impl House {
         self.step(job, Event::Completed).await;
         self.step(job, Event::Quarantined).await;
     }
+}
+
+fn no_hooks() -> Hooks {
+    Hooks::new(Vec::new(), Millis::hours(1))
 }
 
 async fn open(folder: &Path, rules: &Arc<Rules>, clock: &Arc<ManualClock>, entropy: &Arc<Entropy>) -> Ledger {

@@ -17,6 +17,8 @@ mod freezes;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod jobs;

@@ -21,13 +21,16 @@ use sluicegate::{
     },
     ledger::Command,
     notify::{
-        Handle, Outgoing, SigningKey, Sink, SinkError, SinkErrorKind, SinkReason, Sinks, Target, WebhookSink,
+        Handle, Outgoing, Sink, SinkError, SinkErrorKind, SinkReason, Sinks, Target, WebhookSink,
         post::TIMEOUT_DEFAULT,
     },
     pipeline::{deliver, outbox},
-    policy::notices::{
-        Route, Rules, Summary,
-        written::{self, Receiver},
+    policy::{
+        notices::{
+            Route, Rules, Summary,
+            written::{self, Receiver},
+        },
+        standard_webhooks::SigningKey,
     },
     worker::{Outcome, Source as _},
 };

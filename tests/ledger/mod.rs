@@ -7,6 +7,7 @@ mod broken;
 mod budgets;
 mod cancel;
 mod decided;
+mod deliveries;
 mod desk;
 mod feed;
 mod figures;

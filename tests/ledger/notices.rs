@@ -100,7 +100,7 @@ async fn row(world: &World, id: NoticeId) -> NoticeRow {
 }
 
 async fn at(world: &World, sink: &str) -> Vec<NoticeId> {
-    let due = world.ledger.deliveries_due(sink, world.now(), 100).await.unwrap();
+    let due = world.ledger.mailings_due(sink, world.now(), 100).await.unwrap();
     due.into_iter().map(|row| row.notice_id).collect()
 }
 
@@ -183,7 +183,7 @@ async fn what_goes_together_keeps_its_name_and_its_members(world: &World) {
     let bundle = |notices| Command::Mail(Mail::Bundled { notices, sink: "mail".into() });
     assert!(matches!(world.write(bundle(vec![first])).await, Reply::Done));
     assert!(world.write(bundle(vec![first])).await.is_stale(), "it has a name");
-    let rows = world.ledger.deliveries_due("mail", world.now(), 9).await.unwrap();
+    let rows = world.ledger.mailings_due("mail", world.now(), 9).await.unwrap();
     let digest = rows[0].digest_id.unwrap();
     assert_eq!(world.ledger.bundle(digest).await.unwrap(), rows);
     world.write(failed(first, "mail", Some(world.now()))).await;
@@ -274,7 +274,7 @@ async fn the_log_is_read_by_receiver_state_kind_and_job(world: &World) {
     assert_eq!(find(of_job, None).await, [ids[0]]);
     let nobody = NoticeId::new(world.now(), 1);
     assert_eq!(world.ledger.notices_like(&all, Some(nobody), 9).await.unwrap(), None);
-    let waiting = world.ledger.deliveries_waiting().await.unwrap();
+    let waiting = world.ledger.mailings_waiting().await.unwrap();
     assert_eq!((waiting.len(), waiting[0].sink.as_str(), waiting[0].number), (1, "mail", 2));
 }
 

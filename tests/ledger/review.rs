@@ -51,7 +51,7 @@ fn pull(number: u64) -> Box<Pull> {
     })
 }
 
-async fn in_review(world: &World, name: &str) -> (JobId, AttemptRow) {
+pub async fn in_review(world: &World, name: &str) -> (JobId, AttemptRow) {
     let job = world.submit(reviewed(&[name])).await[0];
     let attempt = world.running(job).await;
     world.see_cost(&attempt, 3, Event::Completed).await;

@@ -12,15 +12,8 @@ use serde_json::{Value, json};
 use sluicegate::{
     clock::ManualClock,
     job::time::{Millis, Timestamp},
-<<<<<<< HEAD:tests/notify.rs
-    notify::{LogSink, Outgoing, Sink, SinkErrorKind, WebhookSink, webhook::TIMEOUT_DEFAULT},
+    notify::{LogSink, Outgoing, Sink, SinkErrorKind, SlackSink, Target, WebhookSink, post::TIMEOUT_DEFAULT},
     policy::standard_webhooks::SigningKey,
-=======
-    notify::{
-        LogSink, Outgoing, SigningKey, Sink, SinkErrorKind, SlackSink, Target, WebhookSink,
-        post::TIMEOUT_DEFAULT,
-    },
->>>>>>> notices:tests/notify/webhook.rs
 };
 use tokio::net::TcpListener;
 

@@ -23,6 +23,8 @@ mod freezes;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod identities;
 #[cfg(test)]
 mod letters;

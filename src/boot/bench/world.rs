@@ -16,7 +16,7 @@ use crate::{
     ledger::Location,
     news::Silence,
     notify::Sinks,
-    pipeline::{Policy, Tuning},
+    pipeline::{Policy, Tuning, hooks::Hooks},
     policy::{Catalog, Models, RepositoryRules, Request},
     simulator::{Scenario, SimClock, Simulator},
 };
@@ -137,6 +137,7 @@ pub fn parts(
         sinks: Sinks::default(),
         clock,
         entropy: Arc::new(Entropy::from_seed(7)),
+        hooks: Hooks::new(Vec::new(), Millis::hours(1)),
         name: "bench".to_owned(),
         tracer: None,
         drain: Millis::seconds(10),

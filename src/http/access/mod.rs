@@ -11,15 +11,16 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 pub use caller::Caller;
+pub use failures::Failures;
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
-use self::{book::Book, caller::Who, failures::Failures, oidc::Verifier, table::Rule};
+use self::{book::Book, caller::Who, oidc::Verifier, table::Rule};
 use crate::{
     config::endpoint::Oidc,
     http::fault::{Code, Fault},
@@ -140,7 +141,7 @@ impl Gatekeeper {
         let asked = Asked {
             method: request.method.clone(),
             path: text::shorten(request.uri.path(), 200),
-            peer: self.peer(request),
+            peer: peer(&request.headers, &request.extensions, self.behind_proxy),
         };
         let refused = |fault: Fault| Box::new(fault.into_response());
         let known = self.authenticate(&request.headers, &asked).await.map_err(refused)?;
@@ -238,17 +239,17 @@ impl Gatekeeper {
         self.book.used(&self.context, &known);
         Ok(Ok(Known { who: Who::Token(known.name.clone()), grants: vec![known.grant.clone()] }))
     }
+}
 
-    /// Who asks: the other end of the connection, or whom the proxy at that end names last.
-    fn peer(&self, request: &Parts) -> Option<std::net::IpAddr> {
-        let direct = request.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
-        if !self.behind_proxy {
-            return direct;
-        }
-        let named = request.headers.get_all("x-forwarded-for").iter().next_back();
-        let last = named.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        last.or(direct)
+/// Who asks: the other end of the connection, or whom the proxy at that end names last.
+pub fn peer(headers: &HeaderMap, extensions: &Extensions, behind_proxy: bool) -> Option<std::net::IpAddr> {
+    let direct = extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
+    if !behind_proxy {
+        return direct;
     }
+    let named = headers.get_all("x-forwarded-for").iter().next_back();
+    let last = named.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    last.or(direct)
 }
 
 fn unknown() -> Refusal {

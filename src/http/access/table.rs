@@ -57,7 +57,7 @@ const fn post(path: &'static str, who: &'static [Role], extent: Extent) -> Rule 
 const LOOK: &[Role] = &[Viewer, Producer, Approver, Operator];
 const ADMIN: &[Role] = &[];
 
-/// Every route but the probes `/healthz` and `/readyz`, which need no token; `/metrics` needs one where it is not open.
+/// Every route but the probes `/healthz` and `/readyz` and the door for webhooks, which need no token; `/metrics` needs one where it is not open.
 pub const TABLE: &[Rule] = &[
     get("/v1/me", LOOK, Extent::Shared),
     get("/v1/requests", LOOK, Extent::Within),
@@ -76,6 +76,9 @@ pub const TABLE: &[Rule] = &[
     post("/v1/schedules/{name}/run", &[Producer, Operator], Extent::Whole),
     post("/v1/schedules/{name}/pause", &[Operator], Extent::Whole),
     post("/v1/schedules/{name}/resume", &[Operator], Extent::Whole),
+    get("/v1/deliveries", LOOK, Extent::Whole),
+    get("/v1/deliveries/{id}", &[Viewer, Operator], Extent::Whole),
+    post("/v1/deliveries/{id}/replay", &[Operator], Extent::Whole),
     get("/v1/templates", LOOK, Extent::Shared),
     get("/v1/templates/{id}", LOOK, Extent::Shared),
     get("/v1/jobs", LOOK, Extent::Within),

@@ -15,7 +15,8 @@ use crate::{
 const CODES: &str = "x-codes";
 
 /// Paths that ask for no token.
-pub(super) const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", "/errors/{code}"];
+pub(super) const OPEN: &[&str] =
+    &["/healthz", "/readyz", "/openapi.json", "/errors/{code}", "/v1/hooks/{name}"];
 
 /// Asks for a token unless the configuration opens it.
 const METRICS: &str = "/metrics";
@@ -118,7 +119,7 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
     if path == METRICS {
         operation.insert("security".to_owned(), json!([{}, { "token": [] }]));
     }
-    if operation.contains_key("requestBody") {
+    if operation.contains_key("requestBody") && !open {
         codes.extend(WITH_BODY);
     }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
@@ -189,7 +190,11 @@ fn refusal(codes: &[Code]) -> Value {
     if codes.iter().any(|code| {
         matches!(
             code,
-            Code::RateLimited | Code::TooManyFailures | Code::TooManyReaders | Code::ProviderUnavailable
+            Code::RateLimited
+                | Code::TooManyFailures
+                | Code::TooManySignatures
+                | Code::TooManyReaders
+                | Code::ProviderUnavailable
         )
     }) {
         put(&mut response, "", "headers", json!({ "Retry-After": wait }));

@@ -11,7 +11,7 @@ use utoipa::{
 use crate::{
     budget::{Key, Source},
     job::{
-        id::{AttemptId, JobId, NoticeId, RequestId, WorkerId},
+        id::{AttemptId, DeliveryId, JobId, NoticeId, RequestId, WorkerId},
         remote::{RemoteState, TaskId},
         repository::Repository,
         role::{LeaseName, Roles},
@@ -42,6 +42,7 @@ macro_rules! texts {
 
 texts! {
     AttemptId: "Names an attempt.", format "uuid";
+    DeliveryId: "Names a webhook that came in.", format "uuid";
     JobId: "Names a job.", format "uuid";
     NoticeId: "Names a notice.", format "uuid";
     RequestId: "Names a request.", format "uuid";

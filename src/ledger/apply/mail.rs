@@ -6,7 +6,7 @@ use crate::{
     job::{id::NoticeId, time::Timestamp},
     ledger::{
         command::{By, OURSELVES, Reply},
-        mail::{DeliveryRow, Mail, NoticeAct},
+        mail::{Mail, MailingRow, NoticeAct},
         working_set::{About, WorkingSet},
     },
     policy::notices::Decision,
@@ -61,8 +61,8 @@ fn routed(set: &mut WorkingSet, notice: NoticeId, decision: &Decision) -> Reply 
         row.next_at = decision.to.iter().map(|deposit| deposit.at).min();
     }
     for deposit in &decision.to {
-        let id = DeliveryRow::key(notice, &deposit.sink);
-        let row = DeliveryRow {
+        let id = MailingRow::key(notice, &deposit.sink);
+        let row = MailingRow {
             id: id.clone(),
             notice_id: notice,
             sink: deposit.sink.clone(),
@@ -75,7 +75,7 @@ fn routed(set: &mut WorkingSet, notice: NoticeId, decision: &Decision) -> Reply 
             dead_at: None,
             last_error: None,
         };
-        set.post.deliveries.put(id, row);
+        set.post.mailings.put(id, row);
     }
     if decision.to.is_empty() {
         tell(set, notice, "notice.dropped", json!({ "route": decision.route }));
@@ -131,11 +131,11 @@ fn retry(set: &mut WorkingSet, notice: NoticeId, sink: Option<&str>, by: &By) ->
     let Some(row) = set.notices.get(&notice).cloned() else {
         return Reply::Stale(format!("notice {notice} is not known"));
     };
-    let of_notice = set.post.deliveries.map.values().filter(|row| row.notice_id == notice);
+    let of_notice = set.post.mailings.map.values().filter(|row| row.notice_id == notice);
     let given_up = of_notice.filter(|row| row.dead_at.is_some() && sink.is_none_or(|sink| row.sink == sink));
     let ids: Vec<(String, String)> = given_up.map(|row| (row.id.clone(), row.sink.clone())).collect();
     for (id, _) in &ids {
-        if let Some(row) = set.post.deliveries.edit(id) {
+        if let Some(row) = set.post.mailings.edit(id) {
             // Whatever it went with before: now it goes alone, and anew.
             (row.bundled, row.digest_id, row.due_at) = (0, None, now);
             (row.tries, row.dead_at, row.next_at) = (0, None, Some(now));
@@ -163,18 +163,18 @@ fn retry(set: &mut WorkingSet, notice: NoticeId, sink: Option<&str>, by: &By) ->
 }
 
 /// Of a notice at a receiver that does not have it yet; for changing.
-fn waiting<'a>(set: &'a mut WorkingSet, notice: NoticeId, sink: &str) -> Option<&'a mut DeliveryRow> {
+fn waiting<'a>(set: &'a mut WorkingSet, notice: NoticeId, sink: &str) -> Option<&'a mut MailingRow> {
     // Not by its key, from which a person's name may have been taken.
-    let is_it = |row: &&DeliveryRow| row.notice_id == notice && row.sink == sink && row.next_at.is_some();
-    let id = set.post.deliveries.map.values().find(is_it)?.id.clone();
-    set.post.deliveries.edit(&id)
+    let is_it = |row: &&MailingRow| row.notice_id == notice && row.sink == sink && row.next_at.is_some();
+    let id = set.post.mailings.map.values().find(is_it)?.id.clone();
+    set.post.mailings.edit(&id)
 }
 
 /// What the notice as a whole comes to.
 fn sum_up(set: &mut WorkingSet, notice: NoticeId, error: Option<&str>) {
     let now = set.now;
-    let all: Vec<&DeliveryRow> =
-        set.post.deliveries.map.values().filter(|row| row.notice_id == notice).collect();
+    let all: Vec<&MailingRow> =
+        set.post.mailings.map.values().filter(|row| row.notice_id == notice).collect();
     let next_at = all.iter().filter_map(|row| row.next_at).min();
     let tries = all.iter().fold(0_u32, |sum, row| sum.saturating_add(row.tries));
     let lost = all.iter().any(|row| row.dead_at.is_some());

@@ -6,6 +6,7 @@ mod approvals;
 mod attempt;
 mod audit;
 pub mod breakers;
+mod deliveries;
 mod desk;
 mod freezes;
 mod holds;
@@ -22,6 +23,7 @@ mod waves;
 mod workers;
 
 pub use audit::REDACTION_ENDED;
+pub use deliveries::CONCERNS;
 pub use schedules::refusal;
 pub use sighting::model_dedup;
 
@@ -80,9 +82,9 @@ pub fn apply(set: &mut WorkingSet, command: &Command) -> Reply {
         Command::Token { change, by } => tokens::token(set, change, by),
         Command::TokenUsed { id, at } => tokens::used(set, id, *at),
         Command::Schedule { name, change, by } => schedules::schedule(set, name, change, by),
+        Command::Delivery { id, change, by } => deliveries::delivery(set, *id, change, by),
         Command::Desk { item, request, job, act, by } => {
-            let about = About { request: *request, job: *job, attempt: None };
-            desk::desk(set, item, about, act, by)
+            desk::desk(set, item, About { request: *request, job: *job, attempt: None }, act, by)
         }
         Command::Checkpoint { signer, by } => audit::checkpoint(set, signer, by),
         Command::Redact { table, eraser, by, .. } => audit::redact(set, table, eraser, by),

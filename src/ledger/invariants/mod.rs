@@ -10,7 +10,7 @@ use crate::{
     job::id::NoticeId,
     ledger::{
         Ledger, LedgerError,
-        rows::{AttemptRow, DeliveryRow, HoldRow, JobRow, Phase},
+        rows::{AttemptRow, HoldRow, JobRow, MailingRow, Phase},
         table,
     },
 };
@@ -99,8 +99,8 @@ impl Ledger {
     /// I15: one notice per waiting episode; one that was taken up is open as long as a receiver waits for it.
     async fn notices_once(&self, waited: usize, broken: &mut Vec<String>) -> Result<(), LedgerError> {
         let mut seen = BTreeSet::new();
-        let waiting: Vec<DeliveryRow> =
-            self.db.rows(&table::DELIVERIES, "WHERE t.next_at IS NOT NULL", &[]).await?;
+        let waiting: Vec<MailingRow> =
+            self.db.rows(&table::MAILINGS, "WHERE t.next_at IS NOT NULL", &[]).await?;
         let waiting: BTreeSet<NoticeId> = waiting.into_iter().map(|row| row.notice_id).collect();
         for notice in self.notices().await? {
             if notice.route.is_some() && notice.next_at.is_some() != waiting.contains(&notice.id) {

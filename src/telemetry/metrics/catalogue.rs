@@ -118,6 +118,7 @@ catalogue! {
     }
     process "The endpoint" {
         HTTP = Counter "sluice_http_requests_total" ["route", "method", "status"] "Answered requests";
+        HOOKS = Counter "sluice_hook_deliveries_total" ["hook", "result"] "Webhooks by what became of them: received or repeated, then done, ignored, unmapped or refused; signature-missing, signature-wrong and signature-stale were not kept";
         DENIALS = Counter "sluice_denials_total" ["reason"] "Requests that were refused because of who asked";
     }
     process "Traces" {
