@@ -192,8 +192,8 @@ impl Context {
         }
         self.find_tokens(&mut found);
         self.find_breakers(&mut found).await?;
-        self.find_deliveries(&mut found).await?;
         self.find_schedules(&mut found).await?;
+        self.find_deliveries(&mut found).await?;
         let mut items = self.said(found).await?;
         items.sort_by_key(|item| (!item.overdue, item.since, item.item.clone()));
         Ok((items, more))
@@ -313,31 +313,6 @@ impl Context {
         Ok(())
     }
 
-    /// Without hooks nothing is asked.
-    async fn find_deliveries(&self, found: &mut Vec<Found>) -> Result<(), LedgerError> {
-        if self.hooks.is_empty() {
-            return Ok(());
-        }
-        for row in self.ledger.desk_deliveries().await? {
-            let reason = crate::policy::text::shorten(&row.reason.unwrap_or_default(), 200);
-            let id = row.id.short();
-            found.push(Found {
-                kind: DeskKind::Delivery,
-                subject: row.id.to_string(),
-                since: row.settled_at.unwrap_or(row.received_at),
-                what: format!("hook {}, event {}: {}: {reason}", row.hook, row.event, row.state.as_str()),
-                what_to_do: format!(
-                    "sluice deliveries show {id}, mend the mapping, then sluice deliveries replay {id}"
-                ),
-                owner: None,
-                link: None,
-                job: None,
-                request: row.request_id,
-            });
-        }
-        Ok(())
-    }
-
     /// Those that fail and that nobody has stopped. Known by the first failure: each further one is no new matter.
     async fn find_schedules(&self, found: &mut Vec<Found>) -> Result<(), LedgerError> {
         if self.policy.schedules.is_empty() {
@@ -363,6 +338,31 @@ impl Context {
                 link: None,
                 job: None,
                 request: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Without hooks nothing is asked.
+    async fn find_deliveries(&self, found: &mut Vec<Found>) -> Result<(), LedgerError> {
+        if self.hooks.is_empty() {
+            return Ok(());
+        }
+        for row in self.ledger.desk_deliveries().await? {
+            let reason = crate::policy::text::shorten(&row.reason.unwrap_or_default(), 200);
+            let id = row.id.short();
+            found.push(Found {
+                kind: DeskKind::Delivery,
+                subject: row.id.to_string(),
+                since: row.settled_at.unwrap_or(row.received_at),
+                what: format!("hook {}, event {}: {}: {reason}", row.hook, row.event, row.state.as_str()),
+                what_to_do: format!(
+                    "sluice deliveries show {id}, mend the mapping, then sluice deliveries replay {id}"
+                ),
+                owner: None,
+                link: None,
+                job: None,
+                request: row.request_id,
             });
         }
         Ok(())

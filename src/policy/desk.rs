@@ -25,10 +25,10 @@ pub enum Kind {
     LostStart,
     Token,
     Breaker,
-    /// A webhook of which no request could be made.
-    Delivery,
     /// A schedule whose times come to nothing.
     Schedule,
+    /// A webhook of which no request could be made.
+    Delivery,
 }
 
 impl Kind {
@@ -42,8 +42,8 @@ impl Kind {
             Self::LostStart => "lost-start",
             Self::Token => "token",
             Self::Breaker => "breaker",
-            Self::Delivery => "delivery",
             Self::Schedule => "schedule",
+            Self::Delivery => "delivery",
         }
     }
 }
