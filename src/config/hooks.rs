@@ -1,4 +1,4 @@
-//! What [[hook]] means, and the secrets of each.
+//! What `[[hook]]` means, and the secrets of each.
 
 use std::collections::BTreeMap;
 
