@@ -3,6 +3,7 @@
 -- The routes that fitted, by name; none: it was not looked at yet, or was done with before there were routes.
 ALTER TABLE outbox ADD COLUMN route TEXT;
 CREATE INDEX outbox_unrouted ON outbox (created_at) WHERE next_at IS NOT NULL AND route IS NULL;
+CREATE INDEX outbox_by_time ON outbox (created_at, id);
 
 CREATE TABLE mailings (
     -- `NOTICE/SINK`.
@@ -37,6 +38,7 @@ CREATE TABLE summaries (
     handle TEXT,
     -- Of what the receiver has.
     digest TEXT,
+    -- When it was last told, or found to say the same.
     sent_at BIGINT,
     tries BIGINT NOT NULL,
     next_at BIGINT,
@@ -45,3 +47,4 @@ CREATE TABLE summaries (
 );
 CREATE INDEX summaries_by_due ON summaries (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX summaries_by_seq ON summaries (seq);
+CREATE INDEX summaries_by_request ON summaries (request_id);

@@ -1,7 +1,11 @@
 //! The door for webhooks. Its senders have no token: the signature says who they are. A delivery is kept before it is answered;
 //! nothing is kept of one whose signature is wrong.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use axum::{
     Extension, Router,
@@ -11,13 +15,13 @@ use axum::{
     response::IntoResponse as _,
 };
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
         REQUEST_TIME_MAX,
-        access::{self, Failures},
+        access::{self, Failures, network},
         fault::{Code, Fault},
         limits,
         read::{Answer, bytes},
@@ -35,8 +39,10 @@ use crate::{
 
 /// The largest delivery that is read, in bytes.
 pub const DELIVERY_BYTES_MAX: usize = 1024 * 1024;
-/// Deliveries read at once: their senders are not known before they are read.
-const BODIES_MAX: usize = 64;
+/// Deliveries read at once are so many rows of so many: their senders are not known before they are read, and whoever sends slowly
+/// fills one row.
+const ROWS: usize = 16;
+const SEATS: usize = 4;
 /// Headers that are kept beside a delivery.
 const KEPT: [&str; 2] = ["content-type", "user-agent"];
 const HEADER_CHARACTERS_MAX: usize = 200;
@@ -44,7 +50,9 @@ const HEADER_CHARACTERS_MAX: usize = 200;
 /// What keeps those out who know no secret.
 struct Porter {
     failures: Failures,
-    bodies: Semaphore,
+    rows: Vec<Semaphore>,
+    /// Nobody can tell from outside who shares a row.
+    spread: RandomState,
     behind_proxy: bool,
 }
 
@@ -54,8 +62,8 @@ pub fn routes() -> OpenApiRouter<Arc<Context>> {
 
 /// With limits of its own.
 pub fn router(context: Arc<Context>, behind_proxy: bool) -> Router {
-    let bodies = Semaphore::new(BODIES_MAX);
-    let porter = Porter { failures: Failures::default(), bodies, behind_proxy };
+    let rows = (0..ROWS).map(|_| Semaphore::new(SEATS)).collect();
+    let porter = Porter { failures: Failures::default(), rows, spread: RandomState::new(), behind_proxy };
     let router = routes().split_for_parts().0.with_state(context);
     router
         .layer(Extension(Arc::new(porter)))
@@ -64,6 +72,13 @@ pub fn router(context: Arc<Context>, behind_proxy: bool) -> Router {
 }
 
 impl Porter {
+    /// Waits for a place to read a delivery from there. None: the process ends.
+    async fn seat(&self, peer: Option<IpAddr>) -> Option<SemaphorePermit<'_>> {
+        let drawn = self.spread.hash_one(peer.map(network));
+        let row = usize::try_from(drawn % ROWS as u64).unwrap_or_default();
+        self.rows.get(row)?.acquire().await.ok()
+    }
+
     /// A right signature is let in wherever it comes from: senders share addresses with strangers. Only the wrong ones are
     /// slowed down.
     fn refuse(&self, hook: &str, peer: Option<IpAddr>, size: usize, fault: &HookFault) -> Fault {
@@ -117,7 +132,7 @@ async fn receive(
     let door = context.hooks.door(&name).ok_or_else(|| Fault::new(Code::UnknownHook, unknown()))?;
     let peer = access::peer(request.headers(), request.extensions(), porter.behind_proxy);
     let headers = request.headers().clone();
-    let seat = porter.bodies.acquire().await;
+    let seat = porter.seat(peer).await;
     let body = bytes(request, &()).await?;
     let counted = |result: &'static str| context.meters.hooks.add((name.clone(), result), 1);
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

@@ -9,10 +9,10 @@ use crate::{
     },
     ledger::{
         Ledger, LedgerError,
-        db::Bind,
+        db::{Bind, Tx},
         desk::DESK_MAX,
         query::plain,
-        rows::{DeliveryRow, DeliveryState, JobRow, PayloadRow},
+        rows::{DeliveryRow, DeliveryState, HeadRow, JobRow, PayloadRow},
         table,
     },
     policy::hook::Concern,
@@ -74,7 +74,7 @@ impl Ledger {
 
     /// Those that a person should look at.
     pub async fn desk_deliveries(&self) -> Result<Vec<DeliveryRow>, LedgerError> {
-        let tail = "WHERE t.state IN ('unmapped', 'refused') ORDER BY t.settled_at LIMIT $1";
+        let tail = "WHERE t.state IN ('unmapped', 'refused') ORDER BY t.settled_at DESC LIMIT $1";
         self.db.rows(&table::DELIVERIES, tail, &[Bind::Int(DESK_MAX)]).await
     }
 
@@ -109,6 +109,12 @@ impl Ledger {
         // Ids sort by the time that they were made.
         let first = DeliveryId::new(before, 0).to_string();
         let mut tx = self.db.begin().await?;
+        let lock = match tx {
+            Tx::Sqlite(_) => "",
+            Tx::Postgres(_) => "FOR UPDATE",
+        };
+        // As the writer does: nobody replays one of them meanwhile.
+        let _: Vec<HeadRow> = tx.rows(&table::HEAD, lock, &[]).await?;
         let tail = "WHERE t.id < $1 AND t.state <> 'received' ORDER BY t.id LIMIT $2";
         let rows: Vec<DeliveryRow> =
             tx.rows(&table::DELIVERIES, tail, &[Bind::Text(&first), Bind::Int(limit)]).await?;

@@ -51,6 +51,7 @@ pub struct SummaryRow {
     pub handle: Option<String>,
     /// Of what the receiver has.
     pub digest: Option<String>,
+    /// When it was last told, or found to say the same.
     pub sent_at: Option<Timestamp>,
     pub tries: u32,
     /// None: there is nothing to tell, or it was given up.

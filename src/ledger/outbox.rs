@@ -8,11 +8,11 @@ use crate::{
         time::Timestamp,
     },
     ledger::{
-        Ledger, LedgerError,
+        Dialect, Ledger, LedgerError,
         db::Bind,
         figures::object,
         query::plain,
-        rows::{MailingRow, NoticeRow, SummaryRow},
+        rows::{JobRow, MailingRow, NoticeRow, SummaryRow},
         table,
     },
 };
@@ -210,6 +210,36 @@ impl Ledger {
              WHERE state NOT IN ('succeeded', 'rejected', 'dead', 'cancelled') GROUP BY request_id"
         );
         self.ids(&sql, &[]).await
+    }
+
+    /// Of these requests, those with a job that has not come to its end, and those that were made or changed since then.
+    pub async fn requests_alive(
+        &self,
+        requests: &[RequestId],
+        since: Timestamp,
+    ) -> Result<Vec<RequestId>, LedgerError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (object, text) = object(self.db.dialect());
+        let among = match self.db.dialect() {
+            Dialect::Sqlite => "(SELECT value FROM json_each($1))",
+            Dialect::Postgres => "(SELECT json_array_elements_text($1::json))",
+        };
+        let sql = format!(
+            "SELECT {object}('id', r.id){text} FROM requests r WHERE r.id IN {among} AND (r.created_at >= $2 \
+             OR EXISTS (SELECT 1 FROM jobs j WHERE j.request_id = r.id AND (j.updated_at >= $2 \
+             OR j.state NOT IN ('succeeded', 'rejected', 'dead', 'cancelled'))))"
+        );
+        let list = serde_json::to_string(requests).map_err(LedgerError::encoding)?;
+        self.ids(&sql, &[Bind::Text(&list), Bind::Int(since.0)]).await
+    }
+
+    /// The first jobs of a request that need somebody; at most 20.
+    pub async fn jobs_for_somebody(&self, request: RequestId) -> Result<Vec<JobRow>, LedgerError> {
+        let tail = "WHERE t.request_id = $1 AND t.state IN ('waiting_for_user', 'quarantined', 'in_review') \
+                    ORDER BY t.position LIMIT 20";
+        self.db.rows(&table::JOBS, tail, &[Bind::Text(&request.to_string())]).await
     }
 
     /// What the attempts of a request have cost so far, in nano-credits.

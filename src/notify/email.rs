@@ -91,7 +91,10 @@ impl EmailSink {
         let name = email.name.clone();
         let bad = |reason: String| BadEmail { name: name.clone(), reason };
         let mailbox = |text: &str| text.parse::<Mailbox>().map_err(|error| bad(format!("`{text}`: {error}")));
-        let guard = Guard::new(&email.allow_private);
+        let guard = match email.tls {
+            Tls::None => Guard::only(&email.allow_private),
+            Tls::Starttls | Tls::Implicit => Guard::new(&email.allow_private),
+        };
         guard.literal(&email.host).map_err(|closed| bad(closed.to_string()))?;
         let parameters = match email.tls {
             Tls::None => None,

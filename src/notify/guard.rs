@@ -19,6 +19,8 @@ use crate::{address, notify::SinkReason};
 #[derive(Clone, Debug)]
 pub struct Guard {
     allowed: Arc<[IpNet]>,
+    /// What is public is refused too, unless it is allowed.
+    only: bool,
 }
 
 /// No connection was made.
@@ -26,6 +28,8 @@ pub struct Guard {
 pub enum Closed {
     /// Every address of the host is refused.
     Private { host: String, address: IpAddr, what: &'static str },
+    /// What goes there is not encrypted, and none of the addresses is in a network that was named.
+    Plain { host: String, address: IpAddr },
     /// There is no address, or nobody answers there.
     Unreachable { host: String, why: String },
 }
@@ -34,6 +38,7 @@ impl Closed {
     pub const fn reason(&self) -> SinkReason {
         match self {
             Self::Private { .. } => SinkReason::PrivateAddress,
+            Self::Plain { .. } => SinkReason::Tls,
             Self::Unreachable { .. } => SinkReason::Unreachable,
         }
     }
@@ -46,6 +51,11 @@ impl fmt::Display for Closed {
                 f,
                 "{host} is {address}, which is {what}: nothing was sent; if it is meant, name its network in `allow_private`"
             ),
+            Self::Plain { host, address } => write!(
+                f,
+                "{host} is {address}, which is in no network of `allow_private`: nothing was sent, since it would travel \
+                 without encryption; use TLS there"
+            ),
             Self::Unreachable { host, why } => write!(f, "{host} cannot be reached: {why}"),
         }
     }
@@ -55,7 +65,12 @@ impl std::error::Error for Closed {}
 
 impl Guard {
     pub fn new(allowed: &[IpNet]) -> Self {
-        Self { allowed: allowed.into() }
+        Self { allowed: allowed.into(), only: false }
+    }
+
+    /// For what travels without encryption: only to the networks that were named.
+    pub fn only(allowed: &[IpNet]) -> Self {
+        Self { allowed: allowed.into(), only: true }
     }
 
     /// A host that is an address needs no look-up, so that no resolver is asked about it.
@@ -87,8 +102,16 @@ impl Guard {
         stream.and_then(|stream| stream.peer_addr()).map_err(|error| unreachable(error.to_string()))
     }
 
+    fn named(&self, address: IpAddr) -> bool {
+        let meant = address.to_canonical();
+        self.allowed.iter().any(|net| net.contains(&address) || net.contains(&meant))
+    }
+
     fn judge(&self, host: &str, address: IpAddr) -> Result<(), Closed> {
         match address::refusal(address, &self.allowed) {
+            None if self.only && !self.named(address) => {
+                Err(Closed::Plain { host: host.to_owned(), address })
+            }
             None => Ok(()),
             Some(what) => Err(Closed::Private { host: host.to_owned(), address, what }),
         }
@@ -119,5 +142,18 @@ mod tests {
         let guard = Guard::new(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         assert!(guard.resolve("localhost", 80).await.is_ok());
         assert!(guard.literal("127.0.0.1").is_ok() && guard.literal("10.0.0.1").is_err());
+    }
+
+    #[test]
+    fn what_is_not_encrypted_goes_to_no_public_address_and_nobody_is_told_to_name_one() {
+        let allowed = ["10.1.0.0/16".parse().unwrap()];
+        let guard = Guard::only(&allowed);
+        assert!(guard.literal("10.1.2.3").is_ok() && guard.literal("[::ffff:10.1.2.3]").is_ok());
+        assert!(guard.literal("10.2.0.1").is_err() && guard.literal("localhost").is_err());
+        let refused = guard.literal("8.8.8.8").unwrap_err();
+        let told = refused.to_string();
+        assert_eq!(refused.reason().as_str(), "tls");
+        assert!(told.contains("use TLS") && !told.contains("name its network"), "{told}");
+        assert!(Guard::new(&allowed).literal("8.8.8.8").is_ok());
     }
 }

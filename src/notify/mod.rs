@@ -44,6 +44,14 @@ pub struct Outgoing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handle(pub String);
 
+/// What a receiver already has of a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub handle: Handle,
+    /// It says the same.
+    pub same: bool,
+}
+
 /// What a failed delivery means for the next try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkErrorKind {
@@ -62,7 +70,7 @@ pub enum SinkReason {
     Unreachable,
     /// No answer in time.
     Timeout,
-    /// The receiver could not prove who it is, or does not speak TLS.
+    /// The receiver could not prove who it is, or does not speak TLS where nothing may travel without.
     Tls,
     /// The receiver does not take our secret, token or password, or it may not do this.
     Unauthorised,
@@ -116,6 +124,14 @@ pub trait Sink: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
     /// The answer is what `update` wants; None of receivers that cannot edit.
     async fn deliver(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError>;
+    /// What the receiver has of it already, as after an answer that was lost. Only reads.
+    async fn find(&self, _notice: &Outgoing) -> Result<Option<Found>, SinkError> {
+        Ok(None)
+    }
+    /// Delivers after `find` has found nothing.
+    async fn add(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
+        self.deliver(notice).await
+    }
     /// Looks whether the receiver is there, as far as that can be told without a message; in words.
     async fn examine(&self) -> Result<String, SinkError> {
         Ok("nothing to look at".to_owned())

@@ -19,7 +19,7 @@ impl SlackSink {
     /// The URL is a secret, and is not sent without encryption but to a network that was named.
     pub fn new(target: Target) -> Result<Self, BadTarget> {
         let private = !target.allow_private.is_empty();
-        let poster = Poster::new(target)?;
+        let poster = Poster::new(target, true)?;
         if poster.is_plain() && !private {
             let reason = "the url is a secret and would travel without encryption: write \"https://...\"";
             return Err(BadTarget::Url { name: poster.name, reason: reason.to_owned() });

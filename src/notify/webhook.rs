@@ -26,7 +26,7 @@ pub struct WebhookSink {
 
 impl WebhookSink {
     pub fn new(target: Target, key: SigningKey, clock: Arc<dyn Clock>) -> Result<Self, BadTarget> {
-        Ok(Self { poster: Poster::new(target)?, key, clock })
+        Ok(Self { poster: Poster::new(target, false)?, key, clock })
     }
 }
 

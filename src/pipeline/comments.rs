@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::{
     agent::{AgentError, Comments, FailKind},
     job::{repository::Repository, time::Millis},
-    notify::{Handle, Outgoing, Sink, SinkError, SinkErrorKind, SinkReason, message::Message, render},
+    notify::{Found, Handle, Outgoing, Sink, SinkError, SinkErrorKind, SinkReason, message::Message, render},
     pipeline::Context,
 };
 
@@ -35,6 +35,17 @@ impl CommentSink {
         pull.map_or((&self.repository, self.number), |(repository, number)| (repository, *number))
     }
 
+    /// None: there is no such comment any more.
+    async fn edit(&self, known: &Handle, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
+        let Some((repository, id)) = read(known) else { return Ok(None) };
+        let body = render::github(&Message::of(notice));
+        match self.comments.edit_comment(&self.identity, &repository, id, &body).await {
+            Ok(()) => Ok(Some(known.clone())),
+            Err(error) if error.kind == FailKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed(&format!("edit notice {}", notice.id), self.place(notice), &error)),
+        }
+    }
+
     fn failed(&self, doing: &str, at: (&Repository, u64), error: &AgentError) -> SinkError {
         let (kind, reason, advice) = judge(error.kind);
         let (repository, number) = at;
@@ -53,21 +64,31 @@ impl Sink for CommentSink {
     }
 
     async fn deliver(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
+        match self.find(notice).await? {
+            Some(Found { handle, same: true }) => Ok(Some(handle)),
+            Some(Found { handle, same: false }) => self.update(&handle, notice).await.map(Some),
+            None => self.add(notice).await,
+        }
+    }
+
+    async fn find(&self, notice: &Outgoing) -> Result<Option<Found>, SinkError> {
+        let at = self.place(notice);
+        let since = notice.occurred_at.minus(SKEW);
+        let marker = render::marker(&notice.id);
+        let there = self.comments.find_comment(&self.identity, at, &marker, since).await;
+        let there =
+            there.map_err(|error| self.failed(&format!("look for notice {}", notice.id), at, &error))?;
+        let body = || render::github(&Message::of(notice));
+        Ok(there.map(|there| Found { handle: handle(at.0, there.id), same: there.body.trim_end() == body() }))
+    }
+
+    async fn add(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
         let at = self.place(notice);
         let body = render::github(&Message::of(notice));
-        let failed = |error| self.failed(&format!("comment notice {}", notice.id), at, &error);
-        let marker = render::marker(&notice.id);
-        let since = notice.occurred_at.minus(SKEW);
-        let there = self.comments.find_comment(&self.identity, at, &marker, since).await.map_err(&failed)?;
-        let id = match there {
-            Some(there) if there.body.trim_end() == body => there.id,
-            Some(there) => {
-                self.comments.edit_comment(&self.identity, at.0, there.id, &body).await.map_err(&failed)?;
-                there.id
-            }
-            None => self.comments.add_comment(&self.identity, at, &body).await.map_err(&failed)?.id,
-        };
-        Ok(Some(handle(at.0, id)))
+        let added = self.comments.add_comment(&self.identity, at, &body).await;
+        let added =
+            added.map_err(|error| self.failed(&format!("comment notice {}", notice.id), at, &error))?;
+        Ok(Some(handle(at.0, added.id)))
     }
 
     async fn examine(&self) -> Result<String, SinkError> {
@@ -84,17 +105,20 @@ impl Sink for CommentSink {
     }
 
     async fn update(&self, known: &Handle, notice: &Outgoing) -> Result<Handle, SinkError> {
-        let at = self.place(notice);
-        let body = render::github(&Message::of(notice));
-        if let Some((repository, id)) = read(known) {
-            match self.comments.edit_comment(&self.identity, &repository, id, &body).await {
-                Ok(()) => return Ok(known.clone()),
-                // Somebody has deleted it.
-                Err(error) if error.kind == FailKind::NotFound => {}
-                Err(error) => return Err(self.failed(&format!("edit notice {}", notice.id), at, &error)),
-            }
+        if let Some(there) = self.edit(known, notice).await? {
+            return Ok(there);
         }
-        let anew = self.deliver(notice).await?;
+        // Somebody has deleted it, and an answer to what was made after that may have been lost.
+        let found = self.find(notice).await?.filter(|found| found.handle != *known);
+        let there = match found {
+            Some(Found { handle, same: true }) => Some(handle),
+            Some(Found { handle, same: false }) => self.edit(&handle, notice).await?,
+            None => None,
+        };
+        let anew = match there {
+            Some(there) => Some(there),
+            None => self.add(notice).await?,
+        };
         Ok(anew.unwrap_or_else(|| known.clone()))
     }
 }
@@ -144,21 +168,33 @@ impl Context {
         notice: Outgoing,
         delivered: Option<&Handle>,
     ) -> Option<Result<Option<Handle>, SinkError>> {
-        let at_the_provider = sink.kind() == KIND;
-        let _passing = if at_the_provider {
-            // Whoever throws the kill switch waits until this write has been answered, or this sees it.
-            let passing = self.closures.pass().await;
-            if self.closures.kill_switch().is_some() {
-                return None;
-            }
-            Some(passing)
-        } else {
-            None
+        if sink.kind() != KIND {
+            return Some(match delivered {
+                Some(handle) => sink.update(handle, &notice).await.map(Some),
+                None => sink.deliver(&notice).await,
+            });
+        }
+        if self.closures.kill_switch().is_some() {
+            return None;
+        }
+        // All that is only read, which may take long, comes before the pass.
+        let notice = self.with_pull(notice).await?;
+        let known = match delivered {
+            Some(handle) => Some(Found { handle: handle.clone(), same: false }),
+            None => match sink.find(&notice).await {
+                Ok(Some(Found { handle, same: true })) => return Some(Ok(Some(handle))),
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            },
         };
-        let notice = if at_the_provider { self.with_pull(notice).await? } else { notice };
-        Some(match delivered {
-            Some(handle) => sink.update(handle, &notice).await.map(Some),
-            None => sink.deliver(&notice).await,
+        // Whoever throws the kill switch waits until this write has been answered, or this sees it.
+        let _passing = self.closures.pass().await;
+        if self.closures.kill_switch().is_some() {
+            return None;
+        }
+        Some(match known {
+            Some(Found { handle, .. }) => sink.update(&handle, &notice).await.map(Some),
+            None => sink.add(&notice).await,
         })
     }
 

@@ -125,8 +125,16 @@ async fn give_up(context: &Context, name: &str) -> Result<(), LedgerError> {
     }
 }
 
+/// Whether this worker still delivers: what takes long may outlast its right to.
+pub fn may_go_on(context: &Context) -> bool {
+    context.life.holds(&LeaseName::notify()) && context.life.may_act(context.now())
+}
+
 /// False: it could not be tried now.
 async fn send(context: &Context, sink: &dyn Sink, letter: Letter) -> bool {
+    if !may_go_on(context) {
+        return false;
+    }
     let Letter { notices, tries, outgoing } = letter;
     let id = outgoing.id.clone();
     let Some(delivered) = context.hand_over(sink, outgoing, None).await else { return false };

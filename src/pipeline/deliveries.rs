@@ -65,6 +65,10 @@ impl Context {
         }
         let now = self.now();
         for row in self.ledger.deliveries_lying(now, LYING_MAX).await? {
+            // It stands in our line, or somebody here is at it: nobody has left it lying.
+            if self.queues.deliveries.knows(&row.id) {
+                continue;
+            }
             if row.attempts >= TRIES_MAX {
                 let why = format!(
                     "begun {} times without coming to an end, or its hook is not in the configuration any more",
@@ -123,7 +127,7 @@ impl Context {
         let jobs = self.concerned(&door.hook, &row, &payload).await?;
         let now = self.now();
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
-        let claimed = match self.hooks.claim(&ids, row.received_at, now) {
+        let claimed = match self.hooks.claim(&ids, id.made_at(), now) {
             Ok(claimed) => claimed,
             Err(at) => return Ok(Some(at)),
         };

@@ -161,7 +161,7 @@ impl Context {
         let approvals = self.ledger.desk_approvals().await?;
         let waves = self.ledger.desk_waves().await?;
         let full = |length: usize| i64::try_from(length).is_ok_and(|length| length >= DESK_MAX);
-        let more = full(jobs.len()) || full(approvals.len()) || full(waves.len());
+        let mut more = full(jobs.len()) || full(approvals.len()) || full(waves.len());
         self.find_jobs(&jobs, &mut found).await?;
         for held in approvals {
             let shared = self.spec(held.request).await?;
@@ -193,7 +193,7 @@ impl Context {
         self.find_tokens(&mut found);
         self.find_breakers(&mut found).await?;
         self.find_schedules(&mut found).await?;
-        self.find_deliveries(&mut found).await?;
+        more |= full(self.find_deliveries(&mut found).await?);
         let mut items = self.said(found).await?;
         items.sort_by_key(|item| (!item.overdue, item.since, item.item.clone()));
         Ok((items, more))
@@ -343,12 +343,14 @@ impl Context {
         Ok(())
     }
 
-    /// Without hooks nothing is asked.
-    async fn find_deliveries(&self, found: &mut Vec<Found>) -> Result<(), LedgerError> {
+    /// Without hooks nothing is asked. Gives how many there are.
+    async fn find_deliveries(&self, found: &mut Vec<Found>) -> Result<usize, LedgerError> {
         if self.hooks.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        for row in self.ledger.desk_deliveries().await? {
+        let rows = self.ledger.desk_deliveries().await?;
+        let number = rows.len();
+        for row in rows {
             let reason = crate::policy::text::shorten(&row.reason.unwrap_or_default(), 200);
             let id = row.id.short();
             found.push(Found {
@@ -365,7 +367,7 @@ impl Context {
                 request: row.request_id,
             });
         }
-        Ok(())
+        Ok(number)
     }
 
     /// With what people have said.

@@ -68,8 +68,10 @@ impl Hooks {
         let mut claimed = Vec::new();
         for job in jobs {
             match told.get(job).copied() {
+                // The clock went back: what was told by it says nothing of now.
+                Some(at) if at > now => claimed.push(*job),
                 Some(at) if at >= received_at => {}
-                Some(at) if at <= now && now.since(at) < EACH => return Err(at.plus(EACH)),
+                Some(at) if now.since(at) < EACH => return Err(at.plus(EACH)),
                 _ => claimed.push(*job),
             }
         }
@@ -112,9 +114,10 @@ pub struct Received {
     pub again: bool,
 }
 
-/// Shortens a reason that is kept.
+/// A reason as it is kept: short, and in one line.
 pub(super) fn reason(why: &str) -> String {
-    text::shorten(why, REASON_BYTES_MAX)
+    let lines: Vec<&str> = why.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    text::shorten(&lines.join("; "), REASON_BYTES_MAX)
 }
 
 impl Context {

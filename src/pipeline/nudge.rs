@@ -36,11 +36,13 @@ struct Inner {
     looks: HashMap<JobId, Timestamp>,
     /// When the bucket will be full again.
     full_at: Timestamp,
+    /// The latest time at which it was asked.
+    asked_at: Timestamp,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { looks: HashMap::new(), full_at: Timestamp(i64::MIN) }
+        Self { looks: HashMap::new(), full_at: Timestamp(i64::MIN), asked_at: Timestamp(i64::MIN) }
     }
 }
 
@@ -48,6 +50,11 @@ impl Nudges {
     /// When to look at a job that a webhook is about.
     fn turn(&self, job: JobId, now: Timestamp) -> Timestamp {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now < inner.asked_at {
+            // The clock went back: times by the old one would hold looks up for as long.
+            *inner = Inner::default();
+        }
+        inner.asked_at = now;
         let last = inner.looks.get(&job).copied();
         // A look that is still to come sees this too.
         if let Some(at) = last.filter(|at| *at > now) {
@@ -105,6 +112,17 @@ mod tests {
         assert_eq!(nudges.turn(job(2), now), now, "another job has its own turn");
         let later = now.plus(Millis::minutes(1));
         assert_eq!(nudges.turn(job(1), later), later);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_holds_up_no_look() {
+        let nudges = Nudges::default();
+        let now = Timestamp(10_000_000);
+        for number in 0..100 {
+            nudges.turn(job(number), now);
+        }
+        let earlier = now.minus(Millis::minutes(10));
+        assert_eq!((nudges.turn(job(1), earlier), nudges.turn(job(200), earlier)), (earlier, earlier));
     }
 
     #[test]

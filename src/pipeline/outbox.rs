@@ -1,11 +1,14 @@
 //! Takes notices up: asks the routes where each goes, and writes down the answer before anything is sent.
 
-use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, atomic::AtomicI64};
 
 use crate::{
     job::{id::RequestId, role::LeaseName, time::Timestamp},
     ledger::{Command, LedgerError, mail::Mail, rows::NoticeRow},
-    pipeline::{context::Context, deliver::Errand},
+    pipeline::{
+        context::{Context, SharedSpec},
+        deliver::Errand,
+    },
     policy::notices::{Decision, Severity, Told},
 };
 
@@ -79,12 +82,7 @@ impl Context {
     async fn where_to(&self, notice: &NoticeRow) -> Result<Decision, LedgerError> {
         let spec = match request_of(notice) {
             // Without a route nobody asks whose it is.
-            Some(request)
-                if !self.tuning.notices.routes.is_empty()
-                    && self.ledger.request(request).await?.is_some() =>
-            {
-                Some(self.spec(request).await?)
-            }
+            Some(request) if !self.tuning.notices.routes.is_empty() => self.known(request).await?,
             _ => None,
         };
         let told = Told {
@@ -94,6 +92,23 @@ impl Context {
             template: spec.as_ref().map(|shared| shared.request.template.as_str()),
         };
         Ok(self.decide(told, self.now()))
+    }
+
+    /// None: there is no such request, or nobody can read it, which holds up no notice.
+    async fn known(&self, request: RequestId) -> Result<Option<Arc<SharedSpec>>, LedgerError> {
+        let known = match self.ledger.request(request).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(_)) => self.spec(request).await,
+            Err(error) => Err(error),
+        };
+        match known {
+            Ok(spec) => Ok(Some(spec)),
+            Err(error @ LedgerError::Corrupt(_)) => {
+                tracing::warn!(%error, %request, "a notice is routed as if its request were not known");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Where such a notice goes if it is taken up at some time.

@@ -1,7 +1,10 @@
 //! One message for each request and receiver, made once and then kept up to date: how many of its jobs are where, which of them
 //! need somebody, what it has cost so far.
 
-use std::{collections::HashMap, sync::atomic::Ordering};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::atomic::Ordering,
+};
 
 use crate::{
     budget::Amount,
@@ -16,7 +19,6 @@ use crate::{
         message::{Attention, RequestSummary},
     },
     pipeline::{
-        JobFilter,
         context::Context,
         deliver::{self, Errand},
     },
@@ -25,12 +27,14 @@ use crate::{
 
 /// Until what could not be tried is taken up again.
 const LATER: Millis = Millis::seconds(15);
-/// Between two changes of one message.
+/// Between two looks at what one message says.
 const GAP: Millis = Millis::minutes(1);
 /// Written down, and told, at a time.
 const PAGE: usize = 100;
-/// Jobs that need somebody, as far as a message names them.
-const NAMED: usize = 20;
+/// After a message was given up, until it is tried again.
+const REST: Millis = Millis::hours(1);
+/// What ended longer ago gets no first message.
+const PAST: Millis = Millis::hours(24);
 
 /// Writes down which messages are out of date, then brings those that are due up to date.
 pub async fn tell(context: &Context) -> Result<(), LedgerError> {
@@ -41,7 +45,13 @@ pub async fn tell(context: &Context) -> Result<(), LedgerError> {
     let waiting = context.ledger.summaries_waiting(i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
     let now = context.now();
     for row in waiting.iter().filter(|row| row.next_at.is_some_and(|at| at <= now)) {
-        let told = bring_up_to_date(context, row.clone()).await?;
+        if !deliver::may_go_on(context) {
+            break;
+        }
+        let told = match bring_up_to_date(context, row.clone()).await {
+            Err(error @ LedgerError::Corrupt(_)) => unreadable(context, row.clone(), &error),
+            told => told?,
+        };
         context.record(Command::Mail(Mail::Summaries { rows: vec![told] })).await;
     }
     let next = context.ledger.summaries_waiting(1).await?.first().and_then(|row| row.next_at);
@@ -74,14 +84,29 @@ async fn mark(context: &Context, requests: &[RequestId], head: i64) -> Result<()
     let known = context.ledger.summaries_of(requests).await?;
     let mut known: HashMap<(RequestId, String), SummaryRow> =
         known.into_iter().map(|row| ((row.request_id, row.sink.clone()), row)).collect();
+    let alive = alive(context, requests, &known).await?;
     let mut rows = Vec::new();
     for request in requests {
-        let shared = context.spec(*request).await?;
+        let shared = match context.spec(*request).await {
+            Err(error @ LedgerError::Corrupt(_)) => {
+                tracing::warn!(%error, %request, "a request cannot be summed up");
+                continue;
+            }
+            shared => shared?,
+        };
         let (team, template) = (&shared.request.team, &shared.request.template);
-        for rule in context.tuning.notices.summaries.iter().filter(|rule| rule.fits(team, template)) {
-            let row = known.remove(&(*request, rule.to.clone()));
-            let at = row.as_ref().and_then(|row| row.sent_at).map_or(Timestamp(0), |sent| sent.plus(GAP));
-            let mut row = row.unwrap_or_else(|| new(*request, &rule.to));
+        let rules = context.tuning.notices.summaries.iter().filter(|rule| rule.fits(team, template));
+        // Several rules may name one receiver.
+        for to in rules.map(|rule| rule.to.as_str()).collect::<BTreeSet<&str>>() {
+            let row = known.remove(&(*request, to.to_owned()));
+            if row.is_none() && !alive.contains(request) {
+                continue;
+            }
+            let tried = row.as_ref().and_then(|row| {
+                row.dead_at.map(|dead| dead.plus(REST)).or(row.sent_at.map(|sent| sent.plus(GAP)))
+            });
+            let at = tried.unwrap_or(Timestamp(0));
+            let mut row = row.unwrap_or_else(|| new(*request, to));
             row.seq = head;
             if row.next_at.is_none() {
                 (row.next_at, row.tries, row.dead_at) = (Some(at.max(context.now())), 0, None);
@@ -93,6 +118,27 @@ async fn mark(context: &Context, requests: &[RequestId], head: i64) -> Result<()
         context.ledger.write(Command::Mail(Mail::Summaries { rows })).await?;
     }
     Ok(())
+}
+
+/// Of those that some receiver may not have yet, the ones that are worth a first message: after a rule was written or
+/// widened, the history tells of many that are long over.
+async fn alive(
+    context: &Context,
+    requests: &[RequestId],
+    known: &HashMap<(RequestId, String), SummaryRow>,
+) -> Result<HashSet<RequestId>, LedgerError> {
+    let summaries = &context.tuning.notices.summaries;
+    let has = |request: &RequestId, to: &str| known.contains_key(&(*request, to.to_owned()));
+    let lacks = |request: &&RequestId| summaries.iter().any(|rule| !has(request, &rule.to));
+    let lacking: Vec<RequestId> = requests.iter().filter(lacks).copied().collect();
+    let alive = context.ledger.requests_alive(&lacking, context.now().minus(PAST)).await?;
+    Ok(alive.into_iter().collect())
+}
+
+/// The row, given up: what it is to tell cannot be read.
+fn unreadable(context: &Context, row: SummaryRow, error: &LedgerError) -> SummaryRow {
+    tracing::warn!(%error, request = %row.request_id, "a request cannot be summed up");
+    SummaryRow { next_at: None, dead_at: Some(context.now()), last_error: Some(error.to_string()), ..row }
 }
 
 fn new(request_id: RequestId, sink: &str) -> SummaryRow {
@@ -122,7 +168,7 @@ async fn bring_up_to_date(context: &Context, mut row: SummaryRow) -> Result<Summ
     // What it says, whenever it is said.
     let digest = sha256(serde_json::to_string(&summary).unwrap_or_default().as_bytes());
     if row.digest.as_ref() == Some(&digest) {
-        row.next_at = None;
+        (row.next_at, row.sent_at) = (None, Some(now));
         return Ok(row);
     }
     summary.at = now.to_string();
@@ -150,29 +196,32 @@ async fn bring_up_to_date(context: &Context, mut row: SummaryRow) -> Result<Summ
     Ok(row)
 }
 
+/// What a job in this state needs somebody for.
+const fn need(state: State) -> Option<&'static str> {
+    match state {
+        State::WaitingForUser => Some("the agent waits for an answer"),
+        State::Quarantined => Some("its result must not be used until a person has looked"),
+        State::InReview => Some("waits for its review"),
+        _ => None,
+    }
+}
+
 /// How a request stands, and since when it has been there.
 async fn sum_up(context: &Context, request: RequestId) -> Result<(RequestSummary, Timestamp), LedgerError> {
     let shared = context.spec(request).await?;
     let counts = context.ledger.counts(Some(request)).await?;
+    let needing: u64 = counts.iter().filter(|c| need(c.state).is_some()).map(|c| c.jobs.unsigned_abs()).sum();
     let mut needs = Vec::new();
-    for (state, what) in [
-        (State::WaitingForUser, "the agent waits for an answer"),
-        (State::Quarantined, "its result must not be used until a person has looked"),
-        (State::InReview, "waits for its review"),
-    ] {
-        let filter = JobFilter { request: Some(request), state: Some(state), ..JobFilter::default() };
-        for job in context.ledger.jobs(&filter).await? {
-            let by = job.reviewer.as_ref().filter(|_| state == State::InReview);
-            needs.push(Attention {
-                link: job.pull().and_then(|pull| pull.html_url),
-                job: job.id.short(),
-                repository: job.repository.to_string(),
-                what: by.map_or_else(|| what.to_owned(), |by| format!("{what} by {by}")),
-            });
-        }
+    for job in context.ledger.jobs_for_somebody(request).await? {
+        let Some(what) = need(job.state) else { continue };
+        let by = job.reviewer.as_ref().filter(|_| job.state == State::InReview);
+        needs.push(Attention {
+            link: job.pull().and_then(|pull| pull.html_url),
+            job: job.id.short(),
+            repository: job.repository.to_string(),
+            what: by.map_or_else(|| what.to_owned(), |by| format!("{what} by {by}")),
+        });
     }
-    let more = needs.len().saturating_sub(NAMED);
-    needs.truncate(NAMED);
     let row = &shared.request;
     let spent = Amount::new(context.ledger.spent_by(request).await?).ok();
     let summary = RequestSummary {
@@ -185,8 +234,8 @@ async fn sum_up(context: &Context, request: RequestId) -> Result<(RequestSummary
             .iter()
             .map(|count| (count.state.as_str().to_owned(), count.jobs.unsigned_abs()))
             .collect(),
+        more: needing.saturating_sub(needs.len() as u64),
         attention: needs,
-        more: more as u64,
         spent: spent.filter(|spent| *spent > Amount::ZERO).map(show),
         // Nobody can tell how long people take.
         done_by: None,

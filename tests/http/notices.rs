@@ -381,7 +381,9 @@ async fn a_request_is_summed_up_in_one_message_that_is_kept_up_to_date() {
     let mut house = House::new().await;
     let board = Board::default();
     let summary = Summary { to: "board".into(), teams: vec![], templates: vec!["bump".into()] };
-    let rules = Rules { summaries: vec![summary], ..Rules::default() };
+    // Two rules for one receiver are one message.
+    let again = Summary { to: "board".into(), teams: vec![], templates: vec![] };
+    let rules = Rules { summaries: vec![summary, again], ..Rules::default() };
     house.delivers(vec![Arc::new(board.clone())], rules);
     let look = async || {
         outbox::take_up(&house.context).await.unwrap();

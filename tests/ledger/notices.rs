@@ -28,6 +28,7 @@ on_both_stores![
     notices_from_before_there_were_routes_are_read_and_taken_up,
     the_log_is_read_by_receiver_state_kind_and_job,
     what_requests_touch_is_known_by_position,
+    a_request_that_is_long_over_is_told_from_others_and_what_needs_somebody_is_found,
 ];
 
 async fn due(world: &World) -> Vec<NoticeRow> {
@@ -309,4 +310,22 @@ async fn what_requests_touch_is_known_by_position(world: &World) {
     assert_eq!(world.ledger.summaries_of(&[request]).await.unwrap(), [told]);
     assert!(world.ledger.summaries_waiting(9).await.unwrap().is_empty());
     assert_eq!(world.ledger.summed_up().await.unwrap(), Some(head));
+}
+
+async fn a_request_that_is_long_over_is_told_from_others_and_what_needs_somebody_is_found(world: &World) {
+    let job = world.submit(order(&["a"])).await[0];
+    let request = world.job(job).await.request_id;
+    let alive = async |since| world.ledger.requests_alive(&[request], since).await.unwrap();
+    world.pass(HOUR);
+    assert_eq!(alive(world.now()).await, [request], "it is at work, however old it is");
+    let attempt = world.running(job).await;
+    assert!(world.ledger.jobs_for_somebody(request).await.unwrap().is_empty());
+    world.see(&attempt, RemoteState::WaitingForUser, Some(Event::NeedsUser)).await;
+    assert_eq!(world.ledger.jobs_for_somebody(request).await.unwrap()[0].id, job);
+    world.act(job, Event::Cancelled).await;
+    assert!(world.ledger.jobs_for_somebody(request).await.unwrap().is_empty());
+    let ended = world.now();
+    assert_eq!(alive(ended).await, [request], "it has just ended");
+    assert!(alive(ended.plus(HOUR)).await.is_empty());
+    assert!(world.ledger.requests_alive(&[], ended).await.unwrap().is_empty());
 }

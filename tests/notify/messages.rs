@@ -7,7 +7,7 @@ use sluicegate::{
     job::time::Timestamp,
     notify::{
         Outgoing,
-        message::{Attention, Digest, Digested, Message, RequestSummary, TEST},
+        message::{Attention, Digest, Digested, Line, Message, RequestSummary, TEST},
         render,
     },
 };
@@ -121,8 +121,12 @@ fn about_others() -> Vec<Outgoing> {
         ),
         (TEST, json!({ "reason": "ana tries the way" })),
         (
-            "certificate.expiring",
-            json!({ "expires_at": "2026-11-27T00:00:00.000Z", "what_to_do": "put a new certificate there" }),
+            "token.expiring",
+            json!({
+                "token": "0000ab12", "what": "the token of portal ends on 2026-11-27T00:00:00.000Z", "to": "portal",
+                "expires_at": "2026-11-27T00:00:00.000Z", "within_days": 7,
+                "what_to_do": "make another one with `sluice token create --name portal`, and give it to whoever uses this one",
+            }),
         ),
     ];
     others.into_iter().map(|(kind, data)| notice(kind, data)).collect()
@@ -364,4 +368,20 @@ fn a_long_digest_says_how_many_it_leaves_out() {
     }
     let blocks = render::slack(&message)["blocks"].as_array().unwrap().len();
     assert!(blocks <= 50, "Slack takes no more: {blocks}");
+}
+
+#[test]
+fn a_channel_gets_no_block_that_is_too_long_and_not_too_many_of_them() {
+    let line =
+        Line { text: "<&>@".repeat(300), link: Some(format!("https://example.org/?{}", "&".repeat(470))) };
+    let mut lines = vec![line; 50];
+    lines.push(Line { text: "and 10 more".into(), link: None });
+    let (why, to_do) = (Some("&".repeat(1_000)), "<@>".repeat(1_000));
+    let body = render::slack(&Message { why, to_do, lines, ..Message::default() });
+    let blocks = body["blocks"].as_array().unwrap();
+    assert!(blocks.len() <= 50, "{}", blocks.len());
+    let texts: Vec<&str> = blocks.iter().filter_map(|block| block["text"]["text"].as_str()).collect();
+    assert!(texts.iter().all(|text| text.chars().count() <= 3_000));
+    assert!(texts.iter().any(|text| text.ends_with("and 20 more")), "40 lines, and what is left of 60");
+    assert!(texts.iter().any(|text| text.starts_with("*Why*") && text.ends_with("&amp;...")));
 }

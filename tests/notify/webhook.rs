@@ -239,6 +239,10 @@ fn the_secret_address_of_a_channel_does_not_travel_in_plain_text() {
     };
     let told = SlackSink::new(plain).err().unwrap().to_string();
     assert!(told.contains("without encryption") && !told.contains("planted"), "{told}");
+    // A network that was named opens no other.
+    let public = target("http://8.8.8.8/T000/planted", TIMEOUT_DEFAULT);
+    let told = SlackSink::new(public).err().unwrap().to_string();
+    assert!(told.contains("without encryption") && !told.contains("planted"), "{told}");
 }
 
 #[tokio::test]

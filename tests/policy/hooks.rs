@@ -195,6 +195,11 @@ fn the_generic_door_takes_a_code_or_a_secret_from_the_header_that_is_named() {
     let code = code(OLD, body);
     let verified = judge(&hook, &[OLD], &[("x-code", &code), ("x-name", "n-1")], body).unwrap();
     assert_eq!((verified.delivery_id.as_str(), verified.event.as_str()), ("n-1", "build.done"));
+    let again = judge(&hook, &[OLD], &[("x-code", &code), ("x-name", "n-2")], body).unwrap();
+    assert!(
+        again.fingerprint.is_some() && again.fingerprint == verified.fingerprint,
+        "the name is not signed"
+    );
     let hook = of_kind("generic", "signature = \"shared-secret\"\nheader = \"X-Gitlab-Token\"");
     assert_eq!(judge(&hook, &[NEW, OLD], &[("x-gitlab-token", OLD)], body).unwrap().secret, 1);
     for given in ["", NEW, &OLD[1..], &format!("{OLD} ")] {

@@ -21,7 +21,7 @@ const PEERS_MAX: usize = 10_000;
 pub struct Failures(Mutex<HashMap<IpAddr, Instant>>);
 
 /// A whole network of IPv6 belongs to one customer.
-fn network(peer: IpAddr) -> IpAddr {
+pub fn network(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
         IpAddr::V6(address) => {

@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 pub use caller::Caller;
-pub use failures::Failures;
+pub use failures::{Failures, network};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 

@@ -130,6 +130,12 @@ fn check(node: &Ast, depth: usize) -> Result<(), String> {
             Vec::new()
         }
         Ast::Function { name, args, .. } => {
+            // Both from the payload, it could be told to make a text of any size.
+            if name == "join" && !matches!(args.first(), Some(Ast::Literal { .. })) {
+                return Err(
+                    "the first argument of `join` must be a fixed text, as in join(', ', list)".to_owned()
+                );
+            }
             if RUNTIME.get_function(name).is_none() {
                 return Err(format!("there is no function `{name}`"));
             }
@@ -261,6 +267,7 @@ mod tests {
             ("a[99999999999]", ""),
             (&format!("{}a", "!".repeat(65)), "more than 64 of the characters"),
             (&vec!["a"; 70].join("."), "more than 64 deep"),
+            ("join(sep, list)", "must be a fixed text"),
             (&"a".repeat(501), "longer than 500"),
         ] {
             let told = Expression::compile(text).map(|_| ()).unwrap_err();

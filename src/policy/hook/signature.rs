@@ -159,7 +159,7 @@ pub fn verify<'a>(
         event: event(hook, &header, payload.as_ref().ok()),
         signed_at,
         secret,
-        fingerprint: (hook.kind != Kind::Generic).then(|| sha256(body)),
+        fingerprint: matches!(hook.proof, Proof::Hmac { .. }).then(|| sha256(body)),
         payload,
     })
 }
