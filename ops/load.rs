@@ -53,6 +53,9 @@ struct Args {
     pid: u32,
     #[arg(long)]
     seconds: u64,
+    /// Seconds of the same load before, in which the daemon's caches fill; its memory is looked at afterwards
+    #[arg(long)]
+    warm_up: u64,
     #[arg(long)]
     readers: usize,
     /// Requests a second
@@ -61,6 +64,12 @@ struct Args {
     /// How much more memory it may have in the last seconds than in the first, in percent
     #[arg(long)]
     growth: f64,
+}
+
+impl Args {
+    fn whole(&self) -> u64 {
+        self.seconds.saturating_add(self.warm_up)
+    }
 }
 
 /// The last event that each reader must see, by the request that it follows; None: not known yet.
@@ -304,7 +313,7 @@ fn judge(args: &Args, run: &Run, found: &Found) -> anyhow::Result<()> {
     let others = others.saturating_sub(readers.iter().filter(|reader| reader.request.is_none()).count());
     let unasked = record.accepted.len().saturating_sub(answers.len().saturating_add(others));
     let accepted = u64::try_from(answers.len())?;
-    let rate = accepted / args.seconds.max(1);
+    let rate = accepted / args.whole().max(1);
     println!(
         "requests: {accepted} accepted, {rate} a second of {} asked for; {} sent again; {lost} lost, {twice} twice, {unasked} that \
          nobody sent",
@@ -318,13 +327,15 @@ fn judge(args: &Args, run: &Run, found: &Found) -> anyhow::Result<()> {
         readers.len(),
         run.resumed.load(Relaxed)
     );
+    let memory = memory.get(usize::try_from(args.warm_up)?..).unwrap_or_default();
     let part = memory.len().div_ceil(3).min(10);
     let (first, last) = (memory.get(..part), memory.get(memory.len().saturating_sub(part)..));
     let (first, last) = (median(first.unwrap_or_default()), median(last.unwrap_or_default()));
     let growth = (last / first - 1.0) * 100.0;
     println!(
-        "memory of the daemon: {first:.1} MiB in the first {part} s, {last:.1} MiB in the last {part} s: {growth:+.0} % (at most {:.0} %)",
-        args.growth
+        "memory of the daemon: {first:.1} MiB in the first {part} s after {} s of warm-up, {last:.1} MiB in the last {part} s: {growth:+.0} % \
+         (at most {:.0} %)",
+        args.warm_up, args.growth
     );
     println!("ledger: {} requests", record.accepted.len());
     let wrong = lost + twice + unasked + wronged;
@@ -354,15 +365,15 @@ async fn main() -> anyhow::Result<()> {
         ensure!(readers.len() == args.readers, "a reader has ended");
         tokio::time::sleep(LOOK_UP).await;
     }
-    println!("{} readers hear, {whole} of them everything; loading for {} s", args.readers, args.seconds);
+    println!("{} readers hear, {whole} of them everything; loading for {} s", args.readers, args.whole());
 
-    let over = Duration::from_secs(args.seconds);
+    let over = Duration::from_secs(args.whole());
     let (mut early, mut late) = (Vec::new(), Vec::new());
     for (_, mut jobs) in followed {
         late.extend(jobs.pop());
         early.extend(jobs);
     }
-    let memory = tokio::spawn(watch_memory(args.pid, args.seconds));
+    let memory = tokio::spawn(watch_memory(args.pid, args.whole()));
     let cancelling = tokio::spawn(Arc::clone(&run).cancel(early, over));
     let answers = run.load(args.rate, Instant::now() + over).await?;
     cancelling.await??;
