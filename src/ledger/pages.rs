@@ -1,6 +1,6 @@
 //! Long lists in pages: jobs by what they have in common, requests from the newest on.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     job::{id::RequestId, repository::Repository, state::State},
@@ -8,7 +8,7 @@ use crate::{
         Ledger, LedgerError,
         db::Bind,
         rows::{JobRow, RequestRow},
-        table::{self, Table},
+        table,
     },
 };
 
@@ -57,20 +57,10 @@ impl Ledger {
         if self.request(after).await?.is_none() {
             return Ok(None);
         }
-        self.older_than(&table::REQUESTS, &after.to_string(), limit).await.map(Some)
-    }
-
-    async fn older_than<R: DeserializeOwned>(
-        &self,
-        table: &Table,
-        after: &str,
-        limit: i64,
-    ) -> Result<Vec<R>, LedgerError> {
-        let name = table.name;
-        let tail = format!(
-            "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM {name} c WHERE c.id = $1) \
-             ORDER BY t.created_at DESC, t.id DESC LIMIT $2"
-        );
-        self.db.rows(table, &tail, &[Bind::Text(after), Bind::Int(limit)]).await
+        let tail = "WHERE (t.created_at, t.id) < (SELECT c.created_at, c.id FROM requests c WHERE c.id = $1) \
+            ORDER BY t.created_at DESC, t.id DESC LIMIT $2";
+        let after = after.to_string();
+        let binds = [Bind::Text(&after), Bind::Int(limit)];
+        Ok(Some(self.db.rows(&table::REQUESTS, tail, &binds).await?))
     }
 }

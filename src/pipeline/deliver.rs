@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Until what could not be tried is taken up again.
-const LATER: Millis = Millis::seconds(15);
+pub(super) const LATER: Millis = Millis::seconds(15);
 /// The longest wait between two tries.
 const WAIT_MAX: Millis = Millis::hours(1);
 /// Read at a time, and in one digest at most: a message names no more.
@@ -88,15 +88,15 @@ pub fn gone(name: &str) -> String {
 async fn deliver(context: &Context, name: &str) -> Result<(), LedgerError> {
     let Some(sink) = context.sinks.get(name) else { return give_up(context, name).await };
     let now = context.now();
-    let due = context.ledger.mailings_due(name, now, PAGE).await?;
+    let mut due = context.ledger.mailings_due(name, now, PAGE).await?;
     let loose = |row: &&MailingRow| row.bundled == 1 && row.digest_id.is_none();
     let notices: Vec<NoticeId> = due.iter().filter(loose).map(|row| row.notice_id).collect();
     if !notices.is_empty() {
         // Under a name that the ledger knows: a repetition after a crash is the same message with the same notices.
         let bundle = Mail::Bundled { notices, sink: name.to_owned() };
         context.ledger.write(Command::Mail(bundle)).await?;
+        due = context.ledger.mailings_due(name, now, PAGE).await?;
     }
-    let due = context.ledger.mailings_due(name, now, PAGE).await?;
     let letters = letters(context, due).await?;
     let sent = stream::iter(letters).map(|letter| send(context, sink.as_ref(), letter));
     let tried = sent.buffer_unordered(AT_ONCE).fold(true, |all, one| ready(all && one)).await;

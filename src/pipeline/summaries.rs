@@ -20,13 +20,11 @@ use crate::{
     },
     pipeline::{
         context::Context,
-        deliver::{self, Errand},
+        deliver::{self, Errand, LATER},
     },
     policy::{credits::show, request::sha256},
 };
 
-/// Until what could not be tried is taken up again.
-const LATER: Millis = Millis::seconds(15);
 /// Between two looks at what one message says.
 const GAP: Millis = Millis::minutes(1);
 /// Written down, and told, at a time.

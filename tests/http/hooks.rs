@@ -310,6 +310,21 @@ async fn a_replay_makes_no_second_request_unless_its_key_is_another_one() {
 }
 
 #[tokio::test]
+async fn what_waits_its_turn_for_long_is_not_given_up() {
+    let house = house().await;
+    github(&house, "d-1", NEW, &labelled("serde", 7)).await;
+    for _ in 0..8 {
+        let now = house.context.now().plus(Millis::seconds(31));
+        house.clock.set(now);
+        house.context.life.renewed(now);
+        upkeep::run(Arc::clone(&house.context)).await;
+    }
+    assert_eq!(listed(&house, "?state=received").await.len(), 1);
+    go_through(&house).await;
+    assert_eq!((requests(&house).await.len(), listed(&house, "?state=done").await.len()), (1, 1));
+}
+
+#[tokio::test]
 async fn what_its_receiver_left_lying_is_gone_through_by_whoever_keeps_house() {
     let house = house().await;
     github(&house, "d-1", NEW, &labelled("serde", 7)).await;
