@@ -1,15 +1,25 @@
 //! What is measured of a gate, whichever it is: through the port alone.
 
 use std::{
-    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use tokio::sync::{
+    Notify,
+    mpsc::{UnboundedReceiver, unbounded_channel},
 };
 
 use crate::{
     boot::bench::{gate::crowd::Crowd, per_second},
     budget::ClassId,
-    gate::{Gate, Proposal, Standing, Verdict},
-    job::time::Millis,
+    gate::{Gate, Proposal, Proposals, Standing, Verdict},
+    job::{id::JobId, time::Millis},
 };
 
 /// Jobs offered in one call.
@@ -45,9 +55,11 @@ pub async fn offer(
 /// The ledger admits all of them.
 pub async fn admit(gate: &dyn Gate, crowd: &mut Crowd, proposals: &[Proposal]) -> anyhow::Result<()> {
     let truths = crowd.take(proposals);
-    let verdicts =
-        proposals.iter().map(|proposal| (proposal.job, proposal.token, Verdict::Admitted)).collect();
-    Ok(gate.settle(verdicts, &truths, crowd.now).await?)
+    Ok(gate.settle(admitted_all(proposals), &truths, crowd.now).await?)
+}
+
+fn admitted_all(proposals: &[Proposal]) -> Vec<(JobId, u64, Verdict)> {
+    proposals.iter().map(|proposal| (proposal.job, proposal.token, Verdict::Admitted)).collect()
 }
 
 /// Jobs per second that are offered, admitted and released in batches of a size.
@@ -75,7 +87,8 @@ pub async fn cycle(gate: &dyn Gate, crowd: &mut Crowd, jobs: usize, batch: usize
     Ok(per_second(jobs, begun.elapsed()))
 }
 
-/// Jobs per second that are in line already, each of which works for a time; as many at once as there are slots.
+/// Jobs per second that are in line already, each of which works for a time; as many at once as there are slots. As in a
+/// worker, work begins with the ledger's commit, and what has ended is told while others are admitted.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures by the monotonic clock")]
 pub async fn bounded(
     gate: &dyn Gate,
@@ -84,38 +97,71 @@ pub async fn bounded(
     slots: usize,
     work: Duration,
 ) -> anyhow::Result<f64> {
-    let mut running: VecDeque<(Instant, ClassId)> = VecDeque::new();
-    let (mut done, mut look) = (0, true);
+    let now = crowd.now;
+    let (crowd, busy, room) = (Mutex::new(crowd), AtomicUsize::new(0), Notify::new());
+    let (begin, mut ended) = agents(work);
     let begun = Instant::now();
-    while done < jobs {
-        let ended = running.partition_point(|(end, _)| *end <= Instant::now());
-        if ended > 0 {
-            let classes: Vec<ClassId> = running.drain(..ended).map(|(_, class)| class).collect();
-            gate.observe(&crowd.give_back(&classes), crowd.now).await?;
-            done += ended;
-            look = true;
-        }
-        if look && running.len() < slots {
-            let proposals = gate.propose(slots - running.len(), crowd.now).await?;
-            look = proposals.more;
-            if !proposals.list.is_empty() {
-                admit(gate, crowd, &proposals.list).await?;
-                let end = Instant::now() + work;
-                running.extend(proposals.list.into_iter().map(|proposal| (end, proposal.class)));
+    let admitting = async {
+        let mut admitted = 0;
+        while admitted < jobs {
+            let free = slots.saturating_sub(busy.load(Ordering::Relaxed));
+            let proposals = if free == 0 { Proposals::default() } else { gate.propose(free, now).await? };
+            if proposals.list.is_empty() {
+                anyhow::ensure!(busy.load(Ordering::Relaxed) > 0, "nothing runs and nothing is proposed");
+                if !proposals.more {
+                    room.notified().await;
+                }
+                continue;
             }
-            continue;
+            let count = proposals.list.len();
+            let truths = of(&crowd).take(&proposals.list);
+            busy.fetch_add(count, Ordering::Relaxed);
+            admitted += count;
+            begin.send((Instant::now(), proposals.list.iter().map(|proposal| proposal.class).collect()))?;
+            gate.settle(admitted_all(&proposals.list), &truths, now).await?;
         }
-        let Some((end, _)) = running.front() else {
-            anyhow::bail!(
-                "after {done} of {jobs} jobs nothing runs and nothing is proposed: {:?}",
-                gate.counts().await?
-            )
-        };
-        let wait = end.saturating_duration_since(Instant::now());
-        // The runtime's own timer counts whole milliseconds.
-        tokio::task::block_in_place(|| std::thread::sleep(wait));
-    }
+        anyhow::Ok(())
+    };
+    let ending = async {
+        let mut done = 0;
+        while done < jobs {
+            let mut classes = ended.recv().await.context("the agents are gone")?;
+            while let Ok(more) = ended.try_recv() {
+                classes.extend(more);
+            }
+            let truths = of(&crowd).give_back(&classes);
+            gate.observe(&truths, now).await?;
+            busy.fetch_sub(classes.len(), Ordering::Relaxed);
+            done += classes.len();
+            room.notify_one();
+        }
+        Ok(())
+    };
+    tokio::try_join!(admitting, ending)?;
     Ok(per_second(jobs, begun.elapsed()))
+}
+
+fn of<'a, 'b>(crowd: &'b Mutex<&'a mut Crowd>) -> MutexGuard<'b, &'a mut Crowd> {
+    crowd.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Jobs that begin together, with when.
+type Begun = (Instant, Vec<ClassId>);
+
+/// What works for so long and then says so. It has a thread of its own, since the runtime's timer counts whole milliseconds.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures by the monotonic clock")]
+fn agents(work: Duration) -> (mpsc::Sender<Begun>, UnboundedReceiver<Vec<ClassId>>) {
+    let (begin, begun) = mpsc::channel::<Begun>();
+    let (end, ended) = unbounded_channel();
+    std::thread::spawn(move || {
+        for (since, classes) in begun {
+            std::thread::sleep((since + work).saturating_duration_since(Instant::now()));
+            if end.send(classes).is_err() {
+                return;
+            }
+        }
+    });
+    (begin, ended)
 }
 
 /// Admits whatever fits; how long that took and how many there were.
