@@ -143,21 +143,39 @@ pub(super) fn jobs(jobs: &[JobId]) -> Vec<u8> {
         .into_bytes()
 }
 
+/// The ledger's figures: those without a closure, then those with one.
 pub(super) fn truths(truths: &[Truth]) -> Packer {
-    truths.iter().fold(Packer::default().list(5 * truths.len()), |packer, truth| {
-        let packer = packer.bytes(truth.key.as_str().as_bytes()).number(truth.used.as_i64());
-        let packer = packer.number_or_false(truth.limit.map(Amount::as_i64));
-        let packer = match &truth.closed {
-            Some(closed) => packer
+    let (mut figures, mut closures) = (Packer::default(), Packer::default());
+    let mut open = 0;
+    for truth in truths {
+        let key = truth.key.as_str().as_bytes();
+        if let Some(closed) = &truth.closed {
+            let packer = closures.bytes(key).number(truth.used.as_i64());
+            closures = packer
+                .number_or_false(truth.limit.map(Amount::as_i64))
                 .list(4)
                 .bytes(closed.reason.as_bytes())
                 .bytes(closed.actor.as_bytes())
                 .number(closed.since.0)
-                .number_or_false(closed.opens_at.map(|at| at.0)),
-            None => packer.flag(false),
-        };
-        packer.number(truth.version)
-    })
+                .number_or_false(closed.opens_at.map(|at| at.0))
+                .number(truth.version);
+        } else {
+            figures = figures.bytes(key).bytes(&figure(truth));
+            open += 1;
+        }
+    }
+    let packer = Packer::default().list(2).list(2 * open).packed(&figures);
+    packer.list(5 * (truths.len() - open)).packed(&closures)
+}
+
+/// The record of a budget up to its limit: whether there is one; version, used and limit as seven bytes each.
+fn figure(truth: &Truth) -> Vec<u8> {
+    let limit = truth.limit.map(Amount::as_i64);
+    let mut bytes = vec![if limit.is_some() { 3 } else { 1 }];
+    for number in [truth.version, truth.used.as_i64(), limit.unwrap_or(0)] {
+        bytes.extend(number.to_be_bytes().iter().skip(1));
+    }
+    bytes
 }
 
 /// The ledger's answers; the words of a refusal travel as JSON.

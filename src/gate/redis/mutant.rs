@@ -17,11 +17,11 @@ const fn mutant(name: &'static str, old: &'static str, new: &'static str) -> Mut
 }
 
 impl Mutant {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         mutant("dropped baton", "if not found.batons then return end", "do found.batons = nil return end"),
         mutant("kept baton", "hand_back(found, is_shared and key)", "hand_back(found, key)"),
         mutant("stubborn group", "  group[2] = false\n", ""),
-        mutant("lost release mark", "lot_mark(open.takes[at])", ""),
+        mutant("lost release mark", "      lot_mark(key)\n      local pool", "      local pool"),
         mutant(
             "lost figure mark",
             "if hear(key, used, limit, closed, version) then mark(key) end",
@@ -46,11 +46,10 @@ impl Mutant {
             "found.turn = string.rep('\\255', 16)\n  enter_class(found)\n  local queue",
         ),
         mutant("reserved again and again", "      mark_reserved(sub(holder.head, 17))\n", ""),
-        mutant(
-            "pending charges are forgotten",
-            "  for at = 1, #takes, 2 do\n    local found = budget(takes[at])\n    found.pending = math.max",
-            "  for at = 1, 0 do\n    local found = budget(takes[at])\n    found.pending = math.max",
-        ),
+        mutant("charges stay", "found.pending = math.max(found.pending - amount, 0)", ""),
+        mutant("told charges stay", "PENDING_AT) - given, 0)", "PENDING_AT), 0)"),
+        mutant("charges in bytes stay", "PENDING_AT) - amount, 0)", "PENDING_AT), 0)"),
+        mutant("older bytes count", "byte(raw) % 2 == 1 and version >=", "version > MAX and version >="),
     ];
 
     /// In how many places it would change something.

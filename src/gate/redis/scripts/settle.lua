@@ -1,21 +1,20 @@
--- The ledger's answers to proposals, and the figures that it left. Figures and charges first, places after: no job is
+-- The ledger's answers to proposals, and the figures that it left. Charges and figures first, places after: no job is
 -- judged by half of the news. A stale token changes nothing; one of an earlier epoch only tells that the job has left.
 --
 -- Asked     {verdicts, figures}, each a flat list
 --           verdict: job, token, 1 admitted | 2 refused | 3 gone | 4 unanswered, key that refused, its words;
---           figure: key, used, limit or false, {reason, actor, since, opens at or false} or false, version
+--           figures as in `observe`
 -- Returns   0
 -- Effects   closes proposals, removes or returns their jobs, marks budgets; wakes a worker
 
 begin_change()
-observe(asked[2])
 local verdicts, ids = asked[1], {}
 for at = 1, #verdicts, 5 do ids[#ids + 1] = verdicts[at] end
 load_opens(ids)
-local left, closed, ended, flowing = {}, {}, {}, {}
+local left, closed, ended, flowing, given = {}, {}, {}, {}, {}
 for at = 1, #verdicts, 5 do
   local id, token, kind = unpack(verdicts, at, at + 2)
-  local is_closed_now, again = close_proposal(id, token)
+  local is_closed_now, again = close_proposal(id, token, given)
   if is_closed_now then
     closed[#closed + 1], closed[#closed + 2] = at, again
     local found = job(id)
@@ -25,6 +24,8 @@ for at = 1, #verdicts, 5 do
     left[#left + 1] = id
   end
 end
+observe(asked[2], given)
+give_back(given)
 load_classes(ended)
 load_flows(flowing)
 for nth = 1, #closed, 2 do

@@ -1,19 +1,24 @@
--- The budgets that this call has looked at: the ledger's figure, the charges of open proposals, and who is parked.
+-- The budgets that this call has looked at: the ledger's figure, the charges of open proposals, and who is parked. Most need
+-- no table: what is told of them, and what is given back, is changed in the bytes of the record.
 
-local budgets, changed_budgets = {}, {}
+-- Records by key, false for none; those changed as bytes; tables; those changed.
+local raws, changed_raws, budgets, changed_budgets = {}, {}, {}, {}
 
 -- A record: bits (1: the ledger has spoken, 2: there is a limit, 4: more follows), the version, used, the limit (assumed until the ledger has spoken), pending and
 -- the token; mostly nothing more. What is seldom there follows as MessagePack: closure, groups, alarm, room kept, number
 -- of heavy ones.
 local FIGURES = '>Bi7i7i7i7i7'
+-- Of a record without more: where the version and the pending begin, and what ends before the pending.
+local VERSION_AT, PENDING_AT, TOLD_ENDS = 2, 23, 22
 
 -- Always there: `told`, the version of the ledger's figure, false until it has spoken; `used`; `pending`; `token`, the last
 -- one given before the figure was heard. `limit` once it has spoken; until then `assumed`, nil: not known here, false: none.
 -- Seldom there: `closed`, {reason, actor, since, opening time or false}; `groups` of parked classes, {number, whether one
 -- of them carries the baton}; `alarm`; `kept` room, {class, since, until}; `heavy`, how many.
 -- A table of more than eight fields costs twice as much to make.
-local function budget_of(key, raw)
-  local found
+local function budget_of(key)
+  local raw, found = raws[key], nil
+  if raw == nil then raw = call('HGET', base .. 'budgets', key) end
   if raw then
     local bits, version, used, limit, pending, token, more = unpack_bytes(FIGURES, raw)
     if bits % 4 < 2 then limit = false end
@@ -25,6 +30,7 @@ local function budget_of(key, raw)
     if bits >= 4 then
       found.closed, found.groups, found.alarm, found.kept, found.heavy = read(sub(raw, more))
     end
+    if changed_raws[key] then changed_budgets[key] = found end
   else
     found = { key = key, told = false, used = 0, pending = 0, token = 0 }
   end
@@ -33,24 +39,25 @@ local function budget_of(key, raw)
 end
 
 local function budget(key, assumed)
-  local found = budgets[key] or budget_of(key, call('HGET', base .. 'budgets', key))
+  local found = budgets[key] or budget_of(key)
   if assumed ~= nil and found.assumed == nil then found.assumed = assumed end
   return found
 end
 
 -- Reads at once what will be looked at.
 local function load_budgets(keys)
-  local missing = {}
+  local missing, count = {}, 0
   for _, key in ipairs(keys) do
-    if budgets[key] == nil then
-      budgets[key] = false
-      missing[#missing + 1] = key
+    if raws[key] == nil then
+      raws[key] = false
+      count = count + 1
+      missing[count] = key
     end
   end
-  for from = 1, #missing, 4000 do
-    local to = math.min(from + 3999, #missing)
-    local raws = call('HMGET', base .. 'budgets', unpack(missing, from, to))
-    for at = from, to do budget_of(missing[at], raws[at - from + 1]) end
+  for from = 1, count, 4000 do
+    local to = math.min(from + 3999, count)
+    local found = call('HMGET', base .. 'budgets', unpack(missing, from, to))
+    for at = from, to do raws[missing[at]] = found[at - from + 1] end
   end
 end
 
@@ -63,20 +70,26 @@ local function change(found)
 end
 
 local function budget_record(found)
-  local is_told, limit = found.told, found.assumed
-  local bits, more = 0, ''
-  if is_told then bits, limit = 1, found.limit end
-  if limit then bits = bits + 2 end
-  local heavy = found.heavy or 0
-  if found.closed or found.alarm or found.kept or heavy > 0 or has_waiters(found) then
+  local bits, version, limit, more = 1, found.told, found.limit, ''
+  if not version then bits, version, limit = 0, 0, found.assumed end
+  if limit then bits = bits + 2 else limit = 0 end
+  if found.closed or found.alarm or found.kept or (found.heavy or 0) > 0 or has_waiters(found) then
     bits = bits + 4
-    more = write(found.closed or false, found.groups or NONE, found.alarm or false, found.kept or false, heavy)
+    more = write(
+      found.closed or false, found.groups or NONE, found.alarm or false, found.kept or false, found.heavy or 0
+    )
   end
-  return pack_bytes(FIGURES, bits, is_told or 0, found.used, limit or 0, found.pending, found.token) .. more
+  return pack_bytes(FIGURES, bits, version, found.used, limit, found.pending, found.token) .. more
 end
 
 local function write_budgets()
   local kept, gone = {}, {}
+  for key in pairs(changed_raws) do
+    if not budgets[key] then
+      kept[#kept + 1] = key
+      kept[#kept + 1] = raws[key]
+    end
+  end
   for key, found in pairs(changed_budgets) do
     if found.told or found.pending > 0 or found.kept or has_waiters(found) then
       kept[#kept + 1] = key
@@ -152,21 +165,56 @@ local function was_heard_since(key, token)
   return false
 end
 
--- Takes: {key, amount, key, amount, ...}
+-- A record that can be changed as bytes: nobody waits there, nothing is closed or kept, and it is no pool's member.
+-- False if there is none yet; nil if it takes a table.
+local function plain_record(key)
+  local raw = raws[key]
+  if budgets[key] or byte(key) == 112 or (raw and byte(raw) >= 4) then return nil end
+  return raw
+end
+
+-- The same as `hear` of a figure without a closure, and `uncharge` by what is given back. `told`: the record up to the
+-- limit. False: there is more to do.
+local function hear_plain(key, told, given)
+  local raw, pending = plain_record(key), 0
+  if raw == nil then return false end
+  local token = totals.token
+  if raw then
+    pending = math.max(unpack_bytes('>i7', raw, PENDING_AT) - given, 0)
+    local version = unpack_bytes('>i7', raw, VERSION_AT)
+    if byte(raw) % 2 == 1 and version >= unpack_bytes('>i7', told, VERSION_AT) then
+      if given == 0 then return true end
+      told, token = sub(raw, 1, TOLD_ENDS), unpack_bytes('>i7', raw, PENDING_AT + 7)
+    end
+  end
+  raws[key], changed_raws[key] = told .. pack_bytes('>i7i7', pending, token), true
+  return true
+end
+
+-- The same as `uncharge` of what the ledger has spoken of. False: there is more to do.
+local function uncharge_plain(key, amount)
+  local raw = plain_record(key)
+  if not raw or byte(raw) % 2 == 0 then return false end
+  local pending = math.max(unpack_bytes('>i7', raw, PENDING_AT) - amount, 0)
+  raws[key] = sub(raw, 1, TOLD_ENDS) .. pack_bytes('>i7', pending) .. sub(raw, PENDING_AT + 7)
+  changed_raws[key] = true
+  return true
+end
+
+-- Takes, of budgets just decided about: {key, amount, key, amount, ...}
 local function charge(takes)
   for at = 1, #takes, 2 do
-    local found = budget(takes[at])
-    found.pending = math.min(found.pending + takes[at + 1], MAX)
+    local found = budgets[takes[at]]
+    local pending = found.pending + takes[at + 1]
+    found.pending = pending < MAX and pending or MAX
     change(found)
   end
 end
 
-local function uncharge(takes)
-  for at = 1, #takes, 2 do
-    local found = budget(takes[at])
-    found.pending = math.max(found.pending - takes[at + 1], 0)
-    change(found)
-  end
+local function uncharge(key, amount)
+  local found = budget(key)
+  found.pending = math.max(found.pending - amount, 0)
+  change(found)
 end
 
 -- The next time at which an opening gate or a returning member may change what fits.

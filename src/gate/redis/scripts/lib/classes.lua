@@ -192,7 +192,7 @@ local function load_demanded(list)
   load_templates(list)
   local keys, count = {}, 0
   local function note(key)
-    if budgets[key] == nil then
+    if raws[key] == nil then
       count = count + 1
       keys[count] = key
     end

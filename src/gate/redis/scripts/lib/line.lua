@@ -59,16 +59,36 @@ local function forget(found)
   flow_leave(byte(found.turn), found.flow)
 end
 
--- A proposal is closed: what it charged is given back.
-local function discharge(id, open)
+-- A proposal is closed; what it charged is added to what is to be given back, by key.
+local function close(id, open, given)
   set_open(id, nil)
   times_remove(lapses, id)
-  uncharge(open.takes)
-  for at = 1, #open.takes, 2 do
-    lot_mark(open.takes[at])
-    local pool = pool_of_member(open.takes[at])
-    if pool then lot_mark(pool) end
+  local takes = open.takes
+  for at = 1, #takes, 2 do
+    local key = takes[at]
+    given[key] = (given[key] or 0) + takes[at + 1]
   end
+end
+
+-- What closed proposals had charged is free again.
+local function give_back(given)
+  local keys = {}
+  for key in pairs(given) do keys[#keys + 1] = key end
+  load_budgets(keys)
+  for _, key in ipairs(keys) do
+    if not uncharge_plain(key, given[key]) then
+      uncharge(key, given[key])
+      lot_mark(key)
+      local pool = pool_of_member(key)
+      if pool then lot_mark(pool) end
+    end
+  end
+end
+
+local function discharge(id, open)
+  local given = {}
+  close(id, open, given)
+  give_back(given)
 end
 
 local function withdraw(ids)
@@ -91,13 +111,24 @@ local function withdraw(ids)
   end
 end
 
--- Figures, one after another: key, used, limit or false, closure or false, version.
-local function observe(truths)
-  local keys = {}
-  for at = 1, #truths, 5 do keys[#keys + 1] = truths[at] end
+-- Told: {{key, the record up to the limit, and so on}, {key, used, limit or false, closure, version, and so on}}, the first
+-- for figures without a closure. What is given back of those budgets is taken out of `given` if it is done here.
+local function observe(told, given)
+  local figures, closures, keys = told[1], told[2], {}
+  for at = 1, #figures, 2 do keys[#keys + 1] = figures[at] end
+  for at = 1, #closures, 5 do keys[#keys + 1] = closures[at] end
   load_budgets(keys)
-  for at = 1, #truths, 5 do
-    local key, used, limit, closed, version = unpack(truths, at, at + 4)
+  for at = 1, #figures, 2 do
+    local key, figure = figures[at], figures[at + 1]
+    if hear_plain(key, figure, given[key] or 0) then
+      given[key] = nil
+    else
+      local bits, version, used, limit = unpack_bytes('>Bi7i7i7', figure)
+      if hear(key, used, bits >= 2 and limit, false, version) then mark(key) end
+    end
+  end
+  for at = 1, #closures, 5 do
+    local key, used, limit, closed, version = unpack(closures, at, at + 4)
     if hear(key, used, limit, closed, version) then mark(key) end
   end
 end
@@ -120,9 +151,9 @@ end
 local ADMITTED, REFUSED, GONE, UNANSWERED = 1, 2, 3, 4
 
 -- False for a token that is not the job's: nothing changes.
-local function close_proposal(id, token)
+local function close_proposal(id, token, given)
   local open = open_of(id)
   if not open or open.token ~= token then return false end
-  discharge(id, open)
+  close(id, open, given)
   return true, open.again
 end

@@ -100,10 +100,14 @@ local function times_first(times)
   return times.at, times.member
 end
 
+-- Whether a time may have come: while no earlier one is noted, one look a call is enough.
+local may_have_come = true
+
 -- A number costs as much to write out as a command to call, and mostly the next one is the same.
 local written, written_as
 
 local function times_add(times, at, member)
+  if at <= now then may_have_come = true end
   if at ~= written then written, written_as = at, string.format('%.0f', at) end
   if #times.gone > 0 then times_sync(times) end
   if times.adds == NONE then times.adds = {} end
@@ -137,8 +141,13 @@ local function has_passed(times)
   return at and at <= now and member
 end
 
+local function has_come()
+  may_have_come = may_have_come
+    and (has_passed(alarms) or has_passed(lapses) or has_passed(due) or has_passed(standing_off)) and true
+  return may_have_come
+end
+
 -- Whether `propose` has something to look at.
 local function has_work()
-  return order_first(ready) or order_first(dirty) or has_passed(alarms) or has_passed(lapses) or has_passed(due)
-    or has_passed(standing_off) or false
+  return order_first(ready) or order_first(dirty) or has_come() or false
 end

@@ -55,8 +55,8 @@ local function test(found)
   return nil
 end
 
--- Tests a class only when nobody is left to be woken, so that the lowest rank of all that fit goes first.
-local function step()
+-- Takes up the first thing whose time has come; false if there is none.
+local function take_up()
   local key = has_passed(alarms)
   if key then
     times_remove(alarms, key)
@@ -64,24 +64,30 @@ local function step()
     found.alarm = false
     change(found)
     ring(key)
-    return nil
+    return true
   end
   local lapsed = has_passed(lapses)
   if lapsed then
     discharge(lapsed, open_of(lapsed))
     enter_class(job(lapsed))
-    return nil
+    return true
   end
   local come = has_passed(due)
   if come then
     times_remove(due, come)
     enter_class(job(come))
-    return nil
+    return true
   end
   local off = has_passed(standing_off)
-  if off then
-    make_ready(class(off))
-    return nil
+  if off then make_ready(class(off)) end
+  return off
+end
+
+-- Tests a class only when nobody is left to be woken, so that the lowest rank of all that fit goes first.
+local function step()
+  if may_have_come then
+    if take_up() then return nil end
+    may_have_come = false
   end
   local marked = order_first(dirty)
   if marked then
