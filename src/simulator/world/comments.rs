@@ -28,7 +28,8 @@ impl World {
     ) -> Option<Comment> {
         let seed = self.scenario.seed;
         let home = self.repository_mut(key.repository)?;
-        let ordinal = u64::try_from(home.comments(key.number)?.len()).unwrap_or(0);
+        let there = u64::try_from(home.comments(key.number)?.len()).unwrap_or(0);
+        let ordinal = there + home.deleted_comments;
         let Some(pull) = home.pulls.get_mut(key.number) else {
             let id = Draw::new(seed, &format!("comment/{}", home.full_name), key.number << 32 | ordinal);
             let comment = new(id, user, body, now_ms);
@@ -69,6 +70,19 @@ impl World {
         }
         (comment.body, comment.updated_ms) = (body, now_ms);
         Ok((number, comment.clone()))
+    }
+
+    /// False: there is no such comment.
+    pub(crate) fn delete_comment(&mut self, repository: RepositoryKey, id: u64) -> bool {
+        let Some(home) = self.repository_mut(repository) else { return false };
+        let of_pulls = home.pulls.all_mut().map(|pull| &mut pull.comments);
+        let mut every = home.conversations.values_mut().chain(of_pulls);
+        let found = every.find_map(|comments| {
+            let at = comments.iter().position(|comment| comment.id == id)?;
+            Some(comments.remove(at))
+        });
+        home.deleted_comments += u64::from(found.is_some());
+        found.is_some()
     }
 }
 
