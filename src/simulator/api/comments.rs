@@ -50,8 +50,10 @@ pub(super) fn edit(context: Context<'_>, repository: RepositoryKey, id: u64) -> 
 
 /// `DELETE …/issues/comments/{id}`: whoever may write to the repository may do it.
 pub(super) fn delete(context: Context<'_>, repository: RepositoryKey, id: u64) -> Answer {
-    let gone = context.world.delete_comment(repository, id);
-    if gone { Ok(Reply::empty(204)) } else { Err(Reply::not_found()) }
+    let at = context.world.place_of_comment(repository, id).ok_or_else(Reply::not_found)?;
+    permitted(&context, at, Access::Write)?;
+    context.world.delete_comment(at, id);
+    Ok(Reply::empty(204))
 }
 
 /// An issue that is no pull request is reached by the permission for issues alone.

@@ -72,17 +72,23 @@ impl World {
         Ok((number, comment.clone()))
     }
 
-    /// False: there is no such comment.
-    pub(crate) fn delete_comment(&mut self, repository: RepositoryKey, id: u64) -> bool {
-        let Some(home) = self.repository_mut(repository) else { return false };
-        let of_pulls = home.pulls.all_mut().map(|pull| &mut pull.comments);
-        let mut every = home.conversations.values_mut().chain(of_pulls);
-        let found = every.find_map(|comments| {
-            let at = comments.iter().position(|comment| comment.id == id)?;
-            Some(comments.remove(at))
-        });
-        home.deleted_comments += u64::from(found.is_some());
-        found.is_some()
+    /// The issue or pull request of a comment.
+    pub(crate) fn place_of_comment(&self, repository: RepositoryKey, id: u64) -> Option<PullKey> {
+        let home = self.repository(repository)?;
+        let of_issues = home.conversations.iter().map(|(number, comments)| (*number, comments));
+        let of_pulls = home.pulls.all().map(|pull| (pull.number, &pull.comments));
+        let mut every = of_issues.chain(of_pulls);
+        let (number, _) = every.find(|(_, comments)| comments.iter().any(|comment| comment.id == id))?;
+        Some(PullKey { repository, number })
+    }
+
+    pub(crate) fn delete_comment(&mut self, at: PullKey, id: u64) {
+        let Some(home) = self.repository_mut(at.repository) else { return };
+        let of_pull = home.pulls.get_mut(at.number).map(|pull| &mut pull.comments);
+        if let Some(comments) = of_pull.or_else(|| home.conversations.get_mut(&at.number)) {
+            comments.retain(|comment| comment.id != id);
+            home.deleted_comments += 1;
+        }
     }
 }
 
