@@ -6,6 +6,7 @@ pub mod audit;
 pub mod breakers;
 pub mod browse;
 pub mod catch_up;
+pub mod certificate;
 pub mod comments;
 pub mod context;
 pub mod deliver;
