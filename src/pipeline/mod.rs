@@ -52,6 +52,7 @@ pub mod submit;
 mod summaries;
 pub mod survey;
 pub mod templates;
+mod time_left;
 pub mod tokens;
 mod traces;
 pub mod track;
