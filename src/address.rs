@@ -69,6 +69,12 @@ pub fn refusal(address: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
     }
 }
 
+/// Whether an address is in one of these networks.
+pub fn is_within(address: IpAddr, networks: &[IpNet]) -> bool {
+    let meant = address.to_canonical();
+    networks.iter().any(|net| net.contains(&address) || net.contains(&meant))
+}
+
 /// The address of a host that is one already, as it stands in a URL; None: it is a name, and must be looked up.
 pub fn literal(host: &str) -> Option<IpAddr> {
     let host = host.trim_end_matches('.').to_ascii_lowercase();

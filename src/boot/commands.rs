@@ -15,7 +15,7 @@ use crate::{
         CliError, Exit,
         local::{BenchArgs, BenchWhat, ConfigCheckArgs, DoctorArgs, MigrateArgs, SimulateArgs},
     },
-    clock::{Entropy, SystemClock},
+    clock::{Clock as _, Entropy, SystemClock},
     config::{self, ConfigError, Loaded, Settings},
     job, ledger,
     policy::Problem,
@@ -52,10 +52,12 @@ pub async fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
 
 /// Reads and checks everything, starts nothing.
 pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
-    let summary =
+    let mut summary =
         config::check(args.shared.config.as_deref(), &config::environment()).map_err(ConfigError)?;
     let loaded = load(&args.shared)?;
-    boot::endpoint::tls(&loaded).map_err(ConfigError::from)?;
+    let tls = boot::endpoint::tls(&loaded).map_err(ConfigError::from)?;
+    let ending = tls.and_then(|files| boot::endpoint::ending(&files, SystemClock.now()));
+    summary.warnings.extend(ending.map(|text| format!("[http] tls_certificate: {text}")));
     wire::audit(&loaded, &config::environment())?;
     // Without a ledger nothing was used yet.
     if let Ok(used) = template_check::used(&loaded).await {

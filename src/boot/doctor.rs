@@ -55,8 +55,8 @@ impl Finding {
 
 /// Clocks may differ by this much before it is worth a word.
 const CLOCK_SKEW: Millis = Millis::seconds(30);
-/// A token that ends sooner than this is worth a word.
-const EXPIRY_SOON: Millis = Millis::hours(14 * 24);
+/// A token or certificate that ends sooner than this is worth a word.
+pub const EXPIRY_SOON: Millis = Millis::hours(14 * 24);
 
 /// Looks at everything; what cannot be looked at because of an earlier finding is left out.
 pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec<Finding> {
@@ -92,16 +92,24 @@ pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec
 /// Where the daemon would listen, and whether the identity provider can be asked.
 async fn endpoint(loaded: &Loaded) -> Vec<Finding> {
     let http = &loaded.settings.http;
-    let way = match (boot::endpoint::tls(loaded), http.behind_proxy) {
-        (Err(problem), _) => {
+    let files = match boot::endpoint::tls(loaded) {
+        Err(problem) => {
             let finding = Finding::new("endpoint", State::Bad, problem.to_string());
             return vec![finding.advice("the daemon does not start without them")];
         }
-        (Ok(Some(_)), _) => "with TLS",
-        (Ok(None), true) => "behind a proxy",
-        (Ok(None), false) => "for this machine alone",
+        Ok(files) => files,
+    };
+    let way = match (&files, http.behind_proxy) {
+        (Some(_), _) => "with TLS",
+        (None, true) => "behind a proxy",
+        (None, false) => "for this machine alone",
     };
     let mut findings = vec![Finding::new("endpoint", State::Good, format!("{}, {way}", http.listen))];
+    let ending = files.and_then(|files| boot::endpoint::ending(&files, SystemClock.now()));
+    findings.extend(ending.map(|text| {
+        Finding::new("endpoint", State::Warn, text)
+            .advice("put the renewed certificate and its key in place of the old ones: no restart is needed")
+    }));
     if let Some(oidc) = &http.oidc {
         findings.push(match http::access::issuer_keys(oidc).await {
             Ok(0) => {

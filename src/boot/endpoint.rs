@@ -7,11 +7,12 @@ use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    boot::{Daemon, token},
+    boot::{Daemon, doctor::EXPIRY_SOON, token},
     cli::{CliError, Exit},
     clock::Entropy,
     config::{ConfigError, Loaded, endpoint::Http},
     http::{self, Access, Door, TlsFiles},
+    job::time::Timestamp,
     policy::problem::{Code, Problem},
 };
 
@@ -34,6 +35,17 @@ pub fn tls(loaded: &Loaded) -> Result<Option<TlsFiles>, Problem> {
     files.map(Some).map_err(|error| {
         let hint = "`tls_certificate` names certificates in PEM, the own one first, `tls_key` the private key of the first";
         Problem::new(Code::BadConfig, error.to_string()).at("[http] tls_certificate").hint(hint)
+    })
+}
+
+/// What is to be said of a certificate that has ended, or ends soon.
+pub fn ending(files: &TlsFiles, now: Timestamp) -> Option<String> {
+    let ends = files.ends().filter(|ends| *ends < now.plus(EXPIRY_SOON))?;
+    let file = files.path().display();
+    Some(if ends <= now {
+        format!("{file} ended on {ends}: nobody who checks certificates connects any more")
+    } else {
+        format!("{file} ends on {ends}, in {}", ends.since(now))
     })
 }
 
@@ -73,6 +85,9 @@ impl Endpoint {
         let router = http::guarded(Arc::clone(&daemon.context), access, limits);
         match &self.tls {
             Some(files) => {
+                let shown = Arc::clone(files);
+                let file = files.path().display().to_string();
+                daemon.context.certificate.follow(file, move || shown.ends());
                 let door = Door::with_tls(again(&self.listener)?, Arc::clone(files))?;
                 Ok(serve_on(door, router, daemon))
             }

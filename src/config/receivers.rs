@@ -227,7 +227,9 @@ impl Reading<'_, '_> {
         }
         self.faults.host(&["notices", "sink", &self.index, "host"], host, &of.allow_private);
         // What is read on the way is read by those who hold that network.
-        if tls == Tls::None && of.allow_private.is_empty() {
+        let named = |address| address::is_within(address, &of.allow_private);
+        let outside = || address::literal(host).is_some_and(|address| !named(address));
+        if tls == Tls::None && (of.allow_private.is_empty() || outside()) {
             let hint = "write `tls = \"starttls\"` or \"implicit\"; without, only to a network that `allow_private` names";
             self.add("tls", "mail, and the password, would travel without encryption", hint);
         }

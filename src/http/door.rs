@@ -24,7 +24,10 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
 
-use crate::http::{access::Peer, patience::Patient};
+use crate::{
+    http::{access::Peer, certificate, patience::Patient},
+    job::time::Timestamp,
+};
 
 /// A client that takes longer to agree on TLS is sent away.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -65,6 +68,16 @@ impl TlsFiles {
         let stamp = stamp(certificate, key);
         let state = Held { pair: Arc::new(load(certificate, key)?), looked: Instant::now(), stamp };
         Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), state: Mutex::new(state) })
+    }
+
+    /// Where the certificate is.
+    pub fn path(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// When the first of the certificates ends that are shown now; None: none of them tells.
+    pub fn ends(&self) -> Option<Timestamp> {
+        certificate::ends(&self.newest().cert)
     }
 
     /// The newest pair that can be used: files that are half written must not end the service.

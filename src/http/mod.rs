@@ -5,6 +5,7 @@ pub mod access;
 mod audit;
 mod breakers;
 mod budgets;
+mod certificate;
 mod dead;
 mod deliveries;
 mod desk;

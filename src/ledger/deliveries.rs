@@ -104,6 +104,15 @@ impl Ledger {
         Ok(found)
     }
 
+    /// How many have not been gone through, when the oldest of them came, and how many a person should look at.
+    pub async fn delivery_figures(&self) -> Result<(u64, Option<Timestamp>, u64), LedgerError> {
+        let waiting = "deliveries WHERE state = 'received'";
+        let waiting = self.number("COUNT(*)", "MIN(received_at)", waiting, &[]).await?;
+        let trouble = "deliveries WHERE state IN ('unmapped', 'refused')";
+        let trouble = self.number("COUNT(*)", "NULL", trouble, &[]).await?;
+        Ok((waiting.number, waiting.at, trouble.number))
+    }
+
     /// Removes settled deliveries that came before a time, at most `limit`; gives their number.
     pub async fn prune_deliveries(&self, before: Timestamp, limit: i64) -> Result<usize, LedgerError> {
         // Ids sort by the time that they were made.

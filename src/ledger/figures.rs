@@ -33,7 +33,7 @@ pub struct Figures {
 #[derive(Deserialize)]
 pub(super) struct Number {
     pub number: u64,
-    at: Option<Timestamp>,
+    pub at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]

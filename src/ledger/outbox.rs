@@ -249,6 +249,19 @@ impl Ledger {
         Ok(self.number(spent, "NULL", of, &[Bind::Text(&request.to_string())]).await?.number)
     }
 
+    /// Of the newest wave in which agents have something to do: how many jobs they are through with, and when its first task was
+    /// started; None: none was. Between waves people decide, and that says nothing of agents.
+    pub async fn through_with(&self, request: RequestId) -> Result<(u64, Option<Timestamp>), LedgerError> {
+        let through = "COUNT(DISTINCT CASE WHEN j.state IN ('in_review', 'quarantined', 'succeeded', 'rejected', 'dead') \
+            THEN j.id END)";
+        let of = "jobs j JOIN attempts a ON a.job_id = j.id \
+            WHERE j.request_id = $1 AND a.started_at IS NOT NULL AND j.wave = (SELECT MAX(wave) \
+            FROM jobs WHERE request_id = $1 AND state IN ('queued', 'starting', 'start_unknown', 'running', 'verifying'))";
+        let found =
+            self.number(through, "MIN(a.started_at)", of, &[Bind::Text(&request.to_string())]).await?;
+        Ok((found.number, found.at))
+    }
+
     async fn ids(&self, sql: &str, binds: &[Bind<'_>]) -> Result<Vec<RequestId>, LedgerError> {
         #[derive(Deserialize)]
         struct Named {

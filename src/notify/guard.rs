@@ -102,14 +102,9 @@ impl Guard {
         stream.and_then(|stream| stream.peer_addr()).map_err(|error| unreachable(error.to_string()))
     }
 
-    fn named(&self, address: IpAddr) -> bool {
-        let meant = address.to_canonical();
-        self.allowed.iter().any(|net| net.contains(&address) || net.contains(&meant))
-    }
-
     fn judge(&self, host: &str, address: IpAddr) -> Result<(), Closed> {
         match address::refusal(address, &self.allowed) {
-            None if self.only && !self.named(address) => {
+            None if self.only && !address::is_within(address, &self.allowed) => {
                 Err(Closed::Plain { host: host.to_owned(), address })
             }
             None => Ok(()),

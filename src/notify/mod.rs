@@ -140,9 +140,8 @@ pub trait Sink: Send + Sync + 'static {
     fn edits(&self) -> bool {
         false
     }
-    /// Puts this in the place of what was delivered. A message that is gone is delivered anew: the answer is the handle
-    /// from now on.
-    async fn update(&self, _handle: &Handle, notice: &Outgoing) -> Result<Handle, SinkError> {
+    /// Puts this in the place of what was delivered. False: that is gone.
+    async fn update(&self, _handle: &Handle, notice: &Outgoing) -> Result<bool, SinkError> {
         Err(SinkError {
             kind: SinkErrorKind::Permanent,
             reason: SinkReason::CannotEdit,

@@ -35,17 +35,6 @@ impl CommentSink {
         pull.map_or((&self.repository, self.number), |(repository, number)| (repository, *number))
     }
 
-    /// None: there is no such comment any more.
-    async fn edit(&self, known: &Handle, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
-        let Some((repository, id)) = read(known) else { return Ok(None) };
-        let body = render::github(&Message::of(notice));
-        match self.comments.edit_comment(&self.identity, &repository, id, &body).await {
-            Ok(()) => Ok(Some(known.clone())),
-            Err(error) if error.kind == FailKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed(&format!("edit notice {}", notice.id), self.place(notice), &error)),
-        }
-    }
-
     fn failed(&self, doing: &str, at: (&Repository, u64), error: &AgentError) -> SinkError {
         let (kind, reason, advice) = judge(error.kind);
         let (repository, number) = at;
@@ -65,9 +54,8 @@ impl Sink for CommentSink {
 
     async fn deliver(&self, notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
         match self.find(notice).await? {
-            Some(Found { handle, same: true }) => Ok(Some(handle)),
-            Some(Found { handle, same: false }) => self.update(&handle, notice).await.map(Some),
-            None => self.add(notice).await,
+            Some(Found { handle, same }) if same || self.update(&handle, notice).await? => Ok(Some(handle)),
+            _ => self.add(notice).await,
         }
     }
 
@@ -104,22 +92,14 @@ impl Sink for CommentSink {
         true
     }
 
-    async fn update(&self, known: &Handle, notice: &Outgoing) -> Result<Handle, SinkError> {
-        if let Some(there) = self.edit(known, notice).await? {
-            return Ok(there);
+    async fn update(&self, known: &Handle, notice: &Outgoing) -> Result<bool, SinkError> {
+        let Some((repository, id)) = read(known) else { return Ok(false) };
+        let body = render::github(&Message::of(notice));
+        match self.comments.edit_comment(&self.identity, &repository, id, &body).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind == FailKind::NotFound => Ok(false),
+            Err(error) => Err(self.failed(&format!("edit notice {}", notice.id), self.place(notice), &error)),
         }
-        // Somebody has deleted it, and an answer to what was made after that may have been lost.
-        let found = self.find(notice).await?.filter(|found| found.handle != *known);
-        let there = match found {
-            Some(Found { handle, same: true }) => Some(handle),
-            Some(Found { handle, same: false }) => self.edit(&handle, notice).await?,
-            None => None,
-        };
-        let anew = match there {
-            Some(there) => Some(there),
-            None => self.add(notice).await?,
-        };
-        Ok(anew.unwrap_or_else(|| known.clone()))
     }
 }
 
@@ -168,34 +148,52 @@ impl Context {
         notice: Outgoing,
         delivered: Option<&Handle>,
     ) -> Option<Result<Option<Handle>, SinkError>> {
-        if sink.kind() != KIND {
-            return Some(match delivered {
-                Some(handle) => sink.update(handle, &notice).await.map(Some),
-                None => sink.deliver(&notice).await,
-            });
+        match self.told(sink, notice, delivered).await {
+            Ok(handle) => Some(Ok(handle)),
+            Err(error) => error.map(Err),
         }
-        if self.closures.kill_switch().is_some() {
-            return None;
+    }
+
+    /// Err(None): not now.
+    async fn told(
+        &self,
+        sink: &dyn Sink,
+        notice: Outgoing,
+        delivered: Option<&Handle>,
+    ) -> Result<Option<Handle>, Option<SinkError>> {
+        let forge = sink.kind() == KIND;
+        if forge && self.closures.kill_switch().is_some() {
+            return Err(None);
         }
-        // All that is only read, which may take long, comes before the pass.
-        let notice = self.with_pull(notice).await?;
-        let known = match delivered {
-            Some(handle) => Some(Found { handle: handle.clone(), same: false }),
-            None => match sink.find(&notice).await {
-                Ok(Some(Found { handle, same: true })) => return Some(Ok(Some(handle))),
-                Ok(found) => found,
-                Err(error) => return Some(Err(error)),
-            },
-        };
-        // Whoever throws the kill switch waits until this write has been answered, or this sees it.
-        let _passing = self.closures.pass().await;
-        if self.closures.kill_switch().is_some() {
-            return None;
+        let notice = if forge { self.with_pull(notice).await.ok_or(None)? } else { notice };
+        if let Some(handle) = delivered
+            && self.write_at(forge, sink.update(handle, &notice)).await?
+        {
+            return Ok(Some(handle.clone()));
         }
-        Some(match known {
-            Some(Found { handle, .. }) => sink.update(&handle, &notice).await.map(Some),
-            None => sink.add(&notice).await,
-        })
+        // The answer to one that was made may have been lost, also after somebody has deleted the one before; what is deleted
+        // may still be listed for a while.
+        let found = sink.find(&notice).await?.filter(|found| Some(&found.handle) != delivered);
+        if let Some(Found { handle, same }) = found
+            && (same || self.write_at(forge, sink.update(&handle, &notice)).await?)
+        {
+            return Ok(Some(handle));
+        }
+        self.write_at(forge, sink.add(&notice)).await
+    }
+
+    /// One write. Whoever throws the kill switch waits until it has been answered, or it sees them; all that is only read, which
+    /// may take long, stays outside.
+    async fn write_at<T>(
+        &self,
+        forge: bool,
+        write: impl Future<Output = Result<T, SinkError>>,
+    ) -> Result<T, Option<SinkError>> {
+        let _passing = if forge { Some(self.closures.pass().await) } else { None };
+        if forge && self.closures.kill_switch().is_some() {
+            return Err(None);
+        }
+        Ok(write.await?)
     }
 
     async fn with_pull(&self, notice: Outgoing) -> Option<Outgoing> {

@@ -25,8 +25,9 @@ use crate::{
     news::News,
     notify::Sinks,
     pipeline::{
-        audit::Audit, catch_up::History, deliver::Errand, freezes::Freezes, hooks::Hooks, life::Life,
-        meters::Meters, nudge::Nudges, outbox::Outbox, rebuild::Barrier, tokens::Tokens, tracker::Tracker,
+        audit::Audit, catch_up::History, certificate::Certificate, deliver::Errand, freezes::Freezes,
+        hooks::Hooks, life::Life, meters::Meters, nudge::Nudges, outbox::Outbox, rebuild::Barrier,
+        tokens::Tokens, tracker::Tracker,
     },
     policy::{
         Catalog, Facts, IdentityRule, Models, PlanContext, RepositoryRules, approval::People, breaker,
@@ -212,6 +213,7 @@ pub struct Context {
     pub closures: Closures,
     pub freezes: Freezes,
     pub tokens: Tokens,
+    pub certificate: Certificate,
     pub outbox: Outbox,
     pub hooks: Hooks,
     pub nudges: Nudges,

@@ -14,7 +14,7 @@ use crate::{
         By, Command, DeliveryChange, LedgerError, Reply,
         rows::{DeliveryRow, DeliveryState, JobRow},
     },
-    pipeline::{context::Context, hooks::reason, submit::SubmitError},
+    pipeline::{context::Context, delivery_acts::DeliveryFilter, hooks::reason, submit::SubmitError},
     policy::{
         hook::{self, Delivery, Hook, Kind, Mapped, Outcome, signature},
         waves::By as ProvenBy,
@@ -58,12 +58,17 @@ struct Before {
 }
 
 impl Context {
-    /// Looks for deliveries that nobody has gone on with, and lets go of old ones. Costs nothing without hooks.
+    /// Looks for deliveries that nobody has gone on with, and lets go of old ones. Without hooks it is looked once in a while
+    /// whether any are left of earlier ones.
     pub(super) async fn keep_deliveries(&self) -> Result<(), LedgerError> {
-        if self.hooks.is_empty() {
+        let now = self.now();
+        let prunes = self.hooks.may_prune(now);
+        if self.hooks.is_empty() && !(prunes && self.has_deliveries().await?) {
             return Ok(());
         }
-        let now = self.now();
+        if prunes {
+            self.prune_deliveries(now).await?;
+        }
         for row in self.ledger.deliveries_lying(now, LYING_MAX).await? {
             // It stands in our line, or somebody here is at it: nobody has left it lying.
             if self.queues.deliveries.knows(&row.id) {
@@ -83,10 +88,12 @@ impl Context {
                 self.queues.deliveries.push(row.id, now, row.id);
             }
         }
-        if self.hooks.may_prune(now) {
-            self.prune_deliveries(now).await?;
-        }
         Ok(())
+    }
+
+    async fn has_deliveries(&self) -> Result<bool, LedgerError> {
+        let one = DeliveryFilter { limit: 1, ..DeliveryFilter::default() };
+        Ok(!self.ledger.deliveries(&one).await?.is_empty())
     }
 
     async fn prune_deliveries(&self, now: Timestamp) -> Result<(), LedgerError> {

@@ -115,6 +115,13 @@ impl Context {
         let age = figures.oldest_notice.map_or(Millis(0), |at| now.since(at));
         page.put(&catalogue::OUTBOX_AGE, &[], seconds(age));
         self.waiting_by_sink(page, &figures, now);
+        if !self.hooks.is_empty() {
+            let (waiting, oldest, trouble) = self.ledger.delivery_figures().await?;
+            page.count(&catalogue::DELIVERIES_WAITING, &[], waiting);
+            let age = oldest.map_or(Millis(0), |at| now.since(at));
+            page.put(&catalogue::DELIVERIES_AGE, &[], seconds(age));
+            page.count(&catalogue::DELIVERIES_TROUBLE, &[], trouble);
+        }
         page.count(&catalogue::WORKERS, &[], figures.workers);
         for (state, number) in &figures.breakers {
             page.count(&catalogue::BREAKERS, &[state.as_str()], *number);
@@ -200,6 +207,9 @@ impl Context {
         }
         for ((hook, result), count) in self.meters.hooks.read() {
             page.count(&catalogue::HOOKS, &[&hook, result], count);
+        }
+        if let Some((_, ends)) = self.certificate.end() {
+            page.put(&catalogue::CERTIFICATE_ENDS, &[], seconds(ends.since(Timestamp(0))));
         }
         for (reason, count) in denials::counts() {
             page.count(&catalogue::DENIALS, &[reason], count);

@@ -163,12 +163,13 @@ async fn bring_up_to_date(context: &Context, mut row: SummaryRow) -> Result<Summ
         return Ok(row);
     };
     let (mut summary, since) = sum_up(context, row.request_id).await?;
-    // What it says, whenever it is said.
+    // What it says, whenever it is said: that time goes by is nothing new.
     let digest = sha256(serde_json::to_string(&summary).unwrap_or_default().as_bytes());
     if row.digest.as_ref() == Some(&digest) {
         (row.next_at, row.sent_at) = (None, Some(now));
         return Ok(row);
     }
+    summary.left = context.time_left(row.request_id, &summary.counts).await?;
     summary.at = now.to_string();
     // The same for each version of the message: the receiver finds it by this after an answer was lost.
     let outgoing = summary.outgoing(format!("summary-{}-{}", row.request_id, row.sink), since);
@@ -235,8 +236,7 @@ async fn sum_up(context: &Context, request: RequestId) -> Result<(RequestSummary
         more: needing.saturating_sub(needs.len() as u64),
         attention: needs,
         spent: spent.filter(|spent| *spent > Amount::ZERO).map(show),
-        // Nobody can tell how long people take.
-        done_by: None,
+        left: None,
         at: String::new(),
     };
     Ok((summary, row.created_at))

@@ -20,10 +20,10 @@ use crate::{
 const DAY: Millis = Millis::hours(24);
 /// Days before the end at which people are told, each once.
 const WARNED: [u64; 3] = [30, 7, 1];
-/// The same for a token of this interface.
-const WARNED_OF_ACCESS: [u64; 3] = [14, 7, 1];
-/// Between two looks at the tokens of this interface.
-const LOOKED: Millis = Millis::hours(1);
+/// The same for a token or the certificate of this interface.
+pub(super) const WARNED_OF_ACCESS: [u64; 3] = [14, 7, 1];
+/// Between two looks at the tokens, or the certificate, of this interface.
+pub(super) const LOOKED: Millis = Millis::hours(1);
 /// Between two questions to the provider; more often while a token is about to end.
 const ASKED: (Millis, Millis) = (Millis::hours(6), Millis::minutes(5));
 
@@ -47,7 +47,7 @@ pub const fn run_time(context: &Context) -> Millis {
 }
 
 /// The least of the warnings that is due; None: it is too early.
-fn due(left: Millis, warned: [u64; 3]) -> Option<u64> {
+pub(super) fn due(left: Millis, warned: [u64; 3]) -> Option<u64> {
     warned.into_iter().filter(|days| left.0 <= DAY.0.saturating_mul(*days)).min()
 }
 

@@ -29,6 +29,7 @@ async fn sweep(context: &Context) -> anyhow::Result<()> {
     }
     context.agent.renew_tokens();
     overdue(context).await?;
+    context.watch_certificate().await?;
     outbox::take_up(context).await?;
     let alone = context.life.holds(&LeaseName::upkeep()) && context.life.may_act(context.now());
     if alone {

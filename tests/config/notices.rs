@@ -112,6 +112,9 @@ fn what_mail_misses_is_told_with_its_place() {
     let header = "to = [\"b@x.org\\r\\nBcc: c@x.org\"]";
     refused(&mail(host, header), ["6:6", "is no address of mail", "name@host"]);
     refused(&mail(host, &to("tls = \"none\"")), ["7:7", "without encryption", "allow_private"]);
+    let elsewhere = to("tls = \"none\"\nallow_private = [\"10.0.0.0/8\"]");
+    refused(&mail("8.8.8.8", &elsewhere), ["7:7", "without encryption", "allow_private"]);
+    assert!(load(format!("{}\n{IDENTITY}", mail("10.1.2.3", &elsewhere)), &[]).is_ok());
     refused(&mail(host, &to("username = \"u\"")), ["2:8", "come together", "both"]);
     refused(&mail("localhost", &to("")), ["4:8", "this very machine", "allow_private"]);
     refused(&mail("mail:25", &to("")), ["4:8", "not the name of a machine", "a key of its own"]);

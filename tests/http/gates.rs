@@ -1,6 +1,6 @@
 //! Gates that answer only when nothing is on its way any more, the kill switch, and what is worked on behind a gate.
 
-use sluicegate::notify::{Handle, Outgoing, Sink, SinkError};
+use sluicegate::notify::{Found, Handle, Outgoing, Sink, SinkError};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -258,18 +258,22 @@ impl Sink for AtTheProvider {
     }
 }
 
-#[tokio::test]
-async fn while_the_kill_switch_is_on_no_notice_is_written_at_the_provider() {
-    let house = House::new().await;
-    let sink = AtTheProvider::default();
-    let notice = Outgoing {
+fn notice(house: &House) -> Outgoing {
+    Outgoing {
         id: "n-1".into(),
         kind: "job.dead".into(),
         occurred_at: house.context.now(),
         subject: String::new(),
         data: json!({}),
         pull: None,
-    };
+    }
+}
+
+#[tokio::test]
+async fn while_the_kill_switch_is_on_no_notice_is_written_at_the_provider() {
+    let house = House::new().await;
+    let sink = AtTheProvider::default();
+    let notice = notice(&house);
     let elsewhere = sluicegate::notify::LogSink::default();
     house.post("/v1/kill-switch/on", &by("ben", "the agent runs wild")).await.ok();
     assert_eq!(house.context.hand_over(&sink, notice.clone(), None).await, None);
@@ -278,4 +282,49 @@ async fn while_the_kill_switch_is_on_no_notice_is_written_at_the_provider() {
     house.post("/v1/kill-switch/off", &by("ana", "stopped it")).await.ok();
     let handle = Handle("acme/api/1".into());
     assert_eq!(house.context.hand_over(&sink, notice, None).await, Some(Ok(Some(handle))));
+}
+
+/// What was delivered is gone, and to look for another one takes as long as the test says.
+struct Deleted {
+    looks: tokio::sync::Semaphore,
+    written: std::sync::atomic::AtomicU32,
+}
+
+#[async_trait::async_trait]
+impl Sink for Deleted {
+    fn name(&self) -> &'static str {
+        "tracking"
+    }
+    fn kind(&self) -> &'static str {
+        sluicegate::pipeline::comments::KIND
+    }
+    async fn find(&self, _notice: &Outgoing) -> Result<Option<Found>, SinkError> {
+        self.looks.acquire().await.unwrap().forget();
+        Ok(None)
+    }
+    async fn update(&self, _known: &Handle, _notice: &Outgoing) -> Result<bool, SinkError> {
+        Ok(false)
+    }
+    async fn deliver(&self, _notice: &Outgoing) -> Result<Option<Handle>, SinkError> {
+        self.written.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(Some(Handle("acme/api/2".into())))
+    }
+}
+
+#[tokio::test]
+async fn whoever_throws_the_kill_switch_does_not_wait_for_a_look_at_the_provider() {
+    let house = House::new().await;
+    let sink = Deleted { looks: tokio::sync::Semaphore::new(0), written: 0.into() };
+    let known = Handle("acme/api/1".into());
+    let mut told = Box::pin(house.context.hand_over(&sink, notice(&house), Some(&known)));
+    assert!((&mut told).now_or_never().is_none(), "it looks whether another one was made");
+    let body = by("ben", "the agent runs wild");
+    let thrown = house.post("/v1/kill-switch/on", &body);
+    tokio::time::timeout(std::time::Duration::from_secs(20), thrown).await.unwrap().ok();
+    sink.looks.add_permits(2);
+    assert_eq!(told.await, None, "and writes nothing after that");
+    house.post("/v1/kill-switch/off", &by("ana", "stopped it")).await.ok();
+    let anew = house.context.hand_over(&sink, notice(&house), Some(&known)).await;
+    assert_eq!(anew, Some(Ok(Some(Handle("acme/api/2".into())))));
+    assert_eq!(sink.written.load(std::sync::atomic::Ordering::Relaxed), 1);
 }

@@ -330,6 +330,8 @@ async fn what_its_receiver_left_lying_is_gone_through_by_whoever_keeps_house() {
     github(&house, "d-1", NEW, &labelled("serde", 7)).await;
     // The receiver dies with its queue.
     assert!(house.context.queues.deliveries.take_waiting().is_some());
+    let metrics = house.get("/metrics").await.ok();
+    assert!(metrics.as_str().unwrap().contains("sluice_deliveries_waiting 1"), "{metrics}");
     upkeep::run(Arc::clone(&house.context)).await;
     assert!(house.context.queues.deliveries.is_empty(), "for a while it is left to its receiver");
     let later = |span| {
@@ -358,4 +360,38 @@ async fn what_its_receiver_left_lying_is_gone_through_by_whoever_keeps_house() {
     later(Millis::hours(25));
     upkeep::run(Arc::clone(&house.context)).await;
     assert!(listed(&house, "").await.is_empty(), "nothing is kept for longer than was asked for");
+}
+
+#[tokio::test]
+async fn what_hooks_have_left_goes_in_its_time_also_when_the_last_of_them_was_taken_out() {
+    let house = house().await;
+    github(&house, "d-1", NEW, &labelled("serde", 7)).await;
+    go_through(&house).await;
+    github(&house, "d-2", NEW, &labelled("tokio", 8)).await;
+    let house = house.again_with_hooks(Hooks::new(Vec::new(), Millis::hours(24))).await;
+    duties::take(&house.context).await.unwrap();
+    let page = house.get("/metrics").await.body;
+    assert!(
+        !page.as_str().unwrap().contains("sluice_deliveries_"),
+        "nobody is told of what there is not: {page}"
+    );
+    let later = async |minutes: u64| {
+        let now = house.context.now().plus(Millis::minutes(minutes));
+        house.clock.set(now);
+        house.context.life.renewed(now);
+        upkeep::run(Arc::clone(&house.context)).await;
+        listed(&house, "").await
+    };
+    assert_eq!(later(23 * 60).await.len(), 2);
+    let left = later(2 * 60).await;
+    assert_eq!(
+        (left.len(), &left[0]["sender_id"]),
+        (1, &json!("d-2")),
+        "what was not gone through is not lost unseen"
+    );
+    for _ in 0..5 {
+        later(60).await;
+    }
+    let left = later(60).await;
+    assert!(left.is_empty(), "given up, and gone: {left:?}");
 }

@@ -26,6 +26,7 @@ use sluicegate::{
     pipeline::{
         Context, Policy, Queues, Tuning,
         catch_up::History,
+        certificate::Certificate,
         context::{Closures, Sent, Specs, Work},
         feed,
         freezes::Freezes,
@@ -336,6 +337,7 @@ impl House {
             closures: Closures::default(),
             freezes: Freezes::new(Arc::default()),
             tokens: Tokens::default(),
+            certificate: Certificate::default(),
             outbox: sluicegate::pipeline::outbox::Outbox::default(),
             hooks,
             nudges: Nudges::default(),

@@ -1,7 +1,10 @@
 //! Notices on their way to real receivers: one that is fine, one that is down for a while, one that is gone for good; nights,
 //! digests, messages that are kept up to date, and what people see and do about it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicI64, Ordering},
+};
 
 use async_trait::async_trait;
 use axum::{
@@ -371,8 +374,8 @@ impl Sink for Board {
     fn edits(&self) -> bool {
         true
     }
-    async fn update(&self, _: &Handle, notice: &Outgoing) -> Result<Handle, SinkError> {
-        self.write(notice)
+    async fn update(&self, _: &Handle, notice: &Outgoing) -> Result<bool, SinkError> {
+        self.write(notice).map(|_| true)
     }
 }
 
@@ -449,6 +452,70 @@ async fn people_are_told_before_a_token_ends_once_at_each_of_the_days() {
     let id = row["id"].as_str().unwrap();
     let data = house.get(&format!("/v1/notices/{id}")).await.ok()["data"].clone();
     assert_eq!((&data["to"], &data["within_days"]), (&json!("ci"), &json!(1)));
+}
+
+#[tokio::test]
+async fn people_are_told_before_the_certificate_ends_once_at_each_of_the_days_and_again_of_the_next_one() {
+    let house = House::new().await;
+    let day = Millis::hours(24);
+    let end = Arc::new(AtomicI64::new(house.context.now().plus(Millis(20 * day.0)).0));
+    let told = async |days: u64| {
+        house.clock.set(house.context.now().plus(Millis(days * day.0)));
+        for _ in 0..3 {
+            house.context.watch_certificate().await.unwrap();
+        }
+        house.log("?kind=certificate.expiring").await.len()
+    };
+    assert_eq!(told(0).await, 0, "without TLS");
+    let page = house.get("/metrics").await.body;
+    assert!(!page.as_str().unwrap().contains("certificate_end_time"), "{page}");
+    let shown = Arc::clone(&end);
+    let ends = move || Some(Timestamp(shown.load(Ordering::Relaxed)));
+    house.context.certificate.follow("/etc/sluice/certificate.pem".into(), ends);
+    assert_eq!(told(5).await, 0);
+    assert_eq!((told(2).await, told(5).await, told(2).await, told(5).await), (1, 1, 2, 3));
+    assert_eq!(told(5).await, 3, "it has ended");
+    let page = house.get("/metrics").await.body;
+    let seconds = end.load(Ordering::Relaxed) / 1_000;
+    assert!(
+        page.as_str().unwrap().contains(&format!("sluice_certificate_end_time_seconds {seconds}")),
+        "{page}"
+    );
+    end.fetch_add(i64::try_from(day.0 * 90).unwrap(), Ordering::Relaxed);
+    assert_eq!((told(5).await, told(80).await), (3, 4), "the next one");
+    let row = house.log("?limit=1").await.remove(0);
+    let id = row["id"].as_str().unwrap();
+    let data = house.get(&format!("/v1/notices/{id}")).await.ok()["data"].clone();
+    assert_eq!(data["certificate"], "/etc/sluice/certificate.pem");
+    assert!(data["what"].as_str().unwrap().contains("ends on"), "{data}");
+}
+
+#[tokio::test]
+async fn a_summary_tells_how_long_agents_need_once_a_few_are_through_and_never_while_people_are_waited_for() {
+    let mut house = House::new().await;
+    let board = Board::default();
+    let summary = Summary { to: "board".into(), teams: vec![], templates: vec![] };
+    house.delivers(vec![Arc::new(board.clone())], Rules { summaries: vec![summary], ..Rules::default() });
+    let look = async || {
+        house.clock.set(house.context.now().plus(Millis::minutes(10)));
+        outbox::take_up(&house.context).await.unwrap();
+        house.work().await;
+        let messages = board.messages.lock().unwrap();
+        let told = messages.iter().find(|(id, _)| id.starts_with("summary-"));
+        told.unwrap().1["left"].clone()
+    };
+    let names = ["acme/a", "acme/b", "acme/c", "acme/d", "acme/e", "acme/f"];
+    let (_, jobs) = house.submit(&names, false).await;
+    assert_eq!(look().await, Value::Null);
+    for (job, left) in jobs.iter().zip([None, None, Some("about 30 min for 3 jobs, at the pace so far")]) {
+        house.quarantine(*job).await;
+        assert_eq!(look().await.as_str(), left);
+    }
+    let body = json!({ "scope": "global", "actor": "ana", "reason": "incident" });
+    house.post("/v1/gates/close", &body).await.ok();
+    house.context.gate.propose(8, house.context.now()).await.unwrap();
+    house.post(&format!("/v1/jobs/{}/cancel", jobs[5]), &by("ana", "no")).await.ok();
+    assert_eq!(look().await, Value::Null, "the line stands still until somebody opens it");
 }
 
 #[test]

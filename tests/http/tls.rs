@@ -18,6 +18,18 @@ fn renew(folder: &Path) -> Vec<u8> {
     cert.pem().into_bytes()
 }
 
+/// The same with the years in which two certificates end: the own one, and the one that has signed it as far as anybody looks.
+fn renew_until(folder: &Path, years: [i32; 2]) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pems = years.map(|year| {
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 3, 1);
+        params.self_signed(&key).unwrap().pem()
+    });
+    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    fs::write(folder.join("certificate.pem"), pems.concat()).unwrap();
+}
+
 fn files(folder: &Path) -> Result<TlsFiles, sluicegate::http::TlsError> {
     TlsFiles::read(&folder.join("certificate.pem"), &folder.join("key.pem"))
 }
@@ -73,6 +85,22 @@ async fn the_endpoint_speaks_tls_and_takes_up_a_new_certificate() {
     assert_eq!((ask(&third).await, ask(&second).await), (Some(200), None));
     shutdown.cancel();
     serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_the_first_certificate_that_ends_is_known_also_after_it_was_replaced() {
+    let folder = TempDir::new().unwrap();
+    renew_until(folder.path(), [2031, 2030]);
+    let files = files(folder.path()).unwrap();
+    let end = || files.ends().unwrap().to_string();
+    assert_eq!(end(), "2030-03-01T00:00:00.000Z");
+    renew_until(folder.path(), [2001, 2002]);
+    later().await;
+    assert_eq!(end(), "2001-03-01T00:00:00.000Z", "it is over, and shown all the same");
+    // A time that is written otherwise.
+    renew_until(folder.path(), [9999, 2077]);
+    later().await;
+    assert_eq!(end(), "2077-03-01T00:00:00.000Z");
 }
 
 #[test]

@@ -248,11 +248,16 @@ async fn jobs_are_found_by_pull_request_branch_and_commit(world: &World) {
 
 async fn old_ones_go_and_those_that_wait_stay(world: &World) {
     let (done, waits) = (kept(world, "done").await, kept(world, "waits").await);
+    let figures = async || world.ledger.delivery_figures().await.unwrap();
+    let came = world.now();
+    assert_eq!(figures().await, (2, Some(came), 0));
     change(world, done, ending(DeliveryState::Done, Vec::new())).await;
     assert_eq!(world.ledger.prune_deliveries(world.now(), 10).await.unwrap(), 0, "none is older");
     world.pass(Millis::hours(24));
     let young = kept(world, "young").await;
-    change(world, young, ending(DeliveryState::Done, Vec::new())).await;
+    assert_eq!(figures().await, (2, Some(came), 0), "since the oldest of them came");
+    change(world, young, ending(DeliveryState::Refused, Vec::new())).await;
+    assert_eq!(figures().await, (1, Some(came), 1));
     assert_eq!(world.ledger.prune_deliveries(world.now(), 10).await.unwrap(), 1);
     assert_eq!(world.ledger.delivery(done).await.unwrap(), None);
     assert_eq!(world.ledger.payload(done).await.unwrap(), None);

@@ -29,6 +29,7 @@ on_both_stores![
     the_log_is_read_by_receiver_state_kind_and_job,
     what_requests_touch_is_known_by_position,
     a_request_that_is_long_over_is_told_from_others_and_what_needs_somebody_is_found,
+    it_is_known_what_agents_are_through_with_and_when_they_began,
 ];
 
 async fn due(world: &World) -> Vec<NoticeRow> {
@@ -328,4 +329,25 @@ async fn a_request_that_is_long_over_is_told_from_others_and_what_needs_somebody
     assert_eq!(alive(ended).await, [request], "it has just ended");
     assert!(alive(ended.plus(HOUR)).await.is_empty());
     assert!(world.ledger.requests_alive(&[], ended).await.unwrap().is_empty());
+}
+
+async fn it_is_known_what_agents_are_through_with_and_when_they_began(world: &World) {
+    let jobs = world.submit(order(&["a", "b", "c"])).await;
+    let request = world.job(jobs[0]).await.request_id;
+    let through = async || world.ledger.through_with(request).await.unwrap();
+    assert_eq!(through().await, (0, None));
+    let attempt = world.running(jobs[0]).await;
+    let began = attempt.started_at;
+    assert!(began.is_some());
+    world.pass(HOUR);
+    world.running(jobs[1]).await;
+    assert_eq!(through().await, (0, began));
+    world.see(&attempt, RemoteState::Completed, Some(Event::Completed)).await;
+    world.step(jobs[0], Event::Quarantined).await;
+    world.act(jobs[1], Event::Cancelled).await;
+    assert_eq!(through().await, (1, began), "what was withdrawn says nothing of how long it takes");
+    world.sql(&format!("UPDATE jobs SET wave = 1 WHERE id = '{}'", jobs[2])).await.unwrap();
+    assert_eq!(through().await, (0, None), "before a wave, people decide");
+    let began = world.running(jobs[2]).await.started_at;
+    assert_eq!(through().await, (0, began));
 }

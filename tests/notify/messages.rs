@@ -121,6 +121,15 @@ fn about_others() -> Vec<Outgoing> {
         ),
         (TEST, json!({ "reason": "ana tries the way" })),
         (
+            "certificate.expiring",
+            json!({
+                "certificate": "/etc/sluice/tls/certificate.pem",
+                "what": "the TLS certificate of this interface ends on 2026-11-27T00:00:00.000Z",
+                "expires_at": "2026-11-27T00:00:00.000Z", "within_days": 7,
+                "what_to_do": "put the renewed certificate and its key in place of the old ones: no restart is needed",
+            }),
+        ),
+        (
             "token.expiring",
             json!({
                 "token": "0000ab12", "what": "the token of portal ends on 2026-11-27T00:00:00.000Z", "to": "portal",
@@ -172,7 +181,7 @@ fn summary(over: bool) -> Outgoing {
         attention: if over { Vec::new() } else { (1..=2).map(attention).collect() },
         more: 0,
         spent: Some("12.5".into()),
-        done_by: (!over).then(|| "2026-11-21T17:00:00.000Z".into()),
+        left: (!over).then(|| "about 2 h 10 min for 5 jobs, at the pace so far".into()),
         over,
         at: at().to_string(),
     };

@@ -4,6 +4,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use sluicegate::clock::{Clock as _, SystemClock};
 
 use crate::{
     stage::{Process, Settings, Stage, eventually, process, wire},
@@ -134,8 +135,34 @@ fn the_daemon_speaks_tls_and_commands_trust_whom_they_are_told_to() {
     assert!(unread.code == 2 && unread.err.contains("certificate"), "{unread:?}");
     let doctor = run(&["doctor"]);
     assert!(doctor.out.contains("127.0.0.1:0, with TLS"), "{doctor:?}");
+    assert!(!doctor.out.contains("certificate.pem end"), "that is centuries away: {doctor:?}");
     daemon.signal("TERM");
     assert!(daemon.wait().success());
+
+    // One that ends soon, or has ended, is warned of and no reason not to start.
+    for (days, told) in [(-3, "ended on"), (3, "ends on")] {
+        let end = jiff::Timestamp::from_millisecond(SystemClock.now().0)
+            .unwrap()
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date()
+            + jiff::Span::new().days(days);
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let (month, day) = (u8::try_from(end.month()).unwrap(), u8::try_from(end.day()).unwrap());
+        params.not_after = rcgen::date_time_ymd(end.year().into(), month, day);
+        let key = rcgen::KeyPair::generate().unwrap();
+        stage.write("certificate.pem", params.self_signed(&key).unwrap().pem());
+        stage.write("key.pem", key.serialize_pem());
+        let line = ["config", "check", "--config", &config].map(str::to_owned);
+        let check = process::run(stage.folder.path(), &line, &secret);
+        let told = format!("certificate.pem {told} {end}");
+        assert!(check.code == 0 && check.out.contains("warning       [http] tls_certificate: "), "{check:?}");
+        assert!(check.out.contains(&told), "{check:?}");
+        let doctor = run(&["doctor"]);
+        assert!(
+            doctor.out.lines().any(|line| line.starts_with("warn  endpoint") && line.contains(&told)),
+            "{doctor:?}"
+        );
+    }
 
     // What is no pair is told before anything starts, by whoever is asked.
     stage.write("key.pem", "hunter2");

@@ -38,6 +38,9 @@ mod plans;
 mod policies;
 #[cfg(test)]
 mod repositories;
+#[cfg(feature = "failpoints")]
+#[cfg(test)]
+mod summaries;
 #[cfg(test)]
 mod waves;
 #[cfg(feature = "failpoints")]

@@ -265,6 +265,13 @@ async fn issues_take_comments_and_only_their_author_edits_them() {
     }
     let unknown = "/repos/acme/operations/issues/comments/1";
     assert_eq!(sim.call(Method::PATCH, unknown, json!({ "body": "x" })).await.status, 404);
+    assert_eq!(as_ana(Method::DELETE, &path, json!({})).await.status, 403);
+    for status in [204, 404] {
+        assert_eq!(sim.call(Method::DELETE, &path, json!({})).await.status, status);
+    }
+    assert_eq!(sim.read(comments).await, json!([]));
+    let anew = sim.post(comments, json!({ "body": "hello again" })).await.body;
+    assert_ne!(anew["id"], comment.body["id"], "an id is never given twice");
     // Pull requests are numbered after them.
     let pull = sim.completed("acme/operations").await.1;
     assert!(pull > 900, "{pull}");

@@ -46,8 +46,8 @@ pub struct RequestSummary {
     pub more: u64,
     /// Credits, as people read them.
     pub spent: Option<String>,
-    /// When it may be done, if that can be told; RFC 3339.
-    pub done_by: Option<String>,
+    /// How long agents may still need, if that can be told; in words.
+    pub left: Option<String>,
     /// Every job is at its end.
     pub over: bool,
     /// When this was so; RFC 3339.
@@ -109,7 +109,7 @@ impl RequestSummary {
             ("Team", Some(self.team.clone())),
             ("Jobs", Some(format!("{jobs}: {}", counts.join(", ")))),
             ("Credits", self.spent.clone()),
-            ("Done by", self.done_by.clone()),
+            ("Time left", self.left.clone()),
             ("As of", Some(self.at.clone())),
         ];
         let lines = self.attention.iter().take(LINES_MAX).map(|one| Line {

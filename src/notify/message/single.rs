@@ -9,7 +9,7 @@ use crate::policy::text::shorten;
 const SAID_MAX: usize = 1_000;
 
 /// What is told of the data, in this order, whatever the kind.
-const FACTS: [(&str, &str); 25] = [
+const FACTS: [(&str, &str); 26] = [
     ("job", "Job"),
     ("request", "Request"),
     ("repository", "Repository"),
@@ -25,6 +25,7 @@ const FACTS: [(&str, &str); 25] = [
     ("schedule", "Schedule"),
     ("nominal", "Time"),
     ("identity", "Identity"),
+    ("certificate", "Certificate"),
     ("expires_at", "Ends"),
     ("reviewer", "Reviewer"),
     ("task", "Task"),

@@ -1,5 +1,6 @@
 //! Which receivers a notice goes to, and when. Pure: the same notice at the same time always goes the same way.
 
+pub mod pace;
 mod quiet;
 mod severity;
 mod summary;

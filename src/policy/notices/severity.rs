@@ -22,6 +22,7 @@ pub enum Severity {
 /// Every kind, how bad it is, and what it tells. A kind that is not here is a warning.
 pub const KINDS: &[(&str, Severity, &str)] = &[
     ("breaker.opened", Severity::Urgent, "a template fails so often that it was stopped"),
+    ("certificate.expiring", Severity::Warning, "the TLS certificate of this interface ends"),
     (
         "desk.escalated",
         Severity::Urgent,

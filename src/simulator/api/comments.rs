@@ -48,6 +48,14 @@ pub(super) fn edit(context: Context<'_>, repository: RepositoryKey, id: u64) -> 
     Ok(Reply::json(200, &view(&comment, number, home, context.base)))
 }
 
+/// `DELETE …/issues/comments/{id}`: whoever may write to the repository may do it.
+pub(super) fn delete(context: Context<'_>, repository: RepositoryKey, id: u64) -> Answer {
+    let at = context.world.place_of_comment(repository, id).ok_or_else(Reply::not_found)?;
+    permitted(&context, at, Access::Write)?;
+    context.world.delete_comment(at, id);
+    Ok(Reply::empty(204))
+}
+
 /// An issue that is no pull request is reached by the permission for issues alone.
 fn permitted(context: &Context<'_>, key: PullKey, needed: Access) -> Result<(), Reply> {
     if context.world.pull(key).is_some() || context.caller.token.access(Permission::Issues) >= needed {

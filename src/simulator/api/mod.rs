@@ -105,6 +105,7 @@ fn pull_call(context: Context<'_>, call: RepoCall<'_>, repository: RepositoryKey
         RepoCall::Comments(number) => comments::list(&context, PullKey { repository, number }),
         RepoCall::AddComment(number) => comments::add(context, PullKey { repository, number }),
         RepoCall::EditComment(id) => comments::edit(context, repository, id),
+        RepoCall::DeleteComment(id) => comments::delete(context, repository, id),
         _ => Err(Reply::not_found()),
     }
 }

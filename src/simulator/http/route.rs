@@ -37,6 +37,7 @@ pub(crate) enum RepoCall<'p> {
     Comments(u64),
     AddComment(u64),
     EditComment(u64),
+    DeleteComment(u64),
     CheckRuns(&'p [Cow<'p, str>]),
     CombinedStatus(&'p [Cow<'p, str>]),
     CommitPulls(&'p str),
@@ -199,9 +200,10 @@ fn numbered_pull_call<'p>(
 fn issue_call<'p>(method: &str, words: &[&str], path: &'p [Cow<'p, str>]) -> Found<'p> {
     const LABELS: &str = "/repos/{owner}/{repo}/issues/{issue_number}/labels";
     const COMMENTS: &str = "/repos/{owner}/{repo}/issues/{issue_number}/comments";
-    if let ("PATCH", ["issues", "comments", id]) = (method, words) {
+    if let ("PATCH" | "DELETE", ["issues", "comments", id]) = (method, words) {
         let template = "/repos/{owner}/{repo}/issues/comments/{comment_id}";
-        return Some((RepoCall::EditComment(id.parse().ok()?), template, Permission::Issues, Access::Write));
+        let call = if method == "PATCH" { RepoCall::EditComment } else { RepoCall::DeleteComment };
+        return Some((call(id.parse().ok()?), template, Permission::Issues, Access::Write));
     }
     let ["issues", number, tail @ ..] = words else { return None };
     let number = number.parse().ok()?;

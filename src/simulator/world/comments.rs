@@ -28,7 +28,8 @@ impl World {
     ) -> Option<Comment> {
         let seed = self.scenario.seed;
         let home = self.repository_mut(key.repository)?;
-        let ordinal = u64::try_from(home.comments(key.number)?.len()).unwrap_or(0);
+        let there = u64::try_from(home.comments(key.number)?.len()).unwrap_or(0);
+        let ordinal = there + home.deleted_comments;
         let Some(pull) = home.pulls.get_mut(key.number) else {
             let id = Draw::new(seed, &format!("comment/{}", home.full_name), key.number << 32 | ordinal);
             let comment = new(id, user, body, now_ms);
@@ -69,6 +70,25 @@ impl World {
         }
         (comment.body, comment.updated_ms) = (body, now_ms);
         Ok((number, comment.clone()))
+    }
+
+    /// The issue or pull request of a comment.
+    pub(crate) fn place_of_comment(&self, repository: RepositoryKey, id: u64) -> Option<PullKey> {
+        let home = self.repository(repository)?;
+        let of_issues = home.conversations.iter().map(|(number, comments)| (*number, comments));
+        let of_pulls = home.pulls.all().map(|pull| (pull.number, &pull.comments));
+        let mut every = of_issues.chain(of_pulls);
+        let (number, _) = every.find(|(_, comments)| comments.iter().any(|comment| comment.id == id))?;
+        Some(PullKey { repository, number })
+    }
+
+    pub(crate) fn delete_comment(&mut self, at: PullKey, id: u64) {
+        let Some(home) = self.repository_mut(at.repository) else { return };
+        let of_pull = home.pulls.get_mut(at.number).map(|pull| &mut pull.comments);
+        if let Some(comments) = of_pull.or_else(|| home.conversations.get_mut(&at.number)) {
+            comments.retain(|comment| comment.id != id);
+            home.deleted_comments += 1;
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Repository {
     pub pulls: Pulls,
     /// Comments of each issue that is no pull request.
     pub conversations: BTreeMap<u64, Vec<Comment>>,
+    /// Comments that somebody has deleted: their ids are never given again.
+    pub deleted_comments: u64,
     pub branches: HashMap<Arc<str>, Branch>,
     /// Branch of each head commit there ever was.
     pub commits: HashMap<Arc<str>, Arc<str>>,
@@ -61,6 +63,7 @@ impl Repository {
             index: ListIndex::default(),
             pulls: Pulls::new(first_pull),
             conversations: BTreeMap::new(),
+            deleted_comments: 0,
             branches: HashMap::new(),
             commits: HashMap::new(),
             runs: HashMap::new(),

@@ -77,6 +77,9 @@ catalogue! {
         OUTBOX_AGE = Gauge "sluice_outbox_oldest_seconds" [] "How long the oldest notice is overdue at a receiver; 0 when none is. What waits for its digest is not overdue";
         SINK_WAITING = Gauge "sluice_outbox_waiting" ["sink"] "Notices that wait for a receiver; those of receivers that are configured no more as one";
         SINK_AGE = Gauge "sluice_outbox_waiting_seconds" ["sink"] "How long the oldest notice for a receiver is overdue; 0 when none is";
+        DELIVERIES_WAITING = Gauge "sluice_deliveries_waiting" [] "Webhooks that were taken in and not gone through; left out without `[[hook]]`";
+        DELIVERIES_AGE = Gauge "sluice_deliveries_oldest_seconds" [] "How long ago the oldest of them came; 0 when there is none";
+        DELIVERIES_TROUBLE = Gauge "sluice_deliveries_in_trouble" [] "Webhooks that are unmapped or refused, as long as they are kept; left out without `[[hook]]`";
         BREAKERS = Gauge "sluice_breakers" ["state"] "Breakers in each state; left out without `[breaker]`";
         WORKERS = Gauge "sluice_workers" [] "Workers whose lease lasts";
         GATES_CLOSED = Gauge "sluice_gates_closed" ["scope"] "Gates that somebody has closed, by scope";
@@ -119,6 +122,7 @@ catalogue! {
     process "The endpoint" {
         HTTP = Counter "sluice_http_requests_total" ["route", "method", "status"] "Answered requests";
         HOOKS = Counter "sluice_hook_deliveries_total" ["hook", "result"] "Webhooks by what became of them: received or repeated, then done, ignored, unmapped or refused; signature-missing, signature-wrong and signature-stale were not kept";
+        CERTIFICATE_ENDS = Gauge "sluice_certificate_end_time_seconds" [] "When the TLS certificate ends, in seconds since 1970; left out without TLS";
         DENIALS = Counter "sluice_denials_total" ["reason"] "Requests that were refused because of who asked";
     }
     process "Traces" {

@@ -6,7 +6,7 @@ mod book;
 mod friday;
 mod monday;
 mod record;
-mod setting;
+pub mod setting;
 mod thursday;
 pub mod time;
 mod weekend;

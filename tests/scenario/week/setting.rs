@@ -31,6 +31,22 @@ pub fn settings() -> Settings {
 /// Everything stands ready; the daemon is not started.
 pub fn stage(settings: &Settings) -> Stage {
     let mut stage = Stage::set(&scenario(), settings);
+    with_moved_clocks(&mut stage, settings);
+    stage.write("pay-token", PAY_TOKEN);
+    stage.write("repositories.toml", RULES);
+    stage.write("freezes.toml", FREEZES);
+    for (name, team, model, more) in [
+        ("logging", "platform", "claude-sonnet-4.6", WAVES),
+        ("contrast", "web", "gpt-5.4", ""),
+        ("audit-log", "payments", "gpt-5.3-codex", "[fallback]\nprompt = \"Do it in src/lib.rs alone.\"\n"),
+    ] {
+        stage.write(&format!("templates/{name}/1.toml"), template(name, team, model, more));
+    }
+    stage
+}
+
+/// The daemon's clock is a file, which begins when the story does, and its times are those of real work.
+pub fn with_moved_clocks(stage: &mut Stage, settings: &Settings) {
     let mut text = settings.text(stage.folder.path(), &stage.simulator_url);
     for (short, real) in [
         ("running_ms = 80", "running_ms = 60000"),
@@ -49,19 +65,8 @@ pub fn stage(settings: &Settings) -> Stage {
         text = text.replace(short, real);
     }
     stage.write("sluice.toml", text);
-    stage.write("pay-token", PAY_TOKEN);
-    stage.write("repositories.toml", RULES);
-    stage.write("freezes.toml", FREEZES);
-    for (name, team, model, more) in [
-        ("logging", "platform", "claude-sonnet-4.6", WAVES),
-        ("contrast", "web", "gpt-5.4", ""),
-        ("audit-log", "payments", "gpt-5.3-codex", "[fallback]\nprompt = \"Do it in src/lib.rs alone.\"\n"),
-    ] {
-        stage.write(&format!("templates/{name}/1.toml"), template(name, team, model, more));
-    }
     stage.write("clock", crate::week::time::ms(BEGINS).to_string());
     stage.env.push(("SLUICE_CLOCK", stage.path("clock").display().to_string()));
-    stage
 }
 
 pub fn template(name: &str, team: &str, model: &str, more: &str) -> String {

@@ -14,7 +14,7 @@ use sluicegate::{
 use crate::{stage::Stage, week::Week};
 
 /// A step while something is at work, and one while nothing is.
-const STEP_MS: i64 = 60_000;
+pub const STEP_MS: i64 = 60_000;
 const STRIDE_MS: i64 = 1_800_000;
 /// Nothing asked of the provider for so long: the daemon has nothing to do at this time.
 const QUIET: Duration = Duration::from_millis(10);
@@ -31,21 +31,26 @@ fn berlin(local: &str) -> i64 {
     local.to_zoned(TimeZone::get("Europe/Berlin").unwrap()).unwrap().timestamp().as_millisecond()
 }
 
+/// Both clocks go on; gives what time it is then.
+pub fn step(stage: &Stage, now_ms: i64, by_ms: i64) -> i64 {
+    stage.direct("clock", &json!({ "advance_ms": by_ms }));
+    let now_ms = now_ms + by_ms;
+    stage.write("clock", now_ms.to_string());
+    let asked = || stage.control("requests")["total"].as_u64().unwrap();
+    let mut before = asked();
+    loop {
+        std::thread::sleep(QUIET);
+        let now = asked();
+        if now == before {
+            return now_ms;
+        }
+        before = now;
+    }
+}
+
 impl Week {
     fn step(&mut self, by_ms: i64) {
-        self.stage.direct("clock", &json!({ "advance_ms": by_ms }));
-        self.now_ms += by_ms;
-        self.stage.write("clock", self.now_ms.to_string());
-        let asked = |stage: &Stage| stage.control("requests")["total"].as_u64().unwrap();
-        let mut before = asked(&self.stage);
-        loop {
-            std::thread::sleep(QUIET);
-            let now = asked(&self.stage);
-            if now == before {
-                return;
-            }
-            before = now;
-        }
+        self.now_ms = step(&self.stage, self.now_ms, by_ms);
     }
 
     /// Nothing is at work: goes on to a time of this day, which must be to come.
