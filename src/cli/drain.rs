@@ -14,12 +14,12 @@ use crate::{
         client::Answer,
         exit::{CliError, Exit},
         follow::{Board, patiently},
-        gates::{Before, Span, Until, close},
+        gates::{Before, Span, Until, close, remark},
         screen::complain,
         words,
     },
     job::id::JobId,
-    pipeline::view::{Behind, JobView},
+    pipeline::view::{Behind, GateView, JobView},
 };
 
 /// Between two looks.
@@ -56,7 +56,10 @@ enum End {
 
 pub async fn run(args: &DrainArgs, session: &mut Session) -> Result<Exit, CliError> {
     let by = By { reason: format!("drain: {}", args.by.reason), actor: args.by.actor.clone() };
-    close(&args.before, &by, args.until, session).await?;
+    let closed: GateView = close(&args.before, &by, args.until, session).await?.read()?;
+    if !session.screen.json {
+        remark(&closed.remarks, &mut session.screen)?;
+    }
     let begun = Instant::now();
     let mut told = Told::default();
     loop {

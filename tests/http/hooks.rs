@@ -247,6 +247,14 @@ async fn what_cannot_be_used_is_kept_with_its_reason_and_is_on_the_desk_until_it
     }
     assert!(requests(&house).await.is_empty());
     assert_eq!(listed(&house, "?state=unmapped&hook=github").await.len(), 2);
+    assert!(listed(&house, "?state=done&hook=github").await.is_empty());
+    let misspelt = house.get("/v1/deliveries?hook=gihtub").await;
+    assert_eq!(misspelt.error(), (404, "unknown-hook"));
+    assert!(
+        misspelt.body["detail"].as_str().unwrap().contains("did you mean `github`?"),
+        "{}",
+        misspelt.body
+    );
     let desk = house.get("/v1/desk").await.ok();
     let kinds: Vec<&str> =
         desk["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();

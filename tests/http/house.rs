@@ -262,6 +262,13 @@ impl House {
         Self::with(&[TEMPLATE], BTreeMap::new(), |policy| policy.repositories = rules).await
     }
 
+    /// The same ledger, opened again by an installation that has lost its templates.
+    pub async fn again_without_templates(self) -> Self {
+        self.context.ledger.close().await;
+        let lives = self.lives + 1;
+        Self::build((Arc::clone(&self.folder), lives), &[], BTreeMap::new(), |_| {}, no_hooks()).await
+    }
+
     /// The same ledger, opened again by an installation whose template was edited in place.
     pub async fn with_edited_template(self) -> Self {
         self.context.ledger.close().await;
