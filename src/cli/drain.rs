@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::Duration};
 
 use clap::Args;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 
 use crate::{
     cli::{
@@ -60,6 +63,9 @@ pub async fn run(args: &DrainArgs, session: &mut Session) -> Result<Exit, CliErr
     if !session.screen.json {
         remark(&closed.remarks, &mut session.screen)?;
     }
+    // From here on an interruption is heard, also one that comes while the daemon is asked.
+    let mut interrupted = signal(SignalKind::interrupt())
+        .map_err(|error| CliError::new(Exit::Failure, format!("interruptions cannot be heard: {error}")))?;
     let begun = Instant::now();
     let mut told = Told::default();
     loop {
@@ -79,7 +85,7 @@ pub async fn run(args: &DrainArgs, session: &mut Session) -> Result<Exit, CliErr
         } else {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => continue,
-                _ = tokio::signal::ctrl_c() => End::Interrupted,
+                _ = interrupted.recv() => End::Interrupted,
             }
         };
         return finish(&end, &args.before, &behind, session);

@@ -12,7 +12,7 @@ use sluicegate::{
     pipeline::start,
 };
 
-use crate::house::{House, by, task};
+use crate::house::{House, by, no_hooks, task};
 
 #[tokio::test]
 async fn a_pause_is_acknowledged_when_no_start_is_on_its_way_any_more() {
@@ -166,7 +166,7 @@ async fn a_template_or_an_identity_that_nothing_goes_by_is_a_slip() {
     }
     // So is one that a job still goes by.
     house.submit(&["acme/api"], false).await;
-    let lost = house.again_without_templates().await;
+    let lost = house.again_with(&[], no_hooks()).await;
     lost.post("/v1/gates/close", &body("template", "bump")).await.ok();
     assert_eq!(lost.post("/v1/gates/close", &body("template", "other")).await.error().1, "unknown-template");
 }

@@ -14,7 +14,7 @@ use sluicegate::{
     policy::hook::{signature::Keys, written},
 };
 
-use crate::house::{Answer, House, by};
+use crate::house::{Answer, House, TEMPLATE, by};
 
 const OLD: &str = "the-secret-of-last-year";
 const NEW: &str = "the-secret-of-this-year";
@@ -304,7 +304,7 @@ async fn a_replay_makes_no_second_request_unless_its_key_is_another_one() {
         ("issue.title", "join('', [issue.title, '-two'])", 1),
         ("request_key = \"issue.html_url\"", "request_key = \"issue.title\"", 2),
     ] {
-        house = house.again_with_hooks(hooks(&HOOKS.replace(from, to))).await;
+        house = house.again_with(&[TEMPLATE], hooks(&HOOKS.replace(from, to))).await;
         house.post(&path, &by("otto", "mended")).await.ok();
         go_through(&house).await;
         let view = listed(&house, "").await.remove(0);

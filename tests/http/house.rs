@@ -249,24 +249,17 @@ impl House {
             .await
     }
 
-    /// The same ledger, opened again by an installation with other hooks.
-    pub async fn again_with_hooks(&self, hooks: Hooks) -> Self {
+    /// The same ledger, opened again by an installation with other templates and hooks.
+    pub async fn again_with(&self, templates: &[&str], hooks: Hooks) -> Self {
         self.context.ledger.close().await;
         let lives = self.lives + 1;
-        Self::build((Arc::clone(&self.folder), lives), &[TEMPLATE], BTreeMap::new(), |_| {}, hooks).await
+        Self::build((Arc::clone(&self.folder), lives), templates, BTreeMap::new(), |_| {}, hooks).await
     }
 
     /// An installation with rules of repositories, which make plans ask the provider.
     pub async fn with_rules(rules: &str) -> Self {
         let rules = RepositoryRules::parse("repositories.toml", rules).unwrap();
         Self::with(&[TEMPLATE], BTreeMap::new(), |policy| policy.repositories = rules).await
-    }
-
-    /// The same ledger, opened again by an installation that has lost its templates.
-    pub async fn again_without_templates(self) -> Self {
-        self.context.ledger.close().await;
-        let lives = self.lives + 1;
-        Self::build((Arc::clone(&self.folder), lives), &[], BTreeMap::new(), |_| {}, no_hooks()).await
     }
 
     /// The same ledger, opened again by an installation whose template was edited in place.
@@ -478,7 +471,7 @@ impl House {
     }
 }
 
-fn no_hooks() -> Hooks {
+pub fn no_hooks() -> Hooks {
     Hooks::new(Vec::new(), Millis::hours(1))
 }
 
