@@ -404,7 +404,11 @@ fn the_shipped_configuration_is_right_and_says_the_defaults() {
 fn what_is_allowed_and_looks_unintended_is_warned_about() {
     let text = format!("{}{POOL}open_reviews = 0\n", BUDGET.replace("limit = 3", "limit = 0"));
     let warnings = load(text, &[]).unwrap().warnings.join("\n");
-    for part in ["limit 0", "open_reviews 0", "no repository may be touched"] {
+    for part in [
+        "limit 0: nothing of it can start unless a limit was set with `sluice limit`",
+        "open_reviews 0",
+        "no repository may be touched",
+    ] {
         assert!(warnings.contains(part), "{part}: {warnings}");
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         self,
         bench::{Report, Sizes, machine::Machine},
         service::{readable, told_to_stop},
-        template_check, wire,
+        sinks, template_check, wire,
     },
     cli::{
         CliError, Exit,
@@ -59,6 +59,7 @@ pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
     let ending = tls.and_then(|files| boot::endpoint::ending(&files, SystemClock.now()));
     summary.warnings.extend(ending.map(|text| format!("[http] tls_certificate: {text}")));
     wire::audit(&loaded, &config::environment())?;
+    sinks::check(&loaded, &config::environment())?;
     // Without a ledger nothing was used yet.
     if let Ok(used) = template_check::used(&loaded).await {
         let catalog = config::load_catalog(&loaded)?;

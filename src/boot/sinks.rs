@@ -33,9 +33,22 @@ pub(super) fn sinks(
     github: &Arc<GitHub>,
 ) -> Result<Sinks, ConfigError> {
     let building = Building { loaded, env, clock, github };
-    let receivers = &loaded.settings.notices.sinks;
-    let all: Result<Vec<_>, _> = receivers.iter().map(|receiver| building.sink(receiver)).collect();
-    Ok(Sinks::of(all?))
+    let (mut all, mut problems) = (Vec::new(), Vec::new());
+    for receiver in &loaded.settings.notices.sinks {
+        match building.sink(receiver) {
+            Ok(sink) => all.push(sink),
+            Err(ConfigError(found)) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(Sinks::of(all)) } else { Err(ConfigError(problems)) }
+}
+
+/// Whether each receiver can be set up with the secrets that it names. Nothing is connected to.
+pub(super) fn check(loaded: &Loaded, env: &Env) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let github = wire::github(loaded, env, Arc::clone(&clock))?;
+    sinks(loaded, env, &clock, &github)?;
+    Ok(())
 }
 
 /// Whether each receiver is there; no notice is sent.

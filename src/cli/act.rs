@@ -8,10 +8,11 @@ use serde_json::json;
 use crate::{
     cli::{
         Session,
-        client::Body,
+        client::{Answer, Body},
         exit::{CliError, Exit},
         words,
     },
+    client::ClientError,
     job::state::State,
     pipeline::view::{JobView, RequestView},
 };
@@ -21,6 +22,17 @@ use crate::{
 pub struct By {
     /// Why; it goes on the record
     #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Who acts [default: whose token it is, or the user of this machine with the daemon's own token]
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
+}
+
+/// Who acts; a reason is kept if there is one.
+#[derive(Args, Clone, Debug, Serialize)]
+pub struct Who {
+    /// Why; it goes on the record
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,
     /// Who acts [default: whose token it is, or the user of this machine with the daemon's own token]
     #[arg(long, value_name = "NAME")]
@@ -81,13 +93,33 @@ impl Act {
 }
 
 pub async fn run(act: Act, args: &ActArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let answer = session.client.post(&["v1", "jobs", &args.job, act.path()], Body::json(&args.by)?).await?;
+    let acted = session.client.post(&["v1", "jobs", &args.job, act.path()], Body::json(&args.by)?).await;
+    let answer = of_job(acted, &args.job, session).await?;
     if session.screen.json {
         session.screen.answer(&answer)?;
     } else {
         session.screen.line(format!("job {}: {}", args.job, act.done()))?;
     }
     Ok(Exit::Ok)
+}
+
+/// What was answered for a job. Whoever named a request is told so.
+pub async fn of_job(
+    answer: Result<Answer, ClientError>,
+    id: &str,
+    session: &Session,
+) -> Result<Answer, CliError> {
+    let error = match answer {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    let unknown = matches!(&error, ClientError::Refused(refusal) if refusal.code == "unknown-job");
+    let error = CliError::from(error);
+    if !unknown || session.client.get(&["v1", "requests", id], &[]).await.is_err() {
+        return Err(error);
+    }
+    let hint = format!("name one of its jobs: `sluice jobs --request {id}` lists them");
+    Err(CliError { what: format!("{id} is a request, not a job"), hint: Some(hint), ..error })
 }
 
 /// One person's word. It may complete what is asked for, or be one of several.
@@ -101,7 +133,8 @@ pub async fn approve(args: &ApproveArgs, session: &mut Session) -> Result<Exit, 
         (None, Some(request)) => ("requests", request),
         (None, None) => return Err(CliError::new(Exit::Usage, "neither a job nor a request is named")),
     };
-    let answer = session.client.post(&["v1", kind, id, "approve"], Body::json(&body)?).await?;
+    let acted = session.client.post(&["v1", kind, id, "approve"], Body::json(&body)?).await;
+    let answer = of_job(acted, id, session).await?;
     let screen = &mut session.screen;
     if screen.json {
         screen.answer(&answer)?;

@@ -109,6 +109,7 @@ fn what_to_do(exit: Exit, code: &str) -> Option<&'static str> {
         }
         (_, "unknown-job") => "look for it with `sluice jobs`",
         (_, "unknown-request") => "look for it with `sluice requests`",
+        (_, "unknown-identity") => "look for it with `sluice identity list`",
         (_, "unknown-template") => "look for it with `sluice template list`",
         (_, "plan-changed") => {
             "plan again with `sluice plan REQUEST --out FILE`, and look at what is different"

@@ -31,8 +31,8 @@ pub struct ListArgs {
     /// Only of this hook
     #[arg(long, value_name = "NAME")]
     hook: Option<String>,
-    /// Only in this state: received, done, ignored, unmapped, refused
-    #[arg(long, value_name = "STATE")]
+    /// Only in this state
+    #[arg(long, value_name = "STATE", value_parser = DeliveryState::ALL.map(DeliveryState::as_str))]
     state: Option<String>,
     /// How many
     #[arg(long, value_name = "N", default_value_t = 50)]

@@ -18,9 +18,13 @@ use crate::{
 };
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DeskArgs {
     #[command(subcommand)]
     command: Option<DeskCommand>,
+    /// Also what somebody has, and what can wait
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,7 +66,7 @@ pub enum DeskCommand {
 
 pub async fn run(args: &DeskArgs, session: &mut Session) -> Result<Exit, CliError> {
     match &args.command {
-        None => list(false, session).await,
+        None => list(args.all, session).await,
         Some(DeskCommand::List { all }) => list(*all, session).await,
         Some(DeskCommand::Acknowledge { item, by }) => say("acknowledge", item, json!({}), by, session).await,
         Some(DeskCommand::Snooze { item, until, by }) => {

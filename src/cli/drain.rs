@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::Duration};
 
 use clap::Args;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 
 use crate::{
     cli::{
@@ -14,12 +17,12 @@ use crate::{
         client::Answer,
         exit::{CliError, Exit},
         follow::{Board, patiently},
-        gates::{Before, Span, Until, close},
+        gates::{Before, Span, Until, close, remark},
         screen::complain,
         words,
     },
     job::id::JobId,
-    pipeline::view::{Behind, JobView},
+    pipeline::view::{Behind, GateView, JobView},
 };
 
 /// Between two looks.
@@ -56,7 +59,13 @@ enum End {
 
 pub async fn run(args: &DrainArgs, session: &mut Session) -> Result<Exit, CliError> {
     let by = By { reason: format!("drain: {}", args.by.reason), actor: args.by.actor.clone() };
-    close(&args.before, &by, args.until, session).await?;
+    let closed: GateView = close(&args.before, &by, args.until, session).await?.read()?;
+    if !session.screen.json {
+        remark(&closed.remarks, &mut session.screen)?;
+    }
+    // From here on an interruption is heard, also one that comes while the daemon is asked.
+    let mut interrupted = signal(SignalKind::interrupt())
+        .map_err(|error| CliError::new(Exit::Failure, format!("interruptions cannot be heard: {error}")))?;
     let begun = Instant::now();
     let mut told = Told::default();
     loop {
@@ -76,7 +85,7 @@ pub async fn run(args: &DrainArgs, session: &mut Session) -> Result<Exit, CliErr
         } else {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => continue,
-                _ = tokio::signal::ctrl_c() => End::Interrupted,
+                _ = interrupted.recv() => End::Interrupted,
             }
         };
         return finish(&end, &args.before, &behind, session);

@@ -12,7 +12,7 @@ use crate::{
         exit::{CliError, Exit},
     },
     client::Endpoint,
-    config::{Settings, endpoint::Http},
+    config::{ConfigError, Settings, endpoint::Http},
 };
 
 /// With an address and a token file no configuration is read: the daemon may be anywhere.
@@ -20,7 +20,7 @@ pub fn find(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Endpoint,
     let (server, file) = match (&shared.server, &shared.token_file) {
         (Some(server), Some(file)) => (server.clone(), file.clone()),
         (server, file) => {
-            let http = Settings::load(shared.config.as_deref(), env)?.settings.http;
+            let http = Settings::load(shared.config.as_deref(), env).map_err(unconfigured)?.settings.http;
             let file = file.clone().unwrap_or_else(|| http.token_file.clone());
             let server = match server {
                 Some(server) => server.clone(),
@@ -33,6 +33,13 @@ pub fn find(shared: &Shared, env: &BTreeMap<String, String>) -> Result<Endpoint,
     endpoint.token = read_token(&file)?;
     endpoint.trusted = shared.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
     Ok(endpoint)
+}
+
+/// What is wrong in the file may be nothing that this command needs.
+fn unconfigured(error: ConfigError) -> CliError {
+    CliError::from(error).hint(
+        "correct it, then look with `sluice config check`; with --server and --token-file no configuration is needed",
+    )
 }
 
 /// Where the configuration says that the daemon is.

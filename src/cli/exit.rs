@@ -116,6 +116,13 @@ impl From<ConfigError> for CliError {
     }
 }
 
+/// A wrong command line, as the parser tells it: what is wrong, an empty line, and what would be right.
+pub fn of_usage(told: &str) -> CliError {
+    let (what, rest) = told.trim().split_once("\n\n").unwrap_or((told.trim(), ""));
+    let error = CliError::new(Exit::Usage, what.strip_prefix("error: ").unwrap_or(what));
+    if rest.is_empty() { error } else { error.hint(rest.trim()) }
+}
+
 /// The exit code of a command that ran in this process and failed; what it says goes to standard error.
 pub fn of_failure(error: &anyhow::Error) -> CliError {
     if let Some(known) = error.downcast_ref::<CliError>() {

@@ -12,7 +12,7 @@ use crate::{
         act::By,
         client::{Answer, Body},
         exit::{CliError, Exit},
-        screen::Tone,
+        screen::{Screen, Tone},
         table::{Cell, Table},
         words,
     },
@@ -153,7 +153,14 @@ pub async fn pause(args: &PauseArgs, session: &mut Session) -> Result<Exit, CliE
         None => "until `sluice resume`".to_owned(),
     };
     screen.line(format!("{} is closed {until}; nothing behind it is being started any more", gate.key))?;
+    remark(&gate.remarks, screen)?;
     Ok(Exit::Ok)
+}
+
+/// What may not have been meant.
+pub fn remark(remarks: &[String], screen: &mut Screen) -> Result<(), CliError> {
+    let paint = screen.paint;
+    screen.lines(remarks.iter().map(|remark| paint.with(Tone::Attention, &words::clean(remark))))
 }
 
 pub async fn resume(args: &ResumeArgs, session: &mut Session) -> Result<Exit, CliError> {
@@ -169,12 +176,13 @@ pub async fn resume(args: &ResumeArgs, session: &mut Session) -> Result<Exit, Cl
     let gate: GateView = answer.read()?;
     if gate.closed_by.is_empty() {
         screen.line(format!("{} is open", gate.key))?;
-        return Ok(Exit::Ok);
+    } else {
+        screen.line(format!("{} is no longer closed by a person, and still closed:", gate.key))?;
     }
-    screen.line(format!("{} is no longer closed by a person, and still closed:", gate.key))?;
     for closed in &gate.closed_by {
         screen.line(format!("  {}", told(closed, answer.at)))?;
     }
+    remark(&gate.remarks, screen)?;
     Ok(Exit::Ok)
 }
 

@@ -117,10 +117,12 @@ pub enum Command {
     /// Hand in what `plan --out` has written, if it still holds
     Apply(plan::ApplyArgs),
     /// List jobs with their states and what they wait for
+    #[command(alias = "status")]
     Jobs(jobs::JobsArgs),
     /// Tell everything about a job, or about a request and what it left out
     Show(show::ShowArgs),
     /// Tell why a job does not move, and who holds what it waits for
+    #[command(alias = "explain")]
     Why(why::WhyArgs),
     /// List requests, newest first
     Requests(requests::RequestsArgs),
@@ -207,11 +209,23 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Reads the command line. A wrong one ends the process with exit code 2; `--help` and `--version` end it with 0.
-pub fn parse() -> Cli {
-    let mut cli = Cli::parse();
-    cli.hand_down();
-    cli
+/// Reads the command line. Err: the exit code, 0 for `--help` and `--version`, 2 for a wrong one; what is to be said was said.
+pub fn parse() -> Result<Cli, u8> {
+    let words = config::command_line();
+    match Cli::try_parse_from(&words) {
+        Ok(mut cli) => {
+            cli.hand_down();
+            Ok(cli)
+        }
+        Err(error) if error.use_stderr() && words.iter().any(|word| word == "--json") => {
+            Err(tell(&exit::of_usage(&error.render().to_string()), true))
+        }
+        Err(error) => {
+            // Whoever read our output has gone: that is their choice.
+            error.print().ok();
+            Err(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()))
+        }
+    }
 }
 
 impl Cli {

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     cli::{
         Session,
+        act::Who,
         client::{Answer, Body},
         exit::{CliError, Exit},
         screen::Tone,
@@ -70,8 +71,8 @@ pub enum NotifyCommand {
 
 #[derive(Args, Debug)]
 pub struct ListArgs {
-    /// waiting, delivered, given-up or dropped
-    #[arg(long)]
+    /// Only in this state
+    #[arg(long, value_name = "STATE", value_parser = NoticeState::ALL.map(NoticeState::as_str))]
     state: Option<String>,
     /// Only what went or goes to this receiver; the state is that at the receiver
     #[arg(long, value_name = "RECEIVER")]
@@ -90,17 +91,6 @@ pub struct ListArgs {
     after: Option<String>,
     #[arg(long, default_value_t = 50)]
     limit: u32,
-}
-
-/// Who acts; a reason is kept if there is one.
-#[derive(Args, Clone, Debug)]
-pub struct Who {
-    /// Why; it goes on the record
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Who acts [default: whose token it is, or the user of this machine with the daemon's own token]
-    #[arg(long, value_name = "NAME")]
-    actor: Option<String>,
 }
 
 /// What routes ask about a notice, beside its kind.

@@ -6,6 +6,7 @@ use clap::Args;
 use crate::{
     cli::{
         Session,
+        act::of_job,
         exit::{CliError, Exit},
         gates, jobs,
         screen::Tone,
@@ -34,7 +35,8 @@ pub async fn run(args: &WhyArgs, session: &mut Session) -> Result<Exit, CliError
             None => return Ok(Exit::Ok),
         },
     };
-    let answer = session.client.get(&["v1", "jobs", &job, "why"], &[]).await?;
+    let asked = session.client.get(&["v1", "jobs", &job, "why"], &[]).await;
+    let answer = of_job(asked, &job, session).await?;
     let screen = &mut session.screen;
     if screen.json {
         screen.answer(&answer)?;

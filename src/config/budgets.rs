@@ -72,7 +72,7 @@ impl Faults<'_> {
             };
             if limit == Amount::ZERO {
                 self.warnings.push(format!(
-                    "the budget `{}` per {} has limit 0: nothing of it can start",
+                    "the budget `{}` per {} has limit 0: nothing of it can start unless a limit was set with `sluice limit`",
                     rule.name, rule.per
                 ));
             }

@@ -117,6 +117,11 @@ pub fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The words that this process was started with.
+pub fn command_line() -> Vec<std::ffi::OsString> {
+    std::env::args_os().collect()
+}
+
 /// A text file, with its name in every error.
 pub fn read_text(path: &Path) -> Result<String, Problem> {
     let name = path.display().to_string();

@@ -83,11 +83,16 @@ struct Holders {
     path = "/v1/budgets/holders",
     tag = "budgets",
     params(Held),
-    responses((status = 200, body = Holders))
+    responses((status = 200, body = Holders)),
+    extensions(("x-codes" = json!(["unknown-budget"])))
 )]
 async fn holders(State(context): State<Arc<Context>>, Filter(held): Filter<Held>) -> Answer {
     let key = budget_key(&held.key).map_err(|problem| Fault::new(Code::BadFilter, problem.to_string()))?;
-    Ok(ok(Holders { holders: context.holders(&key).await? }))
+    let holders = context.holders(&key).await?;
+    if holders.is_empty() && !context.has_budget(&key).await? {
+        return Err(Fault::new(Code::UnknownBudget, format!("there is no budget {key}")));
+    }
+    Ok(ok(Holders { holders }))
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]

@@ -50,12 +50,18 @@ struct Deliveries {
     tag = "webhooks",
     params(Page),
     responses((status = 200, body = Deliveries)),
-    extensions(("x-codes" = json!(["bad-cursor"])))
+    extensions(("x-codes" = json!(["bad-cursor", "unknown-hook"])))
 )]
 async fn list(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -> Answer {
     let limit = limit(page.limit, 100, 1_000)?;
     let filter = DeliveryFilter { hook: page.hook, state: page.state, before: page.after, limit };
     let deliveries = context.list_deliveries(&filter).await?.ok_or_else(|| cursor("delivery"))?;
+    // One that is no more keeps what it took in; one that took nothing in was misspelt.
+    if let Some(name) = filter.hook.filter(|_| deliveries.is_empty() && filter.before.is_none())
+        && let Some(hint) = context.hooks.misspelt(&name)
+    {
+        return Err(Fault::new(Code::UnknownHook, format!("there is no hook `{name}`: {hint}")));
+    }
     let next = last_of(&deliveries, limit).map(|view| view.id);
     Ok(ok(Deliveries { deliveries, next }))
 }

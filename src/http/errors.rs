@@ -130,7 +130,7 @@ const fn explained(code: Code) -> Told {
             "too many wrong tokens came from this address, and this one is wrong as well",
         ),
         Code::TokenConflict => told(
-            "There is a valid token of this name already, or none that could be taken back.",
+            "There is a valid token of this name already.",
             "See them with `sluice token list --all`; choose another name, or make it beside the other one.",
             "there is a valid token of the name nightly",
         ),
@@ -273,8 +273,8 @@ const fn explained(code: Code) -> Told {
             "dependency-upgrade@1 is not what it was at its first use: give the change a new version",
         ),
         Code::FreezeConflict => told(
-            "There is a freeze of this name already, there is none, or whoever asks for an exception is the requester of what it would let \
-             through.",
+            "There is a freeze of this name already, it cannot be lifted as it stands, or whoever asks for an exception is the requester of \
+             what it would let through.",
             "See what there is with `GET /v1/freezes`; ask somebody else for the exception.",
             "there is a freeze `year-end` already",
         ),
@@ -294,6 +294,21 @@ const fn explained(code: Code) -> Told {
              affected, and nothing was done.",
             "Wait for `Retry-After` seconds. To learn of changes read `GET /v1/events` instead of asking again and again.",
             "more than 1000 requests a second with this token",
+        ),
+        Code::UnknownIdentity => told(
+            "There is no identity of that name in the configuration, no job goes by it, and its gate was never closed.",
+            "Look for it with `GET /v1/identities` or `sluice identity list`.",
+            "there is no identity `mian`: did you mean `main`?",
+        ),
+        Code::UnknownToken => told(
+            "No token has that id or that name.",
+            "Look for it with `GET /v1/tokens` or `sluice token list`.",
+            "there is no token nightly: see `sluice token list`",
+        ),
+        Code::UnknownFreeze => told(
+            "There is no freeze of that name: neither in the freezes file nor one that people made.",
+            "Look for it with `GET /v1/freezes` or `sluice freeze list`.",
+            "there is no freeze incident-42: see `sluice freeze list`",
         ),
         Code::UnknownTemplate => told(
             "There is no template of that name, or not in that version.",

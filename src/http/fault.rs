@@ -58,7 +58,6 @@ codes! {
     OutsideReach = "outside-reach", FORBIDDEN, "the token is limited to other teams or templates";
     ActorMismatch = "actor-mismatch", FORBIDDEN, "the token acts under its own name";
     TooManyFailures = "too-many-failures", TOO_MANY_REQUESTS, "too many wrong tokens came from there";
-    /// There is such a token already, or there is none.
     TokenConflict = "token-conflict", CONFLICT, "this cannot be done with the token";
     IssuerUnavailable = "issuer-unavailable", SERVICE_UNAVAILABLE, "the identity provider cannot be asked";
     UnknownRoute = "unknown-route", NOT_FOUND, "there is nothing at this path";
@@ -82,7 +81,7 @@ codes! {
     IdempotencyConflict = "idempotency-conflict", CONFLICT, "the idempotency key belongs to another request";
     /// A released version of a template never changes.
     TemplateChanged = "template-changed", CONFLICT, "the template is not what it was at its first use";
-    /// The freeze is there already, or is not there, or whoever acts may not.
+    /// The freeze is there already, or whoever acts may not.
     FreezeConflict = "freeze-conflict", CONFLICT, "this cannot be done with the freeze";
     UnknownItem = "unknown-item", NOT_FOUND, "there is nothing like this on the desk";
     UnknownNotice = "unknown-notice", NOT_FOUND, "there is no such notice";
@@ -100,6 +99,9 @@ codes! {
     BodyTooSlow = "body-too-slow", REQUEST_TIMEOUT, "the body did not arrive in time";
     /// The token has asked too often.
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, "too many requests with this token";
+    UnknownIdentity = "unknown-identity", NOT_FOUND, "there is no such identity";
+    UnknownToken = "unknown-token", NOT_FOUND, "there is no such token";
+    UnknownFreeze = "unknown-freeze", NOT_FOUND, "there is no such freeze";
     UnknownTemplate = "unknown-template", NOT_FOUND, "there is no such template";
     IllegalEvent = "illegal-event", CONFLICT, "the job's state does not allow this";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "the body is larger than is read here";

@@ -95,7 +95,7 @@ struct Lift {
     tag = "freezes",
     request_body = Lift,
     responses((status = 200, body = Freezes)),
-    extensions(("x-codes" = json!(["freeze-conflict"])))
+    extensions(("x-codes" = json!(["freeze-conflict", "unknown-freeze"])))
 )]
 async fn lift(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Lift>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Needed)?;
@@ -124,7 +124,7 @@ struct ExemptBody {
     tag = "freezes",
     request_body = ExemptBody,
     responses((status = 200, body = Freezes)),
-    extensions(("x-codes" = json!(["freeze-conflict", "unknown-job", "unknown-request", "ambiguous-id"])))
+    extensions(("x-codes" = json!(["freeze-conflict", "unknown-freeze", "unknown-job", "unknown-request", "ambiguous-id"])))
 )]
 async fn exempt(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<ExemptBody>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Needed)?;
@@ -188,6 +188,7 @@ fn moment(text: &str, at: &str) -> Result<Timestamp, Problem> {
 fn fault(error: FreezeError) -> Fault {
     match error {
         FreezeError::Invalid(problems) => Fault::invalid(problems),
+        FreezeError::Unknown(_) => Fault::new(Code::UnknownFreeze, error.to_string()),
         FreezeError::Operate(error) => Fault::act(error, Code::FreezeConflict),
     }
 }

@@ -97,12 +97,12 @@ struct Close {
     tag = "gates",
     request_body = Close,
     responses((status = 200, body = GateView)),
-    extensions(("x-codes" = json!(["illegal-event"])))
+    extensions(("x-codes" = json!(["illegal-event", "unknown-template", "unknown-identity"])))
 )]
 async fn close(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Close>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let invalid = |problem| Fault::invalid(vec![problem]);
-    let key = gate_key(body.scope, &body.value).map_err(invalid)?;
+    let key = known(&context, gate_key(body.scope, &body.value).map_err(invalid)?).await?;
     let until = body.until.map(|text| opening(&text, context.now())).transpose().map_err(invalid)?;
     shut(&context, key, by, until).await
 }
@@ -124,7 +124,14 @@ async fn kill(State(context): State<Arc<Context>>, caller: Caller, Body(act): Bo
 
 async fn shut(context: &Context, key: Key, by: By, until: Option<Timestamp>) -> Answer {
     context.pause(&key, by, until).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
-    Ok(ok(context.gate_view(&key).await?))
+    Ok(ok(context.closed_now(&key).await?))
+}
+
+/// The gate, if there can be anything behind it.
+async fn known(context: &Context, key: Key) -> Result<Key, Fault> {
+    let Some(wrong) = context.misnamed(&key).await? else { return Ok(key) };
+    let code = if wrong.scope == Scope::Identity { Code::UnknownIdentity } else { Code::UnknownTemplate };
+    Err(Fault::new(code, wrong.to_string()))
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -146,11 +153,12 @@ struct Open {
     tag = "gates",
     request_body = Open,
     responses((status = 200, body = GateView)),
-    extensions(("x-codes" = json!(["illegal-event"])))
+    extensions(("x-codes" = json!(["illegal-event", "unknown-template", "unknown-identity"])))
 )]
 async fn open(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Open>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Optional)?;
     let key = gate_key(body.scope, &body.value).map_err(|problem| Fault::invalid(vec![problem]))?;
+    let key = known(&context, key).await?;
     unshut(&context, key, by).await
 }
 
@@ -168,9 +176,10 @@ async fn revive(State(context): State<Arc<Context>>, caller: Caller, Body(act): 
 }
 
 async fn unshut(context: &Context, key: Key, by: By) -> Answer {
+    let before = context.gate_view(&key).await?;
     context.resume_gate(&key, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
     // What a freeze or a breaker closes stays closed, and is told.
-    Ok(ok(context.gate_view(&key).await?))
+    Ok(ok(context.opened_now(&key, &before).await?))
 }
 
 fn opening(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {

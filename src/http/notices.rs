@@ -76,13 +76,14 @@ struct Notices {
     tag = "notices",
     params(Page),
     responses((status = 200, body = Notices)),
-    extensions(("x-codes" = json!(["bad-cursor"])))
+    extensions(("x-codes" = json!(["bad-cursor", "unknown-receiver"])))
 )]
 async fn list(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -> Answer {
     let limit = limit(page.limit, 100, 1_000)?;
     let Page { state, sink, kind, job, request, after, .. } = page;
     let filter = NoticeFilter { state, sink, kind, job, request };
-    let notices = context.list_notices(&filter, after, limit).await?.ok_or_else(|| cursor("notice"))?;
+    let notices = context.list_notices(&filter, after, limit).await.map_err(fault)?;
+    let notices = notices.ok_or_else(|| cursor("notice"))?;
     let next = last_of(&notices, limit).map(|notice| notice.id);
     Ok(ok(Notices { notices, next }))
 }

@@ -154,13 +154,13 @@ struct Revoke {
     tag = "tokens",
     request_body = Revoke,
     responses((status = 200, body = Tokens)),
-    extensions(("x-codes" = json!(["token-conflict"])))
+    extensions(("x-codes" = json!(["unknown-token"])))
 )]
 async fn revoke(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Revoke>) -> Answer {
     let act = Act { actor: body.actor, reason: body.reason };
     let by = act.by(&caller, Reason::Needed)?;
     let revoked = context.revoke_token(body.token.trim(), by).await;
-    revoked.map_err(|error| Fault::act(error, Code::TokenConflict))?;
+    revoked.map_err(|error| Fault::act(error, Code::UnknownToken))?;
     caller.tokens_changed();
     list(State(context), Filter(Which { all: false })).await
 }

@@ -31,6 +31,8 @@ pub enum NoticeState {
 }
 
 impl NoticeState {
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::GivenUp, Self::Dropped];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",

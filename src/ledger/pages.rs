@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    budget::{Scope, demand::UNROUTED},
     job::{id::RequestId, repository::Repository, state::State},
     ledger::{
         Ledger, LedgerError,
         db::Bind,
+        query::plain,
         rows::{JobRow, RequestRow},
         table,
     },
@@ -46,6 +48,29 @@ impl Ledger {
             Bind::OptionText(filter.team.as_deref()),
         ];
         self.db.rows(&table::JOBS, tail, &binds).await
+    }
+
+    /// Whether any job that has not ended goes by this value of a scope.
+    pub async fn is_asked_of(&self, scope: Scope, value: &str) -> Result<bool, LedgerError> {
+        let of_requests =
+            |column: &str| format!("t.request_id IN (SELECT id FROM requests WHERE {column} = $1)");
+        let which = match scope {
+            Scope::Global => "$1 = ''".to_owned(),
+            Scope::Organisation => "t.repository LIKE $1 ESCAPE '!'".to_owned(),
+            Scope::Team => of_requests("team"),
+            Scope::Identity => "t.identity = $1".to_owned(),
+            Scope::Template => of_requests("template"),
+            Scope::Model => format!("COALESCE(t.model, '{UNROUTED}') = $1"),
+            Scope::Request => "t.request_id = $1".to_owned(),
+            Scope::Repository => "t.repository = $1".to_owned(),
+        };
+        let value =
+            if scope == Scope::Organisation { format!("{}/%", plain(value)) } else { value.to_owned() };
+        let open = State::ALL.into_iter().filter(|state| !state.is_terminal());
+        let open: Vec<String> = open.map(|state| format!("'{state}'")).collect();
+        let tail = format!("WHERE t.state IN ({}) AND {which} LIMIT 1", open.join(", "));
+        let found: Option<JobRow> = self.first(&table::JOBS, &tail, &[Bind::Text(&value)]).await?;
+        Ok(found.is_some())
     }
 
     /// Newest first, those that follow after one of them; None: there is none of that id.

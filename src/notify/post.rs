@@ -58,7 +58,8 @@ impl Poster {
         let bad = |reason: String| BadTarget::Url { name: name.clone(), reason };
         let url = Url::parse(&url).map_err(|error| bad(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(bad(format!("`{}` is not http or https", url.scheme())));
+            // What was put there by mistake may be a secret of another kind.
+            return Err(bad("it is not http or https".to_owned()));
         }
         let origin = url.origin().ascii_serialization();
         let plain = secret && url.scheme() == "http";

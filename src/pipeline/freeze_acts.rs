@@ -26,6 +26,8 @@ const AHEAD: Millis = Millis::hours(24 * 92);
 pub enum FreezeError {
     #[error("the freeze cannot be used")]
     Invalid(Vec<Problem>),
+    #[error("there is no freeze {0}: see `sluice freeze list`")]
+    Unknown(String),
     #[error(transparent)]
     Operate(#[from] OperateError),
 }
@@ -63,7 +65,12 @@ impl Context {
     /// Lifts a freeze: one that people made for good, one of the file until its present time is over.
     pub async fn lift_freeze(&self, name: &str, by: By) -> Result<(), FreezeError> {
         if !self.freezes.is_configured(name) {
-            return Ok(self.change_freezes(FreezeChange::Lift { name: name.to_owned() }, by).await?);
+            let lifted = self.change_freezes(FreezeChange::Lift { name: name.to_owned() }, by).await;
+            // The one reason why it would not be lifted.
+            return lifted.map_err(|error| match error {
+                OperateError::Conflict(_) => FreezeError::Unknown(name.to_owned()),
+                OperateError::Ledger(_) => error.into(),
+            });
         }
         let known = self.freezes.known();
         let end = known
@@ -104,8 +111,7 @@ impl Context {
         let known = self.freezes.known();
         if let Some(name) = freeze.as_ref().filter(|name| known.freezes.iter().all(|one| one.name != **name))
         {
-            let why = format!("there is no freeze {name}: see `sluice freeze list`");
-            return Err(OperateError::Conflict(why).into());
+            return Err(FreezeError::Unknown(name.clone()));
         }
         let (exempt, request) = match whom {
             Whom::Request(id) => (Exempt::Request(id), id),

@@ -19,7 +19,7 @@ use crate::{
         rows::{DeliveryRow, DeliveryState, PayloadRow},
     },
     pipeline::context::Context,
-    policy::{hook::signature::Verified, text},
+    policy::{hint, hook::signature::Verified, text},
     telemetry::failpoint,
 };
 
@@ -54,6 +54,11 @@ impl Hooks {
     }
     pub fn door(&self, name: &str) -> Option<&Door> {
         self.doors.iter().find(|door| door.hook.name == name)
+    }
+    /// What may have been meant by a name that no hook has; None: one has it.
+    pub fn misspelt(&self, name: &str) -> Option<String> {
+        let names: Vec<&str> = self.doors.iter().map(|door| door.hook.name.as_str()).collect();
+        (!names.contains(&name)).then(|| hint::did_you_mean(name, &names))
     }
 
     /// Which of the jobs the caller tells the history of; those that it was told of since the delivery came are looked at anyway.

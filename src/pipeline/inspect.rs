@@ -132,6 +132,15 @@ impl Context {
         self.named(self.holds_on(key).await?).await
     }
 
+    /// Whether anything could be held of it: the rules limit it, or it was used once.
+    pub async fn has_budget(&self, key: &Key) -> Result<bool, LedgerError> {
+        let rules = &self.policy.rules;
+        if rules.pool(key).is_some() || rules.limit(key).is_some() {
+            return Ok(true);
+        }
+        Ok(self.ledger.budgets().await?.iter().any(|row| row.id == *key))
+    }
+
     async fn holds_on(&self, key: &Key) -> Result<Vec<HoldRow>, LedgerError> {
         if self.policy.rules.pool(key).is_some() {
             self.ledger.pool_holders(key, HOLDERS_MAX).await

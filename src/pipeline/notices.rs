@@ -18,7 +18,7 @@ use crate::{
     },
     notify::{Outgoing, SinkErrorKind, message::TEST},
     pipeline::{By, Context, OperateError, operate::done},
-    policy::notices::Severity,
+    policy::{hint, notices::Severity},
 };
 
 /// Which notices, as the callers of the pipeline ask for them.
@@ -110,18 +110,27 @@ impl From<LedgerError> for NoticeError {
 }
 
 impl Context {
-    /// Newest first, after one of them if it is named; None: there is none of that id.
+    /// Newest first, after one of them if it is named; None: there is none of that id. A receiver that is no more keeps what it
+    /// had; one that had nothing was misspelt.
     pub async fn list_notices(
         &self,
         filter: &NoticeFilter,
         after: Option<NoticeId>,
         limit: u32,
-    ) -> Result<Option<Vec<NoticeView>>, LedgerError> {
-        let rows = self.ledger.notices_like(filter, after, i64::from(limit)).await?;
-        match rows {
-            Some(rows) => Ok(Some(self.notice_views(rows).await?)),
-            None => Ok(None),
+    ) -> Result<Option<Vec<NoticeView>>, NoticeError> {
+        let Some(rows) = self.ledger.notices_like(filter, after, i64::from(limit)).await? else {
+            return Ok(None);
+        };
+        let sink = filter.sink.as_deref().filter(|_| rows.is_empty() && after.is_none());
+        if let Some(name) = sink.filter(|name| self.sinks.get(name).is_none()) {
+            return Err(self.no_sink(name));
         }
+        Ok(Some(self.notice_views(rows).await?))
+    }
+
+    fn no_sink(&self, name: &str) -> NoticeError {
+        let names: Vec<&str> = self.sinks.names().collect();
+        NoticeError::NoSink { name: name.to_owned(), hint: hint::did_you_mean(name, &names) }
     }
 
     pub async fn notice(&self, id: NoticeId) -> Result<NoticeDetail, NoticeError> {
@@ -175,13 +184,7 @@ impl Context {
 
     /// Sends a message that says it is a test, at once and past the outbox.
     pub async fn try_sink(&self, name: &str, by: By) -> Result<Tried, NoticeError> {
-        let sink = self.sinks.get(name).ok_or_else(|| {
-            let names: Vec<&str> = self.sinks.names().collect();
-            NoticeError::NoSink {
-                name: name.to_owned(),
-                hint: crate::policy::hint::did_you_mean(name, &names),
-            }
-        })?;
+        let sink = self.sinks.get(name).ok_or_else(|| self.no_sink(name))?;
         let id = NoticeId::new(self.now(), self.entropy.draw_wide());
         let outgoing = Outgoing {
             id: id.to_string(),

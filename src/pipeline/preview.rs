@@ -150,7 +150,7 @@ impl Context {
         let truths = self.ledger.gates().await?;
         let closed = truths.into_iter().filter(|truth| gates.contains(&truth.key)).filter_map(|truth| {
             let closure = truth.closed.filter(|closure| closure.holds_at(now))?;
-            Some(GateView { key: truth.key, closure: Some(closure), closed_by: Vec::new() })
+            Some(GateView { closure: Some(closure), ..GateView::open(truth.key) })
         });
         Ok(closed.collect())
     }

@@ -189,6 +189,16 @@ pub struct GateView {
     /// Everything that closes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed_by: Vec<ClosedFor>,
+    /// What whoever has just closed or opened it may not have meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+impl GateView {
+    /// Nothing closes it.
+    pub const fn open(key: Key) -> Self {
+        Self { key, closure: None, closed_by: Vec::new(), remarks: Vec::new() }
+    }
 }
 
 /// One of the closures of a gate.

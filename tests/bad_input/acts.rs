@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// What is asked, with which line, and how it is answered. QUEUED and HELD stand for the ids of two jobs.
+/// What is asked, with which line, and how it is answered. QUEUED and HELD stand for the ids of two jobs, REQUEST for the end of a request's.
 type Row = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
 const ROWS: &[Row] = &[
@@ -39,6 +39,79 @@ const ROWS: &[Row] = &[
         &["jobs", "--repository", "acme"],
         USAGE,
         &["`acme` is not a repository", "write owner/name"],
+    ),
+    (
+        "unknown state of a notice",
+        &["notify", "list", "--state", "bogus"],
+        USAGE,
+        &["'bogus'", "waiting, delivered, given-up, dropped"],
+    ),
+    (
+        "unknown state of a delivery",
+        &["deliveries", "list", "--state", "foo"],
+        USAGE,
+        &["'foo'", "received, done, ignored, unmapped, refused"],
+    ),
+    (
+        "unknown receiver",
+        &["notify", "list", "--to", "webhok"],
+        NOT_FOUND,
+        &["there is no receiver `webhok`: did you mean `webhook`?"],
+    ),
+    ("unknown hook", &["deliveries", "list", "--hook", "nope"], NOT_FOUND, &["there is no hook `nope`"]),
+    (
+        "holders of nothing",
+        &["budgets", "--holders", "nope"],
+        NOT_FOUND,
+        &["there is no budget nope", "sluice budgets"],
+    ),
+    (
+        "the id of a request for that of a job",
+        &["why", "REQUEST"],
+        NOT_FOUND,
+        &["REQUEST is a request, not a job", "`sluice jobs --request REQUEST`"],
+    ),
+    (
+        "a request withdrawn as a job",
+        &["cancel", "REQUEST", "--reason", "x"],
+        NOT_FOUND,
+        &["REQUEST is a request, not a job", "`sluice jobs --request REQUEST`"],
+    ),
+    (
+        "refuse what is queued",
+        &["refuse", "QUEUED", "--reason", "x"],
+        CONFLICT,
+        &["job QUEUED: a job that is queued cannot be refused: only one that is held"],
+    ),
+    (
+        "pause a template that is none",
+        &["pause", "template", "bmup", "--reason", "x"],
+        NOT_FOUND,
+        &["there is no template `bmup`: did you mean `bump`?", "sluice template list"],
+    ),
+    (
+        "drain an identity that is none",
+        &["drain", "identity", "bto", "--reason", "x"],
+        NOT_FOUND,
+        &["there is no identity `bto`: did you mean `bot`?", "sluice identity list"],
+    ),
+    (
+        "resume a template that is none",
+        &["resume", "template", "neverclosed", "--reason", "x"],
+        NOT_FOUND,
+        &["there is no template `neverclosed`"],
+    ),
+    (
+        "revoke no token",
+        &["token", "revoke", "nosuch", "--reason", "x"],
+        NOT_FOUND,
+        &["there is no token nosuch", "sluice token list"],
+    ),
+    (
+        "lift no freeze",
+        &["freeze", "lift", "nope", "--reason", "x"],
+        NOT_FOUND,
+        &["there is no freeze nope", "sluice freeze list"],
     ),
     ("limit out of range", &["jobs", "--limit", "0"], USAGE, &["0 is not in 1..=10000"]),
     (
@@ -120,12 +193,16 @@ fn what_cannot_be_done_says_why_and_changes_nothing() {
     stage.submit("bump", &["api"], &json!({}));
     stage.submit("branch", &["held"], &json!({"hold": true}));
     let (queued, held) = (stage.job("api"), stage.job("held"));
+    let request = queued["request"].as_str().unwrap();
+    let end = &request[request.len() - 8..];
     let (queued, held) = (id(&queued), id(&held));
     let why = ["--reason", "because"];
     let before = counts(&stage);
     stage.write("wrong", "0123456789abcdef0123456789abcdef\n");
     stage.write("words", "two words\n");
-    let named = |words: &[&str]| words.join("\n").replace("QUEUED", queued).replace("HELD", held);
+    let named = |words: &[&str]| {
+        words.join("\n").replace("QUEUED", queued).replace("HELD", held).replace("REQUEST", end)
+    };
     for (what, line, exit, parts) in ROWS {
         let (line, parts) = (named(line), named(parts));
         let (line, parts): (Vec<&str>, Vec<&str>) = (line.split('\n').collect(), parts.split('\n').collect());

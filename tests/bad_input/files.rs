@@ -183,6 +183,45 @@ fn a_missing_secret_of_the_webhook_is_told_by_its_reference() {
     assert!(!ran.err.contains("hunter2"));
 }
 
+/// What a secret says is looked at before the start, and not repeated.
+#[test]
+fn the_address_of_a_receiver_that_is_kept_as_a_secret_is_checked_as_at_the_start() {
+    let stage = Stage::set(&scenario(""), &still());
+    let mut text = std::fs::read_to_string(stage.path("sluice.toml")).unwrap();
+    text.push_str(
+        "\n[[notices.sink]]\nname = \"chat\"\nkind = \"slack\"\nurl = \"env:CHAT\"\n\
+         [[notices.sink]]\nname = \"hub\"\nkind = \"webhook\"\nurl = \"env:HUB\"\nsecret = \"env:SLUICE_TEST_HOOK\"\n",
+    );
+    stage.write("sluice.toml", text);
+    let config = ["config", "check"].map(str::to_owned);
+    for (chat, hub, parts) in [
+        (
+            "https://10.1.2.3/hunter2",
+            "hunter2",
+            &["env:CHAT: set up chat: ", "in a private network", "env:HUB: read the url of hub: "][..],
+        ),
+        (
+            "hunter2:hunter2",
+            "https://127.0.0.1/hunter2",
+            &["env:CHAT: read the url of chat: it is not http or https", "env:HUB: set up hub: "],
+        ),
+    ] {
+        let env = [("SLUICE_TEST_HOOK", HOOK_SECRET), ("CHAT", chat), ("HUB", hub)];
+        let served = stage.serve_in_vain(&env);
+        let line = [&stage.line(&[])[..], &config].concat();
+        let checked = crate::stage::process::run(stage.folder.path(), &line, &env);
+        for ran in [&served, &checked] {
+            assert_told("a receiver", ran, REFUSED, parts);
+            assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+        }
+    }
+    let good = "https://hooks.example.org/hunter2";
+    let env = [("SLUICE_TEST_HOOK", HOOK_SECRET), ("CHAT", good), ("HUB", good)];
+    let line = [&stage.line(&[])[..], &config].concat();
+    let checked = crate::stage::process::run(stage.folder.path(), &line, &env);
+    assert_eq!(checked.code, 0, "{checked:?}");
+}
+
 #[test]
 fn a_secret_that_others_can_read_is_warned_about() {
     use std::os::unix::fs::PermissionsExt as _;

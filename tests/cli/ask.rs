@@ -251,6 +251,48 @@ fn a_drain_ends_by_what_is_left_behind_the_gate() {
 }
 
 #[test]
+fn what_is_remarked_upon_a_gate_is_shown() {
+    let gate =
+        |remark: &str| json!({"key": "gate/team/platfrom", "closure": null, "remarks": [remark]}).to_string();
+    let daemon = Daemon::start(vec![
+        ("POST /v1/gates/close", 200, gate("no job is behind it now\u{1b}[2J")),
+        ("POST /v1/gates/open", 200, gate("the kill switch is still on")),
+        ("GET /v1/gates/behind", 200, behind("", true)),
+    ]);
+    for (act, said) in [
+        ("pause", "nothing behind it is being started any more\nno job is behind it now\u{fffd}[2J\n"),
+        ("drain", "no job is behind it now\u{fffd}[2J\n"),
+        ("resume", "gate/team/platfrom is open\nthe kill switch is still on\n"),
+    ] {
+        let left = daemon.run(&[act, "team", "platfrom", "--reason", "x"]);
+        assert!(left.code == Some(0) && left.out.contains(said), "{left:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_is_made_by_whoever_the_token_is_of() {
+    let point = json!({"seq": 3, "hash": "abc", "at": "2026-11-20T10:00:00Z", "entries": 3, "key": "k", "public_key": "p",
+        "signature": "s"});
+    let daemon = Daemon::start(vec![("POST /v1/audit/checkpoints", 200, point.to_string())]);
+    let own = sluicegate::policy::access::bearer::assemble([9; 6], [9; 24]).1;
+    for (token, line, sent) in [
+        (own.as_str(), &[][..], json!({ "reason": "", "actor": null })),
+        (TOKEN, &[], json!({ "reason": "", "actor": "root" })),
+        (
+            TOKEN,
+            &["--actor", "ana", "--reason", "month end"],
+            json!({ "reason": "month end", "actor": "ana" }),
+        ),
+    ] {
+        daemon.file("token", token.as_bytes());
+        let mut command = daemon.command(&[&["audit", "checkpoint"], line].concat());
+        let left = left(command.env("USER", "root").output().unwrap());
+        assert!(left.code == Some(0) && left.out.contains("3 entries"), "{left:?}");
+        assert_eq!(serde_json::from_str::<Value>(&daemon.last().body).unwrap(), sent);
+    }
+}
+
+#[test]
 fn an_interrupted_drain_says_that_the_gate_stays_closed() {
     let daemon = Daemon::start(vec![
         ("POST /v1/gates/close", 200, r#"{"key":"gate/global","closure":null}"#.to_owned()),

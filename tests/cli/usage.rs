@@ -1,6 +1,11 @@
 //! Help, versions, completions, and command lines that are wrong.
 
-use crate::program::run;
+use serde_json::Value;
+
+use crate::{
+    daemon::Daemon,
+    program::{left, run, sluice},
+};
 
 #[test]
 fn help_tells_every_command_and_every_exit_code() {
@@ -96,6 +101,51 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
         assert_eq!(left.code, Some(2), "{arguments:?}: {left:?}");
         assert!(left.err.contains(word), "{arguments:?}: {}", left.err);
         assert_eq!(left.out, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_told_to_programs_as_one_object() {
+    for (arguments, what, hint) in [
+        (&["frobnicate", "--json"][..], "unrecognized subcommand 'frobnicate'", "Usage"),
+        (&["jobs", "--json", "--state", "tired"], "`tired` is not a job state", "--help"),
+        (&["cancel", "1234", "--json"], "--reason", "Usage"),
+    ] {
+        let left = run(arguments);
+        assert_eq!((left.code, left.out.as_str()), (Some(2), ""), "{left:?}");
+        let error: Value = serde_json::from_str(&left.err).unwrap();
+        assert_eq!((&error["error"], &error["exit_code"]), (&"usage".into(), &2.into()));
+        assert!(error["what"].as_str().unwrap().contains(what), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains(hint), "{error}");
+    }
+    assert!(run(&["jobs", "--json", "--help"]).out.contains("Usage"), "help is no error");
+}
+
+#[test]
+fn words_that_other_programs_use_are_understood() {
+    let page = r#"{"jobs":[],"next":null}"#.to_owned();
+    let desk = r#"{"items":[],"resting":0,"more":false}"#.to_owned();
+    let daemon = Daemon::start(vec![("GET /v1/desk", 200, desk), ("GET /v1/jobs", 200, page)]);
+    assert_eq!(daemon.run(&["status"]).code, Some(0));
+    assert!(daemon.last().line.starts_with("GET /v1/jobs"));
+    assert_eq!(daemon.run(&["explain", "8a11"]).code, Some(1));
+    assert!(daemon.asked().iter().any(|asked| asked.line == "GET /v1/jobs/8a11/why"));
+    for line in [&["desk", "--all"][..], &["desk", "list", "--all"]] {
+        assert_eq!(daemon.run(line).code, Some(0), "{line:?}");
+        assert_eq!(daemon.last().line, "GET /v1/desk?all=true", "{line:?}");
+    }
+    let help = run(&["--help"]);
+    assert!(!help.out.contains("  status") && !help.out.contains("  explain"), "{}", help.out);
+}
+
+#[test]
+fn a_broken_configuration_is_told_with_how_to_do_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("sluice.toml"), "[htpp]\n").unwrap();
+    let jobs = left(sluice(&["jobs"], folder.path()).output().unwrap());
+    assert_eq!(jobs.code, Some(3), "{jobs:?}");
+    for part in ["htpp", "sluice config check", "--server and --token-file"] {
+        assert!(jobs.err.contains(part), "{part}: {}", jobs.err);
     }
 }
 

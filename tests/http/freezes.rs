@@ -58,7 +58,7 @@ async fn an_exception_lets_one_job_through_and_no_other() {
     let unknown = json!({ "request": request, "freeze": "other" });
     assert_eq!(
         house.post("/v1/freezes/exempt", &exempt("ben", unknown)).await.error(),
-        (409, "freeze-conflict")
+        (404, "unknown-freeze")
     );
     let both = json!({ "job": jobs[0].to_string(), "request": request });
     assert_eq!(house.post("/v1/freezes/exempt", &exempt("ben", both)).await.places(), ["job"]);
@@ -148,7 +148,7 @@ async fn a_freeze_that_cannot_be_meant_is_refused() {
     over["now"] = json!(false);
     assert_eq!(house.post("/v1/freezes", &over).await.places(), ["entry"]);
     let lift = json!({ "name": "f", "actor": "ben", "reason": "x" });
-    assert_eq!(house.post("/v1/freezes/lift", &lift).await.error(), (409, "freeze-conflict"));
+    assert_eq!(house.post("/v1/freezes/lift", &lift).await.error(), (404, "unknown-freeze"));
     house.post("/v1/freezes", &freeze("f", &json!({}))).await.ok();
     let other = freeze("f", &json!({ "scope": "team:pay" }));
     assert_eq!(house.post("/v1/freezes", &other).await.error(), (409, "freeze-conflict"));

@@ -12,7 +12,7 @@ use sluicegate::{
     pipeline::start,
 };
 
-use crate::house::{House, by, task};
+use crate::house::{House, by, no_hooks, task};
 
 #[tokio::test]
 async fn a_pause_is_acknowledged_when_no_start_is_on_its_way_any_more() {
@@ -132,6 +132,80 @@ async fn a_gate_that_would_close_nothing_is_refused() {
     let silent = json!({ "scope": "global", "actor": "ana", "reason": "" });
     assert_eq!(house.post("/v1/gates/close", &silent).await.places(), ["reason"]);
     assert_eq!(house.get("/v1/overview").await.ok()["closed"], json!([]));
+}
+
+#[tokio::test]
+async fn a_template_or_an_identity_that_nothing_goes_by_is_a_slip() {
+    let house = House::new().await;
+    let body =
+        |scope: &str, value: &str| json!({ "scope": scope, "value": value, "actor": "ana", "reason": "x" });
+    for (scope, value, code, meant) in [
+        ("template", "bmup", "unknown-template", "there is no template `bmup`: did you mean `bump`?"),
+        ("identity", "bto", "unknown-identity", "there is no identity `bto`: did you mean `bot`?"),
+    ] {
+        for path in ["/v1/gates/close", "/v1/gates/open"] {
+            let answer = house.post(path, &body(scope, value)).await;
+            assert_eq!(answer.error(), (404, code), "{path}");
+            assert_eq!(answer.body["detail"], meant);
+        }
+    }
+    assert_eq!(house.get("/v1/gates").await.ok()["gates"], json!([]));
+    // One that was closed before the configuration lost it is opened, as often as somebody likes.
+    let closure = Closure {
+        reason: "bad prompt".to_owned(),
+        actor: "ana".to_owned(),
+        since: house.context.now(),
+        opens_at: None,
+    };
+    let (key, by) = (Key::gate(Scope::Template, "lost"), By::new("ana", ""));
+    let change = BudgetChange::Close(Source::Operator, closure);
+    house.context.ledger.write(Command::Budget { key, change, by }).await.unwrap();
+    for remarks in [Value::Null, json!(["it was not closed"])] {
+        let opened = house.post("/v1/gates/open", &body("template", "lost")).await.ok();
+        assert_eq!((&opened["closure"], &opened["remarks"]), (&Value::Null, &remarks));
+    }
+    // So is one that a job still goes by.
+    house.submit(&["acme/api"], false).await;
+    let lost = house.again_with(&[], no_hooks()).await;
+    lost.post("/v1/gates/close", &body("template", "bump")).await.ok();
+    assert_eq!(lost.post("/v1/gates/close", &body("template", "other")).await.error().1, "unknown-template");
+}
+
+#[tokio::test]
+async fn a_gate_with_no_job_behind_it_is_closed_and_remarked_upon() {
+    let house = House::new().await;
+    house.submit(&["acme/api"], false).await;
+    for (scope, value, remarked) in [
+        ("team", "platform", false),
+        ("team", "platfrom", true),
+        ("repository", "acme/api", false),
+        ("repository", "nosuch/thing", true),
+        ("organisation", "acme", false),
+        ("organisation", "acem", true),
+        ("model", "gpt-5.2", true),
+        ("template", "bump", false),
+        ("global", "", false),
+    ] {
+        let body = json!({ "scope": scope, "value": value, "actor": "ana", "reason": "x" });
+        let closed = house.post("/v1/gates/close", &body).await.ok();
+        assert_eq!(closed["closure"]["reason"], "x");
+        let remarks = json!(["no job is behind it now: is the name right?"]);
+        assert_eq!(closed.get("remarks"), remarked.then_some(&remarks), "{scope} {value}");
+    }
+}
+
+#[tokio::test]
+async fn who_opens_a_gate_is_told_that_it_was_not_closed_and_that_the_kill_switch_is_on() {
+    let house = House::new().await;
+    let open = json!({ "scope": "global", "actor": "ana" });
+    let close = json!({ "scope": "global", "actor": "ana", "reason": "incident" });
+    let never = house.post("/v1/gates/open", &open).await.ok();
+    assert_eq!(never["remarks"], json!(["it was not closed"]));
+    house.post("/v1/gates/close", &close).await.ok();
+    house.post("/v1/kill-switch/on", &by("ben", "the agent runs wild")).await.ok();
+    let opened = house.post("/v1/gates/open", &open).await.ok();
+    let still = "nothing starts: the kill switch is still on: the agent runs wild (thrown by ben)";
+    assert_eq!(opened, json!({ "key": "gate/global", "closure": null, "remarks": [still] }));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use sluicegate::{
     policy::hook::{signature::Keys, written},
 };
 
-use crate::house::{Answer, House, by};
+use crate::house::{Answer, House, TEMPLATE, by};
 
 const OLD: &str = "the-secret-of-last-year";
 const NEW: &str = "the-secret-of-this-year";
@@ -247,6 +247,14 @@ async fn what_cannot_be_used_is_kept_with_its_reason_and_is_on_the_desk_until_it
     }
     assert!(requests(&house).await.is_empty());
     assert_eq!(listed(&house, "?state=unmapped&hook=github").await.len(), 2);
+    assert!(listed(&house, "?state=done&hook=github").await.is_empty());
+    let misspelt = house.get("/v1/deliveries?hook=gihtub").await;
+    assert_eq!(misspelt.error(), (404, "unknown-hook"));
+    assert!(
+        misspelt.body["detail"].as_str().unwrap().contains("did you mean `github`?"),
+        "{}",
+        misspelt.body
+    );
     let desk = house.get("/v1/desk").await.ok();
     let kinds: Vec<&str> =
         desk["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
@@ -296,7 +304,7 @@ async fn a_replay_makes_no_second_request_unless_its_key_is_another_one() {
         ("issue.title", "join('', [issue.title, '-two'])", 1),
         ("request_key = \"issue.html_url\"", "request_key = \"issue.title\"", 2),
     ] {
-        house = house.again_with_hooks(hooks(&HOOKS.replace(from, to))).await;
+        house = house.again_with(&[TEMPLATE], hooks(&HOOKS.replace(from, to))).await;
         house.post(&path, &by("otto", "mended")).await.ok();
         go_through(&house).await;
         let view = listed(&house, "").await.remove(0);

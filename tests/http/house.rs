@@ -250,11 +250,11 @@ impl House {
             .await
     }
 
-    /// The same ledger, opened again by an installation with other hooks.
-    pub async fn again_with_hooks(&self, hooks: Hooks) -> Self {
+    /// The same ledger, opened again by an installation with other templates and hooks.
+    pub async fn again_with(&self, templates: &[&str], hooks: Hooks) -> Self {
         self.context.ledger.close().await;
         let lives = self.lives + 1;
-        Self::build((Arc::clone(&self.folder), lives), &[TEMPLATE], BTreeMap::new(), |_| {}, hooks).await
+        Self::build((Arc::clone(&self.folder), lives), templates, BTreeMap::new(), |_| {}, hooks).await
     }
 
     /// An installation with rules of repositories, which make plans ask the provider.
@@ -473,7 +473,7 @@ impl House {
     }
 }
 
-fn no_hooks() -> Hooks {
+pub fn no_hooks() -> Hooks {
     Hooks::new(Vec::new(), Millis::hours(1))
 }
 

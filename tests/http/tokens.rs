@@ -99,7 +99,7 @@ async fn a_token_that_would_grant_nothing_or_never_end_by_oversight_is_refused()
     assert_eq!(house.get("/v1/tokens?all=true").await.ok()["tokens"], json!([]));
     let missing =
         house.post("/v1/tokens/revoke", &json!({ "token": "ana", "actor": "olga", "reason": "x" })).await;
-    assert_eq!(missing.error(), (409, "token-conflict"));
+    assert_eq!(missing.error(), (404, "unknown-token"));
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Long lists come in pages, and jobs are found by what their requests have in common.
 
 use sluicegate::{
-    job::{NoticeId, RequestId},
+    budget::Scope,
+    job::{Event, NoticeId, RequestId},
     ledger::{Command, Reply, outbox::NoticeFilter, pages::JobFilter},
 };
 
@@ -15,6 +16,7 @@ on_both_stores![
     pages_of_notices_have_no_gap_and_no_repetition,
     a_page_after_nothing_is_told_from_an_empty_one,
     jobs_are_found_by_template_and_team,
+    it_is_known_whether_any_job_goes_by_a_name,
 ];
 
 async fn pages_of_requests_have_no_gap_and_no_repetition(world: &World) {
@@ -85,5 +87,23 @@ async fn jobs_are_found_by_template_and_team(world: &World) {
         (template, "other", 0),
     ] {
         assert_eq!(found(template, team).await, expected, "{template} {team}");
+    }
+}
+
+async fn it_is_known_whether_any_job_goes_by_a_name(world: &World) {
+    let job = world.submit(order(&["a_b"])).await[0];
+    let row = world.job(job).await;
+    let request = world.ledger.request(row.request_id).await.unwrap().unwrap();
+    let subject = row.subject(&request.row, &request.spec);
+    let asked = async |scope, value: &str| world.ledger.is_asked_of(scope, value).await.unwrap();
+    for scope in Scope::ALL {
+        assert!(asked(scope, subject.value(scope)).await, "{scope}");
+        assert!(!asked(scope, "other").await, "{scope}");
+    }
+    assert!(!asked(Scope::Organisation, "a_me").await, "no character stands for others");
+    // What has ended goes by nothing any more.
+    world.act(job, Event::Cancelled).await;
+    for scope in Scope::ALL {
+        assert!(!asked(scope, subject.value(scope)).await, "{scope}");
     }
 }

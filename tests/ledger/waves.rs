@@ -224,7 +224,10 @@ async fn an_approval_counts_for_its_plan_alone_and_never_from_the_requester(worl
     approve(world, word(world, request, about, "ana")).await;
     assert_eq!(states(world, &jobs).await, [State::Queued, State::Held]);
     let again = approve(world, word(world, request, about, "ana")).await;
-    assert!(refused(&again).contains("cannot take the event approved"), "{again:?}");
+    assert!(
+        refused(&again).contains("a job that is queued cannot be approved: only one that is held"),
+        "{again:?}"
+    );
     approve(world, word(world, request, About::Request, "ana")).await;
     assert_eq!(world.state(jobs[1]).await, State::Queued);
     assert_eq!(world.history(jobs[0]).await, ["approval.given", "job.approved"]);

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     cli::{
         Session, Shared,
-        act::By,
+        act::{By, Who},
         client::Body,
         exit::{CliError, Exit},
         screen::Tone,
@@ -80,12 +80,8 @@ pub struct KeyNewArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct CheckpointArgs {
-    /// Why; it goes on the record
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    reason: String,
-    /// Who acts
-    #[arg(long, env = "USER", hide_env_values = true, value_name = "NAME", default_value = "operator")]
-    actor: String,
+    #[command(flatten)]
+    by: Who,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -137,8 +133,7 @@ pub(super) async fn run(command: &AuditCommand, session: &mut Session) -> Result
 }
 
 async fn checkpoint(args: &CheckpointArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let body = json!({ "actor": args.actor, "reason": args.reason });
-    let answer = session.client.post(&["v1", "audit", "checkpoints"], Body::json(&body)?).await?;
+    let answer = session.client.post(&["v1", "audit", "checkpoints"], Body::json(&args.by)?).await?;
     let screen = &mut session.screen;
     if screen.json {
         screen.answer(&answer)?;

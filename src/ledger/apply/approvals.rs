@@ -9,6 +9,7 @@ use crate::{
     job::{id::JobId, lifecycle::Event, state::State},
     ledger::{
         apply::{
+            operator::unfit,
             step::{Detail, take_step},
             waves,
         },
@@ -80,7 +81,7 @@ fn wanted(set: &WorkingSet, shared: &Shared, word: &Word) -> Result<Vec<String>,
         About::Job(id) => {
             let job = set.jobs.get(&id).ok_or_else(|| format!("job {id} is not known"))?;
             if job.state != State::Held {
-                return Err(format!("job {id}: a job that is {} cannot take the event approved", job.state));
+                return Err(format!("job {id}: {}", unfit(job.state, Event::Approved)));
             }
             let needs = needs(shared.spec.hold, job);
             if needs.is_empty() {

@@ -4,7 +4,11 @@ use serde_json::json;
 
 use crate::{
     budget::{Closure, Key, Source},
-    job::{id::JobId, lifecycle::Event, state::State},
+    job::{
+        id::JobId,
+        lifecycle::{self, Event},
+        state::State,
+    },
     ledger::{
         apply::step::{Detail, check_event, take_step},
         command::{BudgetChange, By, Reply},
@@ -22,6 +26,9 @@ pub fn act(set: &mut WorkingSet, job: JobId, event: Event, by: &By) -> Reply {
     if let Err(why) = check_event(event) {
         return Reply::Conflict(why);
     }
+    if lifecycle::apply(row.state, event).is_err() {
+        return Reply::Conflict(format!("job {job}: {}", unfit(row.state, event)));
+    }
     let asked = set.request_of(row).is_some_and(|shared| shared.was_asked_by(&by.actor));
     if event == Event::Released && asked {
         return Reply::Conflict(format!(
@@ -34,6 +41,15 @@ pub fn act(set: &mut WorkingSet, job: JobId, event: Event, by: &By) -> Reply {
         Ok(_) => Reply::Done,
         Err(illegal) => Reply::Conflict(format!("job {job}: {illegal}")),
     }
+}
+
+/// Why an act does not fit, in the words of those who act.
+pub fn unfit(state: State, event: Event) -> String {
+    let fits = State::ALL.into_iter().filter(|state| lifecycle::apply(*state, event).is_ok());
+    let fits = fits.map(State::as_str).collect::<Vec<_>>().join(", ");
+    let why =
+        if state.is_terminal() { "it has ended".to_owned() } else { format!("only one that is {fits}") };
+    format!("a job that is {state} cannot be {}: {why}", event.as_str())
 }
 
 /// A dead letter stays as it is; its replay is a new job that names it. Asking again gives the same new job.
