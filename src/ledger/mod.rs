@@ -6,6 +6,7 @@ pub mod audit;
 mod batch;
 mod books;
 mod cache;
+mod cells;
 pub mod chain;
 pub mod command;
 mod db;
