@@ -33,6 +33,7 @@ pub mod outbox;
 pub mod pages;
 pub mod past;
 mod projection;
+mod prompts;
 pub mod query;
 pub mod rows;
 mod schedule_rows;
