@@ -1,12 +1,20 @@
-//! SQLite or PostgreSQL behind one set of queries. Rows travel as JSON text in both directions, so that one
-//! statement moves a whole batch and one struct describes a row on both stores.
+//! SQLite or PostgreSQL behind one set of queries. One statement moves a whole batch, and one struct describes a row on both
+//! stores: rows are written as the plain values of their columns, and read as JSON text.
 
 use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction,
+    postgres::PgArguments, sqlite::SqliteArguments,
+};
 
-use crate::ledger::{LedgerError, open::Lock, table::Table};
+use crate::ledger::{
+    LedgerError,
+    cells::{Cell, cells},
+    open::Lock,
+    table::{POSTGRES_ROWS, SQLITE_ROWS, Statement, Table},
+};
 
 /// Which store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,46 +143,65 @@ impl Tx {
 
     /// Writes whole rows, replacing those with the same key.
     pub async fn put<T: Serialize>(&mut self, table: &Table, rows: &[T]) -> Result<(), LedgerError> {
-        self.write(&table.upsert(self.dialect()), rows).await
+        self.write(table, Table::upsert, rows).await
     }
 
     /// Changes rows that are there.
     pub async fn change<T: Serialize>(&mut self, table: &Table, rows: &[T]) -> Result<(), LedgerError> {
-        self.write(&table.update(self.dialect()), rows).await
+        self.write(table, Table::update, rows).await
     }
 
     /// Changes rows that are there, also what never changes otherwise.
     pub async fn rewrite<T: Serialize>(&mut self, table: &Table, rows: &[T]) -> Result<(), LedgerError> {
-        self.write(&table.rewrite(self.dialect()), rows).await
-    }
-
-    /// Removes the rows with these keys.
-    pub async fn remove(&mut self, table: &Table, keys: &[String]) -> Result<(), LedgerError> {
-        self.write(&table.delete(self.dialect()), keys).await
+        self.write(table, Table::rewrite, rows).await
     }
 
     /// Writes new rows; a row that exists is an error.
     pub async fn add<T: Serialize>(&mut self, table: &Table, rows: &[T]) -> Result<(), LedgerError> {
-        self.write(&table.insert(self.dialect()), rows).await
+        self.write(table, Table::insert, rows).await
     }
 
-    async fn write<T: Serialize>(&mut self, sql: &str, rows: &[T]) -> Result<(), LedgerError> {
-        // Bounded statements: a chunk of JSON stays well below every store's limit on one value.
-        for chunk in rows.chunks(2_000) {
-            let json = without_nul(serde_json::to_string(chunk).map_err(LedgerError::encoding)?);
-            self.execute(sql, &json).await?;
+    async fn write<T: Serialize>(
+        &mut self,
+        table: &Table,
+        statement: impl Fn(&Table, Dialect) -> Statement,
+        rows: &[T],
+    ) -> Result<(), LedgerError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let Statement { sql, columns } = statement(table, self.dialect());
+        let sql = || AssertSqlSafe(sql.as_str());
+        match self {
+            Self::Sqlite(tx) => {
+                for some in rows.chunks(SQLITE_ROWS) {
+                    let values = values(cells(some, &columns).map_err(LedgerError::encoding)?)?;
+                    sqlx::query_with(sql(), values).execute(&mut **tx).await?;
+                }
+            }
+            Self::Postgres(tx) => {
+                for some in rows.chunks(POSTGRES_ROWS) {
+                    let cells = cells(some, &columns).map_err(LedgerError::encoding)?;
+                    sqlx::query_with(sql(), lists(table, &columns, &cells)?).execute(&mut **tx).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    async fn execute(&mut self, sql: &str, bind: &str) -> Result<(), LedgerError> {
-        let statement = AssertSqlSafe(sql);
+    /// Removes the rows with these keys.
+    pub async fn remove(&mut self, table: &Table, keys: &[String]) -> Result<(), LedgerError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let list = serde_json::to_string(keys).map_err(LedgerError::encoding)?;
+        let statement = table.delete(self.dialect());
         match self {
             Self::Sqlite(tx) => {
-                sqlx::query(statement).bind(bind).execute(&mut **tx).await?;
+                sqlx::query(AssertSqlSafe(statement)).bind(list).execute(&mut **tx).await?;
             }
             Self::Postgres(tx) => {
-                sqlx::query(statement).bind(bind).execute(&mut **tx).await?;
+                sqlx::query(AssertSqlSafe(statement)).bind(list).execute(&mut **tx).await?;
             }
         }
         Ok(())
@@ -197,31 +224,34 @@ impl Tx {
     }
 }
 
-/// How JSON writes a NUL.
-const NUL: &str = "\\u0000";
+/// Each value for itself.
+fn values(cells: Vec<Cell>) -> Result<SqliteArguments, LedgerError> {
+    let mut values = SqliteArguments::default();
+    values.reserve(cells.len(), 0);
+    for cell in cells {
+        let added = match cell {
+            Cell::Null => values.add(None::<i64>),
+            Cell::Int(number) => values.add(number),
+            Cell::Text(text) => values.add(text),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(values)
+}
 
-/// No store keeps a NUL in text; a replacement character stands for it.
-fn without_nul(json: String) -> String {
-    if !json.contains(NUL) {
-        return json;
-    }
-    let mut plain = String::with_capacity(json.len());
-    let mut rest = json.as_str();
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        plain.push_str(before);
-        if let Some(after) = escape.strip_prefix(NUL) {
-            plain.push('\u{fffd}');
-            rest = after;
+/// The values of each column as one list.
+fn lists(table: &Table, columns: &[&str], cells: &[Cell]) -> Result<PgArguments, LedgerError> {
+    let mut lists = PgArguments::default();
+    for (at, column) in columns.iter().enumerate() {
+        let of_column = cells.iter().skip(at).step_by(columns.len());
+        let added = if table.numbers.contains(column) {
+            lists.add(of_column.map(Cell::number).collect::<Result<Vec<_>, _>>()?)
         } else {
-            // Two characters at once, so that an escaped backslash does not begin another escape.
-            let (kept, after) = escape.split_at_checked(2).unwrap_or((escape, ""));
-            plain.push_str(kept);
-            rest = after;
-        }
+            lists.add(of_column.map(Cell::text).collect::<Result<Vec<_>, _>>()?)
+        };
+        added.map_err(sqlx::Error::Encode)?;
     }
-    plain.push_str(rest);
-    plain
+    Ok(lists)
 }
 
 async fn fetch_sqlite<'e, E>(executor: E, sql: &str, binds: &[Bind<'_>]) -> Result<Vec<String>, LedgerError>

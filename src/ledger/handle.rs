@@ -16,6 +16,7 @@ use crate::{
         db::Db,
         meters::Meters,
         open::{self, Location, Use},
+        prompts::Crowd,
         spans::Spans,
         writer::{Answer, Committed, Feed, Writer},
     },
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     pub meters: Meters,
     pub fenced: std::sync::atomic::AtomicU64,
     own: Mutex<Spans>,
+    pub crowd: Crowd,
     /// Of the newest commit.
     pub position: tokio::sync::watch::Sender<i64>,
     #[cfg(feature = "failpoints")]

@@ -155,20 +155,6 @@ impl Ledger {
         text.map(|text| serde_json::from_str(&text).map_err(LedgerError::encoding)).transpose()
     }
 
-    /// The prompt of a job that is still to be started by this attempt.
-    pub async fn prompt_to_send(
-        &self,
-        job: JobId,
-        attempt: AttemptId,
-    ) -> Result<Option<String>, LedgerError> {
-        let tail = "WHERE t.job_id = $1 AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = t.job_id \
-            AND jobs.state = 'starting' AND jobs.attempt_id = $2)";
-        let (job, attempt) = (job.to_string(), attempt.to_string());
-        let row: Option<PromptRow> =
-            self.first(&table::PROMPTS, tail, &[Bind::Text(&job), Bind::Text(&attempt)]).await?;
-        Ok(row.map(|row| row.prompt))
-    }
-
     pub async fn attempt(&self, id: AttemptId) -> Result<Option<AttemptRow>, LedgerError> {
         self.first(&table::ATTEMPTS, "WHERE t.id = $1", &[Bind::Text(&id.to_string())]).await
     }

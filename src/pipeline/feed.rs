@@ -193,20 +193,19 @@ async fn follow(
         }
         return Ok(());
     }
-    let known = committed.job(attempt.job_id).cloned();
-    let job = match known {
-        Some(job) => Some(job),
+    let read = match committed.job(attempt.job_id) {
+        Some(_) => None,
         None => context.ledger.job(attempt.job_id).await?,
     };
-    let Some(job) = job else { return Ok(()) };
-    if context.life.has(Role::Track) && context.tracker.learn(&job, attempt, now) {
+    let Some(job) = committed.job(attempt.job_id).or(read.as_ref()) else { return Ok(()) };
+    if context.life.has(Role::Track) && context.tracker.learn(job, attempt, now) {
         let at = now.plus(Millis(context.tuning.cadence.running_ms));
         context.queues.track.push(attempt.identity.clone(), at, attempt.identity.clone());
     }
     // One that was taken over, or that belongs to a cancelled job: no change of its job tells of it.
     let lost = matches!(job.state, State::Cancelled | State::StartUnknown);
     if attempt.phase == Phase::Unknown && lost && !context.queues.recover.knows(&attempt.id) {
-        context.queues.recover.push(attempt.id, now, Work { job, attempt: attempt.clone() });
+        context.queues.recover.push(attempt.id, now, Work { job: job.clone(), attempt: attempt.clone() });
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ on_both_stores![
     a_cool_down_never_shortens_a_closure,
     a_start_that_the_provider_refuses_is_a_dead_letter_and_costs_nothing,
     tasks_found_beyond_the_first_are_told_once,
+    each_of_a_crowd_gets_its_own_prompt_and_what_is_not_to_be_started_gets_none,
 ];
 
 fn closure(reason: &str, opens_at: Option<sluicegate::job::Timestamp>, world: &World) -> Closure {
@@ -198,4 +199,20 @@ async fn tasks_found_beyond_the_first_are_told_once(world: &World) {
     let told = world.history(jobs[0]).await;
     assert_eq!(told.iter().filter(|kind| *kind == "attempt.duplicate_tasks").count(), 1);
     assert!(matches!(world.step(jobs[0], Event::Merged).await, Reply::Stale(_)));
+}
+
+async fn each_of_a_crowd_gets_its_own_prompt_and_what_is_not_to_be_started_gets_none(world: &World) {
+    let jobs = world.submit(order(&["a", "b", "c"])).await;
+    let waits = world.admitted(jobs[0]).await;
+    let over = world.admitted(jobs[1]).await;
+    world.not_started(&over, true, None).await;
+    let again = world.admitted(jobs[1]).await;
+    let runs = world.running(jobs[2]).await;
+    // Twice each: whoever asks for the same does not take the answer away from the first.
+    let asked = [&waits, &over, &again, &runs].repeat(2);
+    let asked = asked.into_iter().map(|attempt| world.ledger.prompt_to_send(attempt.job_id, attempt.id));
+    let found: Vec<_> = futures::future::join_all(asked).await.into_iter().map(Result::unwrap).collect();
+    let prompt = |name: &str| Some(format!("Upgrade acme/{name}."));
+    let once = || [prompt("a"), None, prompt("b"), None];
+    assert_eq!(found, [once(), once()].concat());
 }
