@@ -1,6 +1,8 @@
 //! Help, versions, completions, and command lines that are wrong.
 
-use crate::program::run;
+use std::fs;
+
+use crate::program::{left, run, sluice};
 
 #[test]
 fn help_tells_every_command_and_every_exit_code() {
@@ -97,6 +99,48 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
         assert!(left.err.contains(word), "{arguments:?}: {}", left.err);
         assert_eq!(left.out, "", "{arguments:?}");
     }
+}
+
+#[test]
+fn the_acts_of_operations_can_be_typed_as_they_stand() {
+    let page = include_str!("../../docs/operations.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `sluice ")).take(5).collect();
+    assert!(rows.iter().any(|row| row.contains("kill-switch on")), "{rows:?}");
+    for row in rows {
+        for command in row.split('`').filter(|part| part.starts_with("sluice ")) {
+            let words = command
+                .replace("SCOPE [VALUE]", "global")
+                .replace("KEY", "slots/global")
+                .replace(" N ", " 3 ");
+            let asked: Vec<&str> =
+                words.split_whitespace().skip(1).chain(["--token-file", "nowhere"]).collect();
+            let left = run(&asked);
+            assert_eq!(left.code, Some(6), "{command}: {left:?}");
+        }
+    }
+}
+
+#[test]
+fn a_good_configuration_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("templates")).unwrap();
+    let schedule = "[[schedule]]\nname = \"weekly\"\ncron = \"0 9 * * thu\"\nowner = \"dana\"\n[schedule.request]\n\
+        template = \"bump\"\nrepositories = [\"acme/api\"]\n";
+    let notices =
+        "[[notices.sink]]\nname = \"record\"\nkind = \"log\"\n[[notices.route]]\nto = [\"record\"]\n";
+    let identity = "[[identity]]\nname = \"main\"\ntoken = \"env:WORD\"\n";
+    let config = |parts: &[&str]| {
+        fs::write(folder.path().join("sluice.toml"), parts.concat()).unwrap();
+        left(sluice(&["config", "check"], folder.path()).env("WORD", "secret").output().unwrap())
+    };
+    let full = config(&[identity, schedule, notices]);
+    for line in
+        ["  schedules     1: weekly\n", "  webhooks in   0\n", "  receivers     1: record; routes: 1\n"]
+    {
+        assert!(full.out.contains(line), "{line}: {full:?}");
+    }
+    let empty = config(&[identity]);
+    assert!(empty.out.contains("  schedules     0\n"), "{empty:?}");
 }
 
 #[test]

@@ -121,7 +121,6 @@ async fn a_gate_that_would_close_nothing_is_refused() {
         ("repository", "api"),
         ("template", "bump@1"),
         ("organisation", ""),
-        ("request", "abcd"),
         ("planet", "earth"),
     ] {
         for path in ["/v1/gates/close", "/v1/gates/open"] {
@@ -132,6 +131,27 @@ async fn a_gate_that_would_close_nothing_is_refused() {
     let silent = json!({ "scope": "global", "actor": "ana", "reason": "" });
     assert_eq!(house.post("/v1/gates/close", &silent).await.places(), ["reason"]);
     assert_eq!(house.get("/v1/overview").await.ok()["closed"], json!([]));
+}
+
+#[tokio::test]
+async fn a_request_is_named_by_the_end_of_its_id_or_is_unknown() {
+    let house = House::new().await;
+    let (request, _) = house.submit(&["acme/api"], false).await;
+    let end = &request[28..];
+    let act = async |act: &str, value: &str| {
+        let body = json!({ "scope": "request", "value": value, "actor": "ana", "reason": "x" });
+        house.post(&format!("/v1/gates/{act}"), &body).await
+    };
+    let key = json!(format!("gate/request/{request}"));
+    assert_eq!(act("close", end).await.ok()["key"], key);
+    assert_eq!(house.get("/v1/overview").await.ok()["closed"][0]["key"], key);
+    assert_eq!(house.get(&format!("/v1/gates/behind?scope=request&value={end}")).await.ok()["key"], key);
+    assert_eq!(act("open", end).await.ok()["closure"], Value::Null);
+    let nobody = "0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11";
+    for (way, value) in [("close", "ffffffff"), ("close", nobody), ("close", "x"), ("open", "ffffffff")] {
+        assert_eq!(act(way, value).await.error(), (404, "unknown-request"), "{way} {value}");
+    }
+    act("open", nobody).await.ok();
 }
 
 #[tokio::test]
