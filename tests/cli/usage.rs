@@ -124,8 +124,7 @@ fn the_acts_of_operations_can_be_typed_as_they_stand() {
 fn a_good_configuration_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("templates")).unwrap();
-    let schedule = "[[schedule]]\nname = \"weekly\"\ncron = \"0 9 * * thu\"\nowner = \"dana\"\n[schedule.request]\n\
-        template = \"bump\"\nrepositories = [\"acme/api\"]\n";
+    let hook = "[[hook]]\nname = \"github\"\nkind = \"github\"\nsecrets = [\"env:WORD\"]\n";
     let notices =
         "[[notices.sink]]\nname = \"record\"\nkind = \"log\"\n[[notices.route]]\nto = [\"record\"]\n";
     let identity = "[[identity]]\nname = \"main\"\ntoken = \"env:WORD\"\n";
@@ -133,14 +132,14 @@ fn a_good_configuration_is_counted() {
         fs::write(folder.path().join("sluice.toml"), parts.concat()).unwrap();
         left(sluice(&["config", "check"], folder.path()).env("WORD", "secret").output().unwrap())
     };
-    let full = config(&[identity, schedule, notices]);
+    let full = config(&[identity, hook, notices]);
     for line in
-        ["  schedules     1: weekly\n", "  webhooks in   0\n", "  receivers     1: record; routes: 1\n"]
+        ["  schedules     0\n", "  webhooks in   1: github\n", "  receivers     1: record; routes: 1\n"]
     {
         assert!(full.out.contains(line), "{line}: {full:?}");
     }
     let empty = config(&[identity]);
-    assert!(empty.out.contains("  schedules     0\n"), "{empty:?}");
+    assert!(empty.out.contains("  webhooks in   0\n  receivers     0; routes: 0\n"), "{empty:?}");
 }
 
 #[test]
