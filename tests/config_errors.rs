@@ -400,6 +400,39 @@ fn the_shipped_configuration_is_right_and_says_the_defaults() {
     assert_eq!(told(&shipped), told(&default));
 }
 
+/// The first line of the file says so.
+#[test]
+fn the_shipped_configuration_names_every_key() {
+    let text = fs::read_to_string(shipped()).unwrap();
+    let named = |key: &str| {
+        let forms = [format!("{key} = "), format!("[{key}"), format!(".{key}]")];
+        text.lines().any(|line| {
+            forms
+                .iter()
+                .any(|form| line.trim_start_matches(['#', ' ', '[']).starts_with(form) || line.contains(form))
+        })
+    };
+    let sections = include_str!("../src/config/sections.rs");
+    let mut keys = 0;
+    for part in sections.split("deny_unknown_fields").skip(1) {
+        let fields = part.split_once(" {\n").unwrap().1.split("\n}").next().unwrap();
+        let mut renamed = None;
+        for line in fields.lines().map(str::trim) {
+            if let Some((_, name)) = line.split_once("rename = \"") {
+                renamed = name.split('"').next();
+            } else if line.contains("serde(skip") {
+                renamed = Some("");
+            } else if let Some((field, _)) = line.strip_prefix("pub ").and_then(|line| line.split_once(": "))
+            {
+                let key = renamed.take().unwrap_or(field);
+                assert!(key.is_empty() || named(key), "{key} is not in config/sluice.toml");
+                keys += 1;
+            }
+        }
+    }
+    assert!(keys > 80, "{keys}");
+}
+
 #[test]
 fn what_is_allowed_and_looks_unintended_is_warned_about() {
     let text = format!("{}{POOL}open_reviews = 0\n", BUDGET.replace("limit = 3", "limit = 0"));

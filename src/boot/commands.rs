@@ -78,13 +78,18 @@ pub async fn config_check(args: &ConfigCheckArgs) -> anyhow::Result<u8> {
     say(&format!("  repositories  {}", summary.repositories.join(", ")))?;
     say(&format!("  templates     {}", summary.templates.join(", ")))?;
     say(&format!("  budgets       {}; reviewer pools: {}", summary.budgets, summary.pools.join(", ")))?;
-    if !summary.hooks.is_empty() {
-        say(&format!("  webhooks in   {}", summary.hooks.join(", ")))?;
-    }
+    say(&format!("  schedules     {}", counted(&summary.schedules)))?;
+    say(&format!("  webhooks in   {}", counted(&summary.hooks)))?;
+    say(&format!("  receivers     {}; routes: {}", counted(&summary.receivers), summary.notice_routes))?;
     for warning in &summary.warnings {
         say(&format!("  warning       {warning}"))?;
     }
     Ok(Exit::Ok.code())
+}
+
+/// How many, and their names.
+fn counted(names: &[String]) -> String {
+    if names.is_empty() { "0".to_owned() } else { format!("{}: {}", names.len(), names.join(", ")) }
 }
 
 /// Checks configuration, ledger, gate, token and clock, and says what to do about each.

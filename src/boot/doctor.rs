@@ -11,8 +11,14 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{self, ConfigError, Loaded, Settings},
     http,
-    job::time::Millis,
-    ledger::{Ledger, LedgerError, rows::BudgetRow},
+    job::{
+        role::{Role, Roles},
+        time::{Millis, Timestamp},
+    },
+    ledger::{
+        Ledger, LedgerError,
+        rows::{BudgetRow, WorkerRow},
+    },
 };
 
 /// How a finding is.
@@ -78,9 +84,9 @@ pub async fn examine(path: Option<&Path>, env: &BTreeMap<String, String>) -> Vec
         }
     }
     let Ok(loaded) = Settings::load(path, env) else { return findings };
-    let (ledger, kill_switch) = ledger(&loaded, env).await;
-    // Before everything: it explains whatever stands still.
-    findings.splice(0..0, kill_switch);
+    let (ledger, standstill) = ledger(&loaded, env).await;
+    // Before everything: they explain whatever stands still.
+    findings.splice(0..0, standstill);
     findings.push(ledger);
     findings.extend(endpoint(&loaded).await);
     findings.extend(redis_check::gate(&loaded, env).await);
@@ -125,31 +131,23 @@ async fn endpoint(loaded: &Loaded) -> Vec<Finding> {
     findings
 }
 
-/// The ledger, and the kill switch if it is on.
-async fn ledger(loaded: &Loaded, env: &BTreeMap<String, String>) -> (Finding, Option<Finding>) {
+/// The ledger, and what of it keeps work from going on.
+async fn ledger(loaded: &Loaded, env: &BTreeMap<String, String>) -> (Finding, Vec<Finding>) {
     let url = &loaded.settings.ledger.url;
     let location = match wire::location(loaded, env) {
         Ok(location) => location,
-        Err(error) => return (Finding::new("ledger", State::Bad, error.to_string()), None),
+        Err(error) => return (Finding::new("ledger", State::Bad, error.to_string()), Vec::new()),
     };
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     if url.starts_with("sqlite:") && !Path::new(path).exists() {
         let text = format!("{url}: not there yet, made at the first start");
-        return (Finding::new("ledger", State::Good, text), None);
+        return (Finding::new("ledger", State::Good, text), Vec::new());
     }
     match verified(&location, loaded).await {
-        Ok((text, closure)) => {
-            let kill_switch = closure.map(|closure| {
-                let text =
-                    format!("on since {}, thrown by {}: {}", closure.since, closure.actor, closure.reason);
-                Finding::new("kill-switch", State::Warn, text)
-                    .advice("nothing is started or written at the provider until `sluice kill-switch off`")
-            });
-            (Finding::new("ledger", State::Good, format!("{url}: {text}")), kill_switch)
-        }
+        Ok((text, standstill)) => (Finding::new("ledger", State::Good, format!("{url}: {text}")), standstill),
         Err(error) => {
             let advice = error.advice().map(str::to_owned);
-            (Finding { advice, ..Finding::new("ledger", State::Bad, format!("{url}: {error}")) }, None)
+            (Finding { advice, ..Finding::new("ledger", State::Bad, format!("{url}: {error}")) }, Vec::new())
         }
     }
 }
@@ -157,7 +155,7 @@ async fn ledger(loaded: &Loaded, env: &BTreeMap<String, String>) -> (Finding, Op
 async fn verified(
     location: &crate::ledger::Location,
     loaded: &Loaded,
-) -> Result<(String, Option<Closure>), LedgerError> {
+) -> Result<(String, Vec<Finding>), LedgerError> {
     let ledger = Ledger::open_read_only(location, Arc::new(loaded.settings.rules.clone())).await?;
     let head = ledger.head().await?;
     let now = SystemClock.now();
@@ -166,13 +164,33 @@ async fn verified(
     }
     let broken = ledger.broken_invariants().await?;
     let budgets = ledger.budgets().await?;
+    let workers = ledger.workers_at_work().await?;
     ledger.close().await;
     if let Some(first) = broken.first() {
         let text = format!("{} broken invariants, the first: {first}", broken.len());
         return Err(LedgerError::Corrupt(text.into()));
     }
     let kill_switch = budgets.iter().find(|row| row.id.is_kill_switch()).and_then(BudgetRow::closure);
-    Ok((format!("{} entries, history whole, every invariant holds", head.seq), kill_switch))
+    let standstill = kill_switch.map(thrown).into_iter().chain(unserved(&workers, now)).collect();
+    Ok((format!("{} entries, history whole, every invariant holds", head.seq), standstill))
+}
+
+fn thrown(closure: Closure) -> Finding {
+    let Closure { since, actor, reason, .. } = closure;
+    Finding::new("kill-switch", State::Warn, format!("on since {since}, thrown by {actor}: {reason}"))
+        .advice("nothing is started or written at the provider until `sluice kill-switch off --reason ...`")
+}
+
+/// Roles that nobody has. Where nobody is at work at all, none is missed.
+fn unserved(workers: &[WorkerRow], now: Timestamp) -> Option<Finding> {
+    let living: Vec<&WorkerRow> = workers.iter().filter(|worker| worker.lives(now)).collect();
+    let missing: Roles =
+        Role::ALL.into_iter().filter(|role| !living.iter().any(|worker| worker.roles.has(*role))).collect();
+    (!living.is_empty() && !missing.is_empty()).then(|| {
+        let roles = if missing.iter().count() == 1 { "role" } else { "roles" };
+        Finding::new("workers", State::Warn, format!("no living worker has the {roles} {missing}"))
+            .advice("start one that has it (`sluice work --role ...`, docs/workers.md): what only it does is not done")
+    })
 }
 
 async fn identities(loaded: &Loaded, env: &BTreeMap<String, String>) -> Vec<Finding> {

@@ -16,7 +16,7 @@ use crate::{
     },
     job::time::Timestamp,
     pipeline::notices::{MailingView, NoticeDetail, NoticeState, NoticeView, Tried},
-    policy::notices::{Decision, Severity},
+    policy::notices::{Decision, Severity, USUAL},
 };
 
 #[derive(Args, Debug)]
@@ -31,12 +31,12 @@ pub enum NotifyCommand {
     List(ListArgs),
     /// Show what a notice says, and what became of it at each receiver
     Show {
-        /// As the list names it
+        /// Its id, or the end of it (four characters or more)
         id: String,
     },
     /// Try again what was given up
     Retry {
-        /// As the list names it
+        /// Its id, or the end of it (four characters or more)
         id: String,
         /// Only at this receiver
         #[arg(long, value_name = "RECEIVER")]
@@ -80,10 +80,10 @@ pub struct ListArgs {
     /// Such as job.dead or `job.*`
     #[arg(long)]
     kind: Option<String>,
-    /// Whole id of a job
+    /// Id of a job, or the end of it (four characters or more)
     #[arg(long)]
     job: Option<String>,
-    /// Whole id of a request
+    /// Id of a request, or the end of it (four characters or more)
     #[arg(long)]
     request: Option<String>,
     /// Older than this one
@@ -292,7 +292,11 @@ async fn route(kind: &str, about: &About, at: Option<&str>, session: &mut Sessio
         return Ok(Exit::Ok);
     }
     let decision: Decision = answer.read()?;
-    screen.line(format!("by {}", words::clean(&decision.route)))?;
+    screen.line(if decision.route == USUAL {
+        "no route fits: it goes to the usual receiver".to_owned()
+    } else {
+        format!("by {}", words::clean(&decision.route))
+    })?;
     if decision.to.is_empty() {
         screen.line("nobody is told")?;
     }

@@ -57,6 +57,11 @@ pub async fn run(args: &WhyArgs, session: &mut Session) -> Result<Exit, CliError
             if why.state == State::Held { "is given up if it waits until" } else { "changes by itself at" };
         screen.line(format!("  {what} {}", words::moment_and_age(at, answer.at)))?;
     }
+    if why.state == State::Quarantined {
+        let id = why.id.short();
+        screen.line(format!("  lets it go to its review: sluice release {id} --reason ..."))?;
+        screen.line(format!("  throws it away: sluice discard-result {id} --reason ..."))?;
+    }
     match why.ahead {
         Some(0) => screen.line("  it is the next of those that ask for the same")?,
         Some(ahead) => {

@@ -36,6 +36,10 @@ pub struct Summary {
     pub schedules: Vec<String>,
     /// Names of the webhooks that are let in.
     pub hooks: Vec<String>,
+    /// Names of the receivers of notices, beside the log that is always there.
+    pub receivers: Vec<String>,
+    /// Rules that say which of them hears of what.
+    pub notice_routes: usize,
     pub warnings: Vec<String>,
 }
 
@@ -97,6 +101,8 @@ pub fn check(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Summ
                 pools: settings.rules.pools.keys().cloned().collect(),
                 schedules: settings.schedules.iter().map(|schedule| schedule.name.clone()).collect(),
                 hooks: settings.hooks.iter().map(|hook| hook.name.clone()).collect(),
+                receivers: settings.notices.sinks.iter().map(|sink| sink.name.clone()).collect(),
+                notice_routes: settings.notices.written_routes.len(),
                 freezes: freezes.into_iter().map(|freeze| freeze.name).collect(),
                 warnings,
             })

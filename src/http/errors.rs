@@ -203,9 +203,9 @@ const fn explained(code: Code) -> Told {
             "there is nothing `5f2c09a1` on the desk: it was done with, or see `sluice desk list --all`",
         ),
         Code::UnknownNotice => told(
-            "No notice has this id; it must be whole.",
+            "No notice has this id, or an id that ends so.",
             "Look for it with `sluice notify list` or `GET /v1/notices`.",
-            "there is no notice 0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11: `sluice notify list` shows them",
+            "there is no notice whose id ends with `3c9b8a11`",
         ),
         Code::UnknownReceiver => told(
             "Neither `[notices.webhook]` nor a `[[notices.sink]]` of the configuration of the daemon that answers has this name.",

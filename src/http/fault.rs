@@ -164,6 +164,10 @@ impl Fault {
     pub fn delivery(error: FindError) -> Self {
         Self::found(error, Code::UnknownDelivery)
     }
+    /// A notice that was looked for.
+    pub fn notice(error: FindError) -> Self {
+        Self::found(error, Code::UnknownNotice)
+    }
     fn found(error: FindError, unknown: Code) -> Self {
         match error {
             FindError::Unknown(what) => Self::new(unknown, what),

@@ -68,10 +68,12 @@ struct Before {
     tag = "gates",
     params(Before),
     responses((status = 200, body = Behind)),
+    extensions(("x-codes" = json!(["unknown-request", "ambiguous-id"])))
 )]
 async fn behind(State(context): State<Arc<Context>>, Filter(before): Filter<Before>) -> Answer {
-    let key = gate_key(before.scope, &before.value)
-        .map_err(|problem| Fault::new(Code::BadFilter, problem.to_string()))?;
+    let value = whole(&context, before.scope, before.value).await?;
+    let key =
+        gate_key(before.scope, &value).map_err(|problem| Fault::new(Code::BadFilter, problem.to_string()))?;
     Ok(ok(context.behind(&key).await?))
 }
 
@@ -97,12 +99,13 @@ struct Close {
     tag = "gates",
     request_body = Close,
     responses((status = 200, body = GateView)),
-    extensions(("x-codes" = json!(["illegal-event", "unknown-template", "unknown-identity"])))
+    extensions(("x-codes" = json!(["illegal-event", "unknown-template", "unknown-identity", "unknown-request", "ambiguous-id"])))
 )]
 async fn close(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Close>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Needed)?;
     let invalid = |problem| Fault::invalid(vec![problem]);
-    let key = known(&context, gate_key(body.scope, &body.value).map_err(invalid)?).await?;
+    let value = whole(&context, body.scope, body.value).await?;
+    let key = known(&context, gate_key(body.scope, &value).map_err(invalid)?).await?;
     let until = body.until.map(|text| opening(&text, context.now())).transpose().map_err(invalid)?;
     shut(&context, key, by, until).await
 }
@@ -153,11 +156,16 @@ struct Open {
     tag = "gates",
     request_body = Open,
     responses((status = 200, body = GateView)),
-    extensions(("x-codes" = json!(["illegal-event", "unknown-template", "unknown-identity"])))
+    extensions(("x-codes" = json!(["illegal-event", "unknown-template", "unknown-identity", "unknown-request", "ambiguous-id"])))
 )]
 async fn open(State(context): State<Arc<Context>>, caller: Caller, Body(body): Body<Open>) -> Answer {
     let by = caller.by(body.actor, body.reason, Reason::Optional)?;
-    let key = gate_key(body.scope, &body.value).map_err(|problem| Fault::invalid(vec![problem]))?;
+    // What is closed can be opened, whatever it stands before.
+    let value = match body.value.parse::<RequestId>() {
+        Ok(_) => body.value,
+        Err(_) => whole(&context, body.scope, body.value).await?,
+    };
+    let key = gate_key(body.scope, &value).map_err(|problem| Fault::invalid(vec![problem]))?;
     let key = known(&context, key).await?;
     unshut(&context, key, by).await
 }
@@ -180,6 +188,14 @@ async fn unshut(context: &Context, key: Key, by: By) -> Answer {
     context.resume_gate(&key, by).await.map_err(|error| Fault::act(error, Code::IllegalEvent))?;
     // What a freeze or a breaker closes stays closed, and is told.
     Ok(ok(context.opened_now(&key, &before).await?))
+}
+
+/// The value with the whole id, where a request is named by the end of it.
+async fn whole(context: &Context, scope: Scope, value: String) -> Result<String, Fault> {
+    if scope != Scope::Request {
+        return Ok(value);
+    }
+    Ok(context.find_request(&value).await.map_err(Fault::request)?.to_string())
 }
 
 fn opening(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
@@ -212,7 +228,7 @@ fn gate_key(scope: Scope, value: &str) -> Result<Key, Problem> {
         Scope::Organisation => refuse("write the owner of the repositories"),
         Scope::Request => match value.to_ascii_lowercase().parse::<RequestId>() {
             Ok(id) => Ok(Key::gate(scope, &id.to_string())),
-            Err(error) => Err(wrong("value", error.to_string(), "write the whole id of the request")),
+            Err(error) => Err(wrong("value", error.to_string(), "write the id of the request")),
         },
         Scope::Template | Scope::Team | Scope::Identity if text::is_name(value) => {
             Ok(Key::gate(scope, value))

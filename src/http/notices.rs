@@ -12,15 +12,16 @@ use crate::{
         fault::{Code, Fault},
         read::{Answer, Body, Filter, Reason, cursor, last_of, limit, ok},
     },
-    job::{
-        id::{JobId, NoticeId, RequestId},
-        time::Timestamp,
-    },
+    job::{id::NoticeId, time::Timestamp},
     pipeline::{
         Context,
         notices::{NoticeDetail, NoticeError, NoticeFilter, NoticeState, NoticeView, Tried},
     },
-    policy::notices::{Decision, Severity, Told},
+    policy::{
+        hint,
+        notices::{Decision, KINDS, Severity, Told},
+        text,
+    },
 };
 
 pub fn routes() -> OpenApiRouter<Arc<Context>> {
@@ -51,10 +52,10 @@ struct Page {
     sink: Option<String>,
     /// `*` stands for any run of characters.
     kind: Option<String>,
-    #[param(value_type = Option<JobId>)]
-    job: Option<JobId>,
-    #[param(value_type = Option<RequestId>)]
-    request: Option<RequestId>,
+    /// Only those about this job: its id, or the end of it.
+    job: Option<String>,
+    /// Only those about this request: its id, or the end of it.
+    request: Option<String>,
     /// `next` of the page before.
     #[param(value_type = Option<NoticeId>)]
     after: Option<NoticeId>,
@@ -76,11 +77,19 @@ struct Notices {
     tag = "notices",
     params(Page),
     responses((status = 200, body = Notices)),
-    extensions(("x-codes" = json!(["bad-cursor", "unknown-receiver"])))
+    extensions(("x-codes" = json!(["bad-cursor", "unknown-receiver", "unknown-job", "unknown-request", "ambiguous-id"])))
 )]
 async fn list(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -> Answer {
     let limit = limit(page.limit, 100, 1_000)?;
     let Page { state, sink, kind, job, request, after, .. } = page;
+    let job = match job {
+        Some(named) => Some(context.find_job(&named).await.map_err(Fault::job)?.id),
+        None => None,
+    };
+    let request = match request {
+        Some(named) => Some(context.find_request(&named).await.map_err(Fault::request)?),
+        None => None,
+    };
     let filter = NoticeFilter { state, sink, kind, job, request };
     let notices = context.list_notices(&filter, after, limit).await.map_err(fault)?;
     let notices = notices.ok_or_else(|| cursor("notice"))?;
@@ -88,28 +97,17 @@ async fn list(State(context): State<Arc<Context>>, Filter(page): Filter<Page>) -
     Ok(ok(Notices { notices, next }))
 }
 
-/// Reads the id of a notice.
-fn named(id: &str) -> Result<NoticeId, Fault> {
-    id.parse().map_err(|_| {
-        let shown = crate::policy::text::shorten(id, 60);
-        Fault::new(
-            Code::UnknownNotice,
-            format!("`{shown}` is no id of a notice: `sluice notify list` shows them"),
-        )
-    })
-}
-
 /// Tells what a notice says, and what became of it at each receiver.
 #[utoipa::path(
     get,
     path = "/v1/notices/{id}",
     tag = "notices",
-    params(("id" = NoticeId, Path)),
     responses((status = 200, body = NoticeDetail)),
-    extensions(("x-codes" = json!(["unknown-notice"])))
+    extensions(("x-codes" = json!(["unknown-notice", "ambiguous-id"])))
 )]
 async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Answer {
-    Ok(ok(context.notice(named(&id)?).await.map_err(fault)?))
+    let id = context.find_notice(&id).await.map_err(Fault::notice)?;
+    Ok(ok(context.notice(id).await.map_err(fault)?))
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -128,10 +126,9 @@ struct Again {
     post,
     path = "/v1/notices/{id}/retry",
     tag = "notices",
-    params(("id" = NoticeId, Path)),
     request_body = Again,
     responses((status = 200, body = NoticeDetail)),
-    extensions(("x-codes" = json!(["unknown-notice", "notice-conflict"])))
+    extensions(("x-codes" = json!(["unknown-notice", "ambiguous-id", "notice-conflict"])))
 )]
 async fn retry(
     State(context): State<Arc<Context>>,
@@ -140,7 +137,8 @@ async fn retry(
     Body(again): Body<Again>,
 ) -> Answer {
     let by = caller.by(again.actor, again.reason, Reason::Optional)?;
-    Ok(ok(context.retry_notice(named(&id)?, again.sink, by).await.map_err(fault)?))
+    let id = context.find_notice(&id).await.map_err(Fault::notice)?;
+    Ok(ok(context.retry_notice(id, again.sink, by).await.map_err(fault)?))
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -193,6 +191,12 @@ struct Imagine {
 )]
 async fn route(State(context): State<Arc<Context>>, Filter(imagined): Filter<Imagine>) -> Answer {
     let Imagine { kind, team, template, severity, at } = imagined;
+    let kinds: Vec<&str> = KINDS.iter().map(|(known, ..)| *known).collect();
+    if !kinds.contains(&kind.as_str()) {
+        let hint = hint::did_you_mean(&kind, &kinds);
+        let what = format!("kind: there is no notice of the kind `{}`: {hint}", text::shorten(&kind, 80));
+        return Err(Fault::new(Code::BadFilter, what));
+    }
     let read = |text: String| {
         let hint = "at: not a time: write one such as 2026-12-01T22:00:00Z";
         Timestamp::parse(&text).ok_or_else(|| Fault::new(Code::BadFilter, hint))

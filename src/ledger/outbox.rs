@@ -86,6 +86,13 @@ impl Ledger {
         self.db.rows(&table::OUTBOX, tail, &[Bind::Int(limit)]).await
     }
 
+    /// Notices whose id ends with the given characters; at most 20.
+    pub async fn notices_ending(&self, suffix: &str) -> Result<Vec<NoticeRow>, LedgerError> {
+        let pattern = format!("%{}", plain(suffix));
+        let tail = "WHERE t.id LIKE $1 ESCAPE '!' ORDER BY t.id LIMIT 20";
+        self.db.rows(&table::OUTBOX, tail, &[Bind::Text(&pattern)]).await
+    }
+
     /// What waits, by receiver.
     pub async fn mailings_waiting(&self) -> Result<Vec<Waiting>, LedgerError> {
         let (object, text) = object(self.db.dialect());

@@ -211,6 +211,12 @@ impl JobRow {
     pub fn checks(&self) -> Option<ChecksSeen> {
         self.checks_json.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
+    /// What was said when it ended, or of what is suspect about its result.
+    pub fn outcome_text(&self) -> Option<String> {
+        let outcome: serde_json::Value = serde_json::from_str(self.outcome_json.as_deref()?).ok()?;
+        let message = outcome.get("failure").and_then(|failure| failure.get("message"));
+        message.or_else(|| outcome.get("advice"))?.as_str().map(ToOwned::to_owned)
+    }
     /// What policy said of it when it was planned.
     pub fn decision(&self) -> Decision {
         self.findings_json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()

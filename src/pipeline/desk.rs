@@ -23,11 +23,14 @@ use crate::{
         breaker::State as BreakerState,
         desk::{Kind as DeskKind, Rules as DeskRules},
         request::sha256,
+        text::shorten,
     },
 };
 
 /// A token is on the desk this long before its end.
 const TOKEN_SOON: Millis = Millis::hours(7 * 24);
+/// Characters of a reason that somebody wrote elsewhere.
+const WHY_MAX: usize = 200;
 /// Hexadecimal digits by which people name a thing.
 const HANDLE: usize = 8;
 
@@ -119,7 +122,7 @@ impl Context {
         let find = async || -> Result<DeskItem, DeskError> {
             let (items, _) = self.desk_items().await?;
             let found = items.into_iter().find(|item| item.id == name || item.item == name);
-            found.ok_or_else(|| DeskError::Unknown(crate::policy::text::shorten(name, 60)))
+            found.ok_or_else(|| DeskError::Unknown(shorten(name, 60)))
         };
         let found = find().await?;
         let command = Command::Desk { item: found.item, request: found.request, job: found.job, act, by };
@@ -175,7 +178,7 @@ impl Context {
                     held.request.short()
                 ),
                 what_to_do: format!(
-                    "sluice why a job of it, then sluice approve --request {}",
+                    "sluice why a job of it, then sluice approve --request {} --reason ...",
                     held.request.short()
                 ),
                 owner: Some(shared.request.owner.clone()),
@@ -219,7 +222,7 @@ impl Context {
                 State::WaitingForUser if idle => (
                     DeskKind::Idle,
                     "the agent does nothing and asks nothing",
-                    format!("look at its task and tell it to go on, or sluice cancel {id}"),
+                    format!("look at its task and tell it to go on, or sluice cancel {id} --reason ..."),
                     task,
                 ),
                 State::WaitingForUser => (
@@ -231,7 +234,9 @@ impl Context {
                 State::Quarantined => (
                     DeskKind::Quarantine,
                     "its result must not be used until a person has looked",
-                    format!("sluice show {id}, then sluice release {id} or sluice discard-result {id}"),
+                    format!(
+                        "sluice show {id}, then sluice release {id} --reason ... or sluice discard-result {id} --reason ..."
+                    ),
                     pull.or(task),
                 ),
                 _ => (
@@ -241,11 +246,13 @@ impl Context {
                     None,
                 ),
             };
+            let why = job.outcome_text().filter(|_| job.state == State::Quarantined);
+            let why = why.map(|why| format!(": {}", shorten(&why, WHY_MAX))).unwrap_or_default();
             found.push(Found {
                 kind,
                 subject: job.id.to_string(),
                 since: job.state_since,
-                what: format!("{}: {what}", job.repository),
+                what: format!("{}: {what}{why}", job.repository),
                 what_to_do,
                 owner: specs.get(&job.request_id).map(|shared| shared.request.owner.clone()),
                 link,
@@ -265,7 +272,7 @@ impl Context {
             since: row.since,
             what: format!("wave {} of {} of request {id}: {why}", row.opened, row.total),
             what_to_do: format!(
-                "sluice wave show {id}, then sluice wave approve {id} or sluice wave abort {id}"
+                "sluice wave show {id}, then sluice wave approve {id} --reason ... or sluice wave abort {id} --reason ..."
             ),
             owner: Some(shared.request.owner.clone()),
             link: None,
@@ -303,7 +310,10 @@ impl Context {
                 subject: row.id.clone(),
                 since: row.since,
                 what: format!("the breaker of {} is {state}: {reason}", row.template),
-                what_to_do: format!("look at its dead letters, then sluice breaker reset {}", row.id),
+                what_to_do: format!(
+                    "look at its dead letters, then sluice breaker reset {} --reason ...",
+                    row.id
+                ),
                 owner: None,
                 link: None,
                 job: None,
@@ -332,7 +342,7 @@ impl Context {
                 since: first.at,
                 what: format!("schedule {name} was {times}{} for {}: {}", last.became.as_str(), last.nominal, why.join("; ")),
                 what_to_do: format!(
-                    "mend the schedule or what stops it (sluice schedule list --history), then sluice schedule run {name}"
+                    "mend the schedule or what stops it (sluice schedule list --history), then sluice schedule run {name} --reason ..."
                 ),
                 owner: Some(schedule.owner.clone()),
                 link: None,
@@ -351,7 +361,7 @@ impl Context {
         let rows = self.ledger.desk_deliveries().await?;
         let number = rows.len();
         for row in rows {
-            let reason = crate::policy::text::shorten(&row.reason.unwrap_or_default(), 200);
+            let reason = shorten(&row.reason.unwrap_or_default(), WHY_MAX);
             let id = row.id.short();
             found.push(Found {
                 kind: DeskKind::Delivery,
@@ -359,7 +369,7 @@ impl Context {
                 since: row.settled_at.unwrap_or(row.received_at),
                 what: format!("hook {}, event {}: {}: {reason}", row.hook, row.event, row.state.as_str()),
                 what_to_do: format!(
-                    "sluice deliveries show {id}, mend the mapping, then sluice deliveries replay {id}"
+                    "sluice deliveries show {id}, mend the mapping, then sluice deliveries replay {id} --reason ..."
                 ),
                 owner: None,
                 link: None,

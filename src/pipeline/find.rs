@@ -3,7 +3,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use crate::{
-    job::id::{DeliveryId, JobId, RequestId},
+    job::id::{DeliveryId, JobId, NoticeId, RequestId},
     ledger::{
         LedgerError,
         rows::{DeliveryRow, JobRow},
@@ -87,6 +87,16 @@ impl Context {
         match read::<DeliveryId>(text, "delivery")? {
             Name::Whole(id) => self.ledger.delivery(id).await?.ok_or_else(|| missing("delivery", id)),
             Name::End(end) => only(self.ledger.deliveries_ending(&end).await?, &end, "delivery"),
+        }
+    }
+
+    /// A notice by its id or by the end of it.
+    pub async fn find_notice(&self, text: &str) -> Result<NoticeId, FindError> {
+        match read::<NoticeId>(text, "notice")? {
+            Name::Whole(id) => {
+                self.ledger.notice(id).await?.map(|row| row.id).ok_or_else(|| missing("notice", id))
+            }
+            Name::End(end) => only(self.ledger.notices_ending(&end).await?, &end, "notice").map(|row| row.id),
         }
     }
 

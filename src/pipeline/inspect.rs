@@ -196,7 +196,10 @@ impl Context {
                     let text = format!("the gate is closed: {why}");
                     Wait { since, ..of("gate", text, None) }
                 }
-                (None, None) => self.or_frozen(job, shared, self.in_its_unit(queued(job, place, self.now()))),
+                (None, None) => {
+                    let wait = self.in_its_unit(queued(job, place, self.now()));
+                    self.or_unserved(self.or_frozen(job, shared, wait))
+                }
             },
             State::Starting => of("start", "its start is being sent".to_owned(), None),
             State::StartUnknown => {
@@ -226,7 +229,9 @@ impl Context {
                 of("review", format!("in review by {reviewer}{url}"), None)
             }
             State::Quarantined => {
-                of("quarantine", "a person must look at the result before it may be used".to_owned(), None)
+                let why = job.outcome_text().map(|why| format!(": {why}")).unwrap_or_default();
+                let text = format!("a person must look at the result before it may be used{why}");
+                of("quarantine", text, None)
             }
             State::Succeeded | State::Rejected | State::Dead | State::Cancelled => return None,
         })
@@ -283,6 +288,17 @@ impl Context {
                 clears_at: frozen.until,
                 ..wait
             },
+            None => wait,
+        }
+    }
+
+    /// Whose turn it is does not matter while nobody calls up.
+    fn or_unserved(&self, wait: Wait) -> Wait {
+        match self.life.unserved().filter(|_| wait.reason == "turn") {
+            Some(why) => {
+                let text = format!("{why} (`sluice workers` tells who does what)");
+                Wait { reason: "worker".to_owned(), text, ..wait }
+            }
             None => wait,
         }
     }

@@ -152,6 +152,19 @@ impl Life {
             }
     }
 
+    /// Why nothing leaves the line, if nobody who lives admits or starts.
+    pub fn unserved(&self) -> Option<String> {
+        let missing: Vec<String> = [Role::Admit, Role::Start]
+            .into_iter()
+            .filter(|role| !self.is_role_served(*role))
+            .map(|role| format!("`{}`", role.as_str()))
+            .collect();
+        let roles = if missing.len() == 1 { "role" } else { "roles" };
+        (!missing.is_empty()).then(|| {
+            format!("no living worker has the {roles} {}: nothing leaves the line", missing.join(" and "))
+        })
+    }
+
     /// Who sends the next start: this worker if that is its role, or else the others in turn. None: nobody does.
     pub fn starter(&self) -> Option<Fence> {
         if self.has(Role::Start) {

@@ -4,10 +4,7 @@
 use serde::Serialize;
 
 use crate::{
-    job::{
-        role::Role,
-        time::{Millis, Timestamp},
-    },
+    job::time::{Millis, Timestamp},
     pipeline::context::Context,
 };
 
@@ -88,16 +85,10 @@ impl Context {
     }
 
     fn line_check(&self) -> Check {
-        let (admits, starts) = (self.life.is_role_served(Role::Admit), self.life.is_role_served(Role::Start));
-        let text = match (admits, starts) {
-            (true, true) => "there are workers that admit and start".to_owned(),
-            (false, true) => "no living worker has the role `admit`: nothing leaves the line".to_owned(),
-            (true, false) => "no living worker has the role `start`: nothing leaves the line".to_owned(),
-            (false, false) => {
-                "no living worker has the roles `admit` and `start`: nothing leaves the line".to_owned()
-            }
-        };
-        Check { name: "line", ok: admits && starts, required: false, text }
+        let unserved = self.life.unserved();
+        let ok = unserved.is_none();
+        let text = unserved.unwrap_or_else(|| "there are workers that admit and start".to_owned());
+        Check { name: "line", ok, required: false, text }
     }
 
     fn provider_check(&self, now: Timestamp) -> Check {

@@ -48,8 +48,8 @@ impl Accepted {
 /// Why a job does not move right now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Wait {
-    /// A stable word: `kill_switch`, `budget`, `closed`, `gate`, `turn`, `time`, `ledger`, `approval`, `wave`, `start`, `lost_start`,
-    /// `agent`, `person`, `verification`, `review`, `quarantine`.
+    /// A stable word: `kill_switch`, `budget`, `closed`, `gate`, `turn`, `worker`, `time`, `ledger`, `approval`, `wave`, `start`,
+    /// `lost_start`, `agent`, `person`, `verification`, `review`, `quarantine`.
     pub reason: String,
     /// The reason as a sentence.
     pub text: String,

@@ -112,6 +112,20 @@ fn a_job_is_named_in_the_path_whatever_it_is_called() {
 }
 
 #[test]
+fn why_names_what_ends_a_quarantine() {
+    let why = json!({
+        "id": "0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11", "repository": "acme/api", "state": "quarantined", "ahead": null, "holders": [],
+        "wait": { "reason": "quarantine", "text": "a person must look: out of scope", "since": 0, "clears_at": null },
+    });
+    let daemon = Daemon::start(vec![("GET /v1/jobs/8a11/why", 200, why.to_string())]);
+    let left = daemon.run(&["why", "8a11"]);
+    assert_eq!(left.code, Some(0), "{left:?}");
+    for command in ["sluice release 3c9b8a11 --reason ...", "sluice discard-result 3c9b8a11 --reason ..."] {
+        assert!(left.out.contains(command), "{}", left.out);
+    }
+}
+
+#[test]
 fn acts_carry_who_and_why() {
     let daemon = Daemon::start(vec![("POST /v1/", 200, job("cancelled"))]);
     for (arguments, line) in [

@@ -76,6 +76,10 @@ fn a_test_ends_with_1_if_a_receiver_did_not_take_it_and_says_why() {
         "{}",
         left.out
     );
+    let usual = json!({ "route": "no route", "to": [{ "sink": "log", "at": 0, "digest": false }] });
+    let usual = Daemon::start(vec![("GET /v1/notices/route", 200, usual.to_string())]);
+    let left = usual.run(&["notify", "route", "job.dead"]);
+    assert_eq!(left.out, "no route fits: it goes to the usual receiver\nto log: at once\n");
     assert_eq!(bad.run(&["notify", "test"]).code, Some(2));
     assert_eq!(bad.run(&["notify", "route", "x", "--severity", "bad"]).code, Some(2));
 }

@@ -1,5 +1,7 @@
 //! Help, versions, completions, and command lines that are wrong.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::{
@@ -147,6 +149,47 @@ fn a_broken_configuration_is_told_with_how_to_do_without_one() {
     for part in ["htpp", "sluice config check", "--server and --token-file"] {
         assert!(jobs.err.contains(part), "{part}: {}", jobs.err);
     }
+}
+
+#[test]
+fn the_acts_of_operations_can_be_typed_as_they_stand() {
+    let page = include_str!("../../docs/operations.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `sluice ")).take(5).collect();
+    assert!(rows.iter().any(|row| row.contains("kill-switch on")), "{rows:?}");
+    for row in rows {
+        for command in row.split('`').filter(|part| part.starts_with("sluice ")) {
+            let words = command
+                .replace("SCOPE [VALUE]", "global")
+                .replace("KEY", "slots/global")
+                .replace(" N ", " 3 ");
+            let asked: Vec<&str> =
+                words.split_whitespace().skip(1).chain(["--token-file", "nowhere"]).collect();
+            let left = run(&asked);
+            assert_eq!(left.code, Some(6), "{command}: {left:?}");
+        }
+    }
+}
+
+#[test]
+fn a_good_configuration_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("templates")).unwrap();
+    let hook = "[[hook]]\nname = \"github\"\nkind = \"github\"\nsecrets = [\"env:WORD\"]\n";
+    let notices =
+        "[[notices.sink]]\nname = \"record\"\nkind = \"log\"\n[[notices.route]]\nto = [\"record\"]\n";
+    let identity = "[[identity]]\nname = \"main\"\ntoken = \"env:WORD\"\n";
+    let config = |parts: &[&str]| {
+        fs::write(folder.path().join("sluice.toml"), parts.concat()).unwrap();
+        left(sluice(&["config", "check"], folder.path()).env("WORD", "secret").output().unwrap())
+    };
+    let full = config(&[identity, hook, notices]);
+    for line in
+        ["  schedules     0\n", "  webhooks in   1: github\n", "  receivers     1: record; routes: 1\n"]
+    {
+        assert!(full.out.contains(line), "{line}: {full:?}");
+    }
+    let empty = config(&[identity]);
+    assert!(empty.out.contains("  webhooks in   0\n  receivers     0; routes: 0\n"), "{empty:?}");
 }
 
 #[test]

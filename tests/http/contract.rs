@@ -5,9 +5,10 @@ use std::{
     sync::{LazyLock, Mutex},
 };
 
+use clap::Parser as _;
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use sluicegate::http::description;
+use sluicegate::{cli::Cli, http::description};
 
 use crate::house::Answer;
 
@@ -30,8 +31,24 @@ fn described(path: &str) -> Option<(&'static str, &'static Value)> {
     Some((known, methods))
 }
 
+/// Fails if something that the desk tells people to type is no command line. Ids stand in place of words for people.
+fn typed(desk: &Value) {
+    for item in desk["items"].as_array().into_iter().flatten() {
+        let told = item["what_to_do"].as_str().unwrap().replace([',', '(', ')', ';'], " then");
+        for command in told.split(" then").flat_map(|part| part.split(" or ")) {
+            let Some((_, command)) = command.split_once("sluice ") else { continue };
+            let command = command.replace("a job of it", "8a11");
+            let words = std::iter::once("sluice").chain(command.split_whitespace());
+            Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{command}: {error}"));
+        }
+    }
+}
+
 /// Fails if the answer is not one that the description names.
 pub fn check(method: &str, path: &str, answer: &Answer) {
+    if path == "/v1/desk" {
+        typed(&answer.body);
+    }
     let Some((known, methods)) = described(path) else {
         // What is not described is not there, or not for this token.
         assert!(matches!(answer.status.as_u16(), 401 | 404), "{method} {path} is not described");

@@ -33,6 +33,10 @@ async fn what_needs_a_person_is_on_the_desk_until_somebody_has_acted() {
     let (result, approval) = (&desk[0], &desk[1]);
     assert_eq!((&result["owner"], &result["job"]), (&json!("dana"), &json!(jobs[0])));
     assert!(result["what_to_do"].as_str().unwrap().contains("sluice discard-result"), "{result}");
+    let why = ": out of scope: ci.yml: not allowed";
+    assert!(result["what"].as_str().unwrap().ends_with(why), "{result}");
+    let told = house.get(&format!("/v1/jobs/{}/why", jobs[0])).await.ok();
+    assert!(told["wait"]["text"].as_str().unwrap().ends_with(why), "{told}");
     assert!(result["link"].as_str().unwrap().starts_with("https://github.com/acme/api/tasks/"), "{result}");
     assert_eq!(approval["request"], request);
     assert!(approval["what"].as_str().unwrap().starts_with("2 jobs of request "), "{approval}");

@@ -121,7 +121,6 @@ async fn a_gate_that_would_close_nothing_is_refused() {
         ("repository", "api"),
         ("template", "bump@1"),
         ("organisation", ""),
-        ("request", "abcd"),
         ("planet", "earth"),
     ] {
         for path in ["/v1/gates/close", "/v1/gates/open"] {
@@ -206,6 +205,27 @@ async fn who_opens_a_gate_is_told_that_it_was_not_closed_and_that_the_kill_switc
     let opened = house.post("/v1/gates/open", &open).await.ok();
     let still = "nothing starts: the kill switch is still on: the agent runs wild (thrown by ben)";
     assert_eq!(opened, json!({ "key": "gate/global", "closure": null, "remarks": [still] }));
+}
+
+#[tokio::test]
+async fn a_request_is_named_by_the_end_of_its_id_or_is_unknown() {
+    let house = House::new().await;
+    let (request, _) = house.submit(&["acme/api"], false).await;
+    let end = &request[28..];
+    let act = async |act: &str, value: &str| {
+        let body = json!({ "scope": "request", "value": value, "actor": "ana", "reason": "x" });
+        house.post(&format!("/v1/gates/{act}"), &body).await
+    };
+    let key = json!(format!("gate/request/{request}"));
+    assert_eq!(act("close", end).await.ok()["key"], key);
+    assert_eq!(house.get("/v1/overview").await.ok()["closed"][0]["key"], key);
+    assert_eq!(house.get(&format!("/v1/gates/behind?scope=request&value={end}")).await.ok()["key"], key);
+    assert_eq!(act("open", end).await.ok()["closure"], Value::Null);
+    let nobody = "0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11";
+    for (way, value) in [("close", "ffffffff"), ("close", nobody), ("close", "x"), ("open", "ffffffff")] {
+        assert_eq!(act(way, value).await.error(), (404, "unknown-request"), "{way} {value}");
+    }
+    act("open", nobody).await.ok();
 }
 
 #[tokio::test]

@@ -1,13 +1,17 @@
 //! Looking at jobs, acting on them, and the dead-letter queue.
 
+use std::sync::Arc;
+
+use axum::Router;
 use serde_json::{Value, json};
 use sluicegate::{
-    job::{Event, JobId, RequestId, Timestamp},
+    http::router,
+    job::{Event, JobId, RequestId, Role, Timestamp},
     ledger::{Command, NewJob},
     policy::template::PullRequestText,
 };
 
-use crate::house::{House, by};
+use crate::house::{House, TOKEN, by};
 
 fn ids(page: &Value) -> Vec<&str> {
     page["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect()
@@ -121,6 +125,28 @@ async fn why_names_the_budget_and_who_holds_it() {
     assert_eq!(why["wait"]["budget"]["key"], "slots/global");
     assert_eq!(why["holders"][0]["job"], jobs[0].to_string());
     assert_eq!(why["ahead"], 0);
+}
+
+#[tokio::test]
+async fn why_says_that_nobody_calls_up_while_nobody_does() {
+    let mut house = House::new().await;
+    house.router = Router::new();
+    Arc::get_mut(&mut house.context).unwrap().life.roles = [Role::Track].into_iter().collect();
+    house.router = router(Arc::clone(&house.context), TOKEN.into());
+    let (_, jobs) = house.submit(&["acme/api"], false).await;
+    let wait = async || house.get(&format!("/v1/jobs/{}/why", jobs[0])).await.ok()["wait"].clone();
+    let alone = wait().await;
+    let text = "no living worker has the roles `admit` and `start`: nothing leaves the line";
+    assert_eq!(alone["reason"], "worker", "{alone}");
+    assert!(alone["text"].as_str().unwrap().starts_with(text), "{alone}");
+    let workers = house.context.ledger.workers_at_work().await.unwrap();
+    // The ledger knows this worker with every role.
+    house.context.life.learn_starters(&workers, house.context.now());
+    assert_eq!(wait().await["reason"], "turn");
+    house.post("/v1/gates/close", &json!({ "scope": "global", "actor": "ana", "reason": "no" })).await.ok();
+    house.context.life.learn_starters(&[], house.context.now());
+    house.context.gate.propose(8, house.context.now()).await.unwrap();
+    assert_eq!(wait().await["reason"], "closed", "what a person did is told first");
 }
 
 #[tokio::test]

@@ -210,14 +210,34 @@ async fn what_was_given_up_is_seen_and_tried_again_by_a_person() {
     house.work().await;
     assert_eq!(house.log("?kind=job.*").await[0]["state"], "delivered");
     assert_eq!(house.post(&retry, &by("ana", "again")).await.error(), (409, "notice-conflict"));
+    assert_eq!(house.get(&format!("/v1/notices/{}", &id[28..])).await.ok()["notice"]["id"], id);
+    assert_eq!(
+        house.post(&format!("/v1/notices/{}/retry", &id[28..]), &by("ana", "again")).await.error(),
+        (409, "notice-conflict")
+    );
     let nobody = "0193d6f0-5d7c-7b57-9d4c-4a4f3c9b8a11";
-    for path in [format!("/v1/notices/{nobody}"), "/v1/notices/x".to_owned()] {
-        assert_eq!(house.get(&path).await.error(), (404, "unknown-notice"));
+    for named in [nobody, "x", "ffffffff"] {
+        assert_eq!(house.get(&format!("/v1/notices/{named}")).await.error(), (404, "unknown-notice"));
     }
     assert_eq!(house.get("/v1/notices?state=lost").await.error(), (400, "bad-filter"));
     let entries = house.context.ledger.entries_after(0, 1_000).await.unwrap();
     let retried = entries.iter().find(|entry| entry.kind == "notice.retried").unwrap();
     assert_eq!(retried.actor, "ana");
+}
+
+#[tokio::test]
+async fn notices_are_asked_for_by_the_end_of_the_id_of_their_job_or_request() {
+    let house = House::new().await;
+    let (request, jobs) = house.submit(&["acme/api", "acme/web"], false).await;
+    for job in &jobs {
+        house.tell("job.overdue", Some(*job)).await;
+    }
+    let found = house.log(&format!("?job={}", jobs[1].short())).await;
+    assert_eq!((found.len(), &found[0]["job"]), (1, &json!(jobs[1])));
+    assert_eq!(house.log(&format!("?request={}", &request[28..])).await.len(), 2);
+    for (query, code) in [("job=ffffffff", "unknown-job"), ("request=ffffffff", "unknown-request")] {
+        assert_eq!(house.get(&format!("/v1/notices?{query}")).await.error(), (404, code));
+    }
 }
 
 /// Nights in Berlin, where it is an hour later than UTC in November.
@@ -304,7 +324,14 @@ async fn a_rule_that_drops_is_on_record_and_routes_can_be_asked() {
     assert_eq!((&night["route"], &night["to"][0]["digest"]), (&json!("team"), &json!(true)));
     let urgent = route("kind=job.dead&severity=urgent&at=2026-11-20T22:00:00Z").await;
     assert_eq!(urgent["to"][0]["digest"], false);
-    assert_eq!(house.get("/v1/notices/route?kind=x&at=noon").await.error(), (400, "bad-filter"));
+    assert_eq!(house.get("/v1/notices/route?kind=job.dead&at=noon").await.error(), (400, "bad-filter"));
+    let unknown = house.get("/v1/notices/route?kind=job.daed").await;
+    assert!(
+        unknown.body["detail"].as_str().unwrap().contains("did you mean `job.dead`?"),
+        "{}",
+        unknown.body
+    );
+    assert_eq!(unknown.error(), (400, "bad-filter"));
 }
 
 #[tokio::test]

@@ -66,7 +66,10 @@ async fn each_waiting_episode_is_told_once(world: &World) {
 }
 
 async fn a_notice_of_the_pipeline_is_queued_once_per_key(world: &World) {
-    one(world).await;
+    let id = one(world).await.id;
+    let ending = async |end: &str| world.ledger.notices_ending(end).await.unwrap();
+    assert_eq!(ending(&id.to_string()[28..]).await[0].id, id);
+    assert!(ending("%").await.is_empty());
     assert_eq!(due(world).await.len(), 1);
     let entries = world.ledger.entries_after(0, 100).await.unwrap();
     assert_eq!(entries.iter().filter(|entry| entry.kind == "notice.queued").count(), 1);

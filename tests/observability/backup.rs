@@ -1,6 +1,8 @@
 //! A ledger is copied while a daemon writes to it, restored elsewhere, and is whole.
 
 use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, chown},
     path::Path,
     process::{Command, Output},
 };
@@ -13,6 +15,9 @@ use crate::{
     tools::root,
     world::scenario,
 };
+
+/// Who has nothing.
+const NOBODY: u32 = 65_534;
 
 fn script(name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(root().join("ops").join(name));
@@ -61,6 +66,29 @@ fn a_sqlite_ledger_in_use_is_copied_and_restored() {
         |folder| at(folder, "ledger.db"),
         |folder| at(folder, "restored.db"),
     );
+}
+
+#[test]
+fn what_root_restores_belongs_to_whom_its_folder_belongs() {
+    let mut stage = Stage::set(&scenario(""), &Settings::default());
+    stage.open();
+    assert!(stage.close().success());
+    let ledger = format!("sqlite:{}", stage.path("ledger.db").display());
+    let copy = done(&script("backup", &[&ledger, &stage.path("copies").display().to_string()]));
+    let folder = stage.path("var");
+    fs::create_dir(&folder).unwrap();
+    // Only root can give something away.
+    let given = chown(&folder, Some(NOBODY), Some(NOBODY)).is_ok();
+    done(&script("restore", &[&copy, &format!("sqlite:{}", folder.join("ledger.db").display())]));
+    let owner = |path: &Path| {
+        let metadata = fs::metadata(path).unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty() && (!given || owner(&folder) == (NOBODY, NOBODY)));
+    for file in files {
+        assert_eq!(owner(&file), owner(&folder), "{}", file.display());
+    }
 }
 
 #[test]

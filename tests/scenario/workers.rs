@@ -107,6 +107,23 @@ fn one_worker_for_each_role_brings_requests_to_their_end() {
 }
 
 #[test]
+fn roles_that_nobody_has_are_named_by_why_and_by_the_doctor() {
+    let mut fleet = Fleet::start("", "[\"notify\"]", &[]);
+    fleet.stage.submit("bump", &["a"], &json!({}));
+    let id = fleet.stage.job("a")["id"].as_str().unwrap().to_owned();
+    let why = fleet.stage.sluice(&["why", &id]).out;
+    assert!(why.contains("no living worker has the roles `admit` and `start`"), "{why}");
+    let warned = "warn  workers    no living worker has the roles admit,start,track,review";
+    let doctor = fleet.stage.sluice(&["doctor"]).out;
+    assert!(doctor.contains(warned), "{doctor}");
+    fleet.begin("hand", "admit,start,track,review");
+    fleet.stage.ends();
+    let doctor = fleet.stage.sluice(&["doctor"]).out;
+    assert!(!doctor.contains("no living worker"), "{doctor}");
+    fleet.end();
+}
+
+#[test]
 fn a_wake_up_reaches_a_worker_that_admits() {
     let rarely = |text: String| {
         text.replace("sweep_seconds = 1", "sweep_seconds = 200")

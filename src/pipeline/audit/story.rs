@@ -167,10 +167,5 @@ fn end(job: &JobRow) -> String {
 
 /// What is said of how it ended.
 fn why(job: &JobRow) -> String {
-    let outcome = job.outcome_json.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let said = outcome.as_ref().and_then(|outcome| {
-        let message = outcome.get("failure").and_then(|failure| failure.get("message"));
-        message.or_else(|| outcome.get("advice")).and_then(Value::as_str)
-    });
-    said.map(|text| format!(": {text}")).unwrap_or_default()
+    job.outcome_text().map(|text| format!(": {text}")).unwrap_or_default()
 }
