@@ -194,7 +194,10 @@ async fn a_schedule_that_is_refused_is_on_the_desk_until_somebody_has_it() {
     let what = item["what"].as_str().unwrap();
     assert!(what.starts_with("schedule weekly was refused for 2026-11-21T08:00:00.000Z: "), "{what}");
     assert!(what.contains("outside the allow-list") && !what.contains('\n'), "{what}");
-    assert!(item["what_to_do"].as_str().unwrap().ends_with("sluice schedule run weekly --reason ..."), "{item}");
+    assert!(
+        item["what_to_do"].as_str().unwrap().ends_with("sluice schedule run weekly --reason ..."),
+        "{item}"
+    );
     look_after(&house, DAY).await;
     let again = desk(&house).await.remove(0);
     assert_eq!(again["id"], item["id"], "a further refusal is no new matter");
