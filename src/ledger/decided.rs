@@ -49,13 +49,11 @@ impl Ledger {
     pub async fn decided_jobs(&self, requests: &[RequestId]) -> Result<Vec<DecidedJob>, LedgerError> {
         let fields = "'request_id', j.request_id, 'repository', j.repository, 'identity', j.identity, 'model', j.model, \
             'wave', j.wave, 'findings_json', j.findings_json, 'adopts_json', j.adopts_json";
-        let (row, list) = match self.db.dialect() {
-            Dialect::Sqlite => (format!("json_object({fields})"), "(SELECT value FROM json_each($1))"),
-            Dialect::Postgres => (
-                format!("json_build_object({fields})::text"),
-                "(SELECT jsonb_array_elements_text($1::jsonb))",
-            ),
+        let row = match self.db.dialect() {
+            Dialect::Sqlite => format!("json_object({fields})"),
+            Dialect::Postgres => format!("json_build_object({fields})::text"),
         };
+        let list = self.db.dialect().list();
         let sql = format!(
             "SELECT {row} FROM jobs j WHERE j.request_id IN {list} AND j.replay_of IS NULL ORDER BY j.position"
         );

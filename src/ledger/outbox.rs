@@ -8,7 +8,7 @@ use crate::{
         time::Timestamp,
     },
     ledger::{
-        Dialect, Ledger, LedgerError,
+        Ledger, LedgerError,
         db::Bind,
         figures::object,
         query::plain,
@@ -231,10 +231,7 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let (object, text) = object(self.db.dialect());
-        let among = match self.db.dialect() {
-            Dialect::Sqlite => "(SELECT value FROM json_each($1))",
-            Dialect::Postgres => "(SELECT json_array_elements_text($1::json))",
-        };
+        let among = self.db.dialect().list();
         let sql = format!(
             "SELECT {object}('id', r.id){text} FROM requests r WHERE r.id IN {among} AND (r.created_at >= $2 \
              OR EXISTS (SELECT 1 FROM jobs j WHERE j.request_id = r.id AND (j.updated_at >= $2 \

@@ -12,10 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     job::id::{AttemptId, JobId},
-    ledger::{
-        Ledger, LedgerError,
-        db::{Bind, Dialect},
-    },
+    ledger::{Ledger, LedgerError, db::Bind, figures::object},
 };
 
 /// Those who wait for a prompt.
@@ -78,18 +75,11 @@ impl Ledger {
     async fn prompts_to_send(&self, asked: &[Asked]) -> Result<HashMap<AttemptId, String>, LedgerError> {
         let jobs: Vec<JobId> = asked.iter().map(|asked| asked.job).collect();
         let jobs = serde_json::to_string(&jobs).map_err(LedgerError::encoding)?;
-        let (row, list) = match self.db.dialect() {
-            Dialect::Sqlite => (
-                "json_object('attempt', j.attempt_id, 'prompt', p.prompt)",
-                "(SELECT value FROM json_each($1))",
-            ),
-            Dialect::Postgres => (
-                "json_build_object('attempt', j.attempt_id, 'prompt', p.prompt)::text",
-                "(SELECT json_array_elements_text($1::json))",
-            ),
-        };
+        let (object, text) = object(self.db.dialect());
         let sql = format!(
-            "SELECT {row} FROM jobs j JOIN prompts p ON p.job_id = j.id WHERE j.id IN {list} AND j.state = 'starting'"
+            "SELECT {object}('attempt', j.attempt_id, 'prompt', p.prompt){text} FROM jobs j \
+             JOIN prompts p ON p.job_id = j.id WHERE j.id IN {} AND j.state = 'starting'",
+            self.db.dialect().list()
         );
         let found: Vec<Found> = self.db.json(&sql, &[Bind::Text(&jobs)]).await?;
         Ok(found.into_iter().map(|found| (found.attempt, found.prompt)).collect())

@@ -28,17 +28,15 @@ pub const POSTGRES_ROWS: usize = 2_000;
 impl Table {
     /// Rows as JSON text. In `tail`, `{list}` is the JSON list bound as `$1`.
     pub fn select(&self, dialect: Dialect, tail: &str) -> String {
-        let (row, list) = match dialect {
+        let row = match dialect {
             Dialect::Sqlite => {
                 let pairs: Vec<String> =
                     self.columns.iter().map(|column| format!("'{column}', t.{column}")).collect();
-                (format!("json_object({})", pairs.join(", ")), "(SELECT value FROM json_each($1))")
+                format!("json_object({})", pairs.join(", "))
             }
-            Dialect::Postgres => {
-                ("row_to_json(t)::text".to_owned(), "(SELECT json_array_elements_text($1::json))")
-            }
+            Dialect::Postgres => "row_to_json(t)::text".to_owned(),
         };
-        format!("SELECT {row} FROM {} t {}", self.name, tail.replace("{list}", list))
+        format!("SELECT {row} FROM {} t {}", self.name, tail.replace("{list}", dialect.list()))
     }
 
     /// All rows whose `column` is in the JSON list bound as `$1`, as one JSON list.
@@ -124,11 +122,7 @@ impl Table {
 
     /// Removes the rows whose key is in the JSON list bound as `$1`.
     pub fn delete(&self, dialect: Dialect) -> String {
-        let list = match dialect {
-            Dialect::Sqlite => "(SELECT value FROM json_each($1))",
-            Dialect::Postgres => "(SELECT json_array_elements_text($1::json))",
-        };
-        format!("DELETE FROM {} WHERE {} IN {list}", self.name, self.key)
+        format!("DELETE FROM {} WHERE {} IN {}", self.name, self.key, dialect.list())
     }
 }
 
