@@ -376,7 +376,7 @@ async fn what_hooks_have_left_goes_in_its_time_also_when_the_last_of_them_was_ta
     github(&house, "d-1", NEW, &labelled("serde", 7)).await;
     go_through(&house).await;
     github(&house, "d-2", NEW, &labelled("tokio", 8)).await;
-    let house = house.again_with_hooks(Hooks::new(Vec::new(), Millis::hours(24))).await;
+    let house = house.again_with(&[TEMPLATE], Hooks::new(Vec::new(), Millis::hours(24))).await;
     duties::take(&house.context).await.unwrap();
     let page = house.get("/metrics").await.body;
     assert!(

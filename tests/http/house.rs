@@ -345,8 +345,15 @@ impl House {
             apart: false.into(),
             meters: Meters::default(),
         });
-        let router = router(Arc::clone(&context), TOKEN.into());
-        Self { context, clock, actor, router, commits, folder, lives }
+        Self {
+            router: router(Arc::clone(&context), TOKEN.into()),
+            context,
+            clock,
+            actor,
+            commits,
+            folder,
+            lives,
+        }
     }
 
     /// Sends anything, with the token.
