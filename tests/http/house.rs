@@ -48,30 +48,7 @@ use tower::ServiceExt as _;
 
 pub const TOKEN: &str = "correct-horse-battery-staple";
 
-pub const TEMPLATE: &str = r#"
-name = "bump"
-version = 1
-summary = "Bump a dependency"
-owner = "dana"
-team = "platform"
-repositories = ["acme/*"]
-reviewers = "reviewers"
-pull_request = true
-estimate_credits = 1
-prompt = "Bump {{ inputs.package }} in {{ repository.full_name }}."
-[inputs]
-required = ["package"]
-[inputs.properties.package]
-type = "string"
-pattern = "^[a-z-]+$"
-[scope]
-may_change = ["**"]
-[retry]
-max_attempts = 3
-base_ms = 200
-max_ms = 1000
-on = ["infrastructure"]
-"#;
+pub const TEMPLATE: &str = include_str!("bump.toml");
 
 /// Starts when given leave, and says so when asked.
 pub struct Actor {
