@@ -26,7 +26,6 @@ use sluicegate::{
     pipeline::{
         Context, Policy, Queues, Tuning,
         catch_up::History,
-        certificate::Certificate,
         context::{Closures, Sent, Specs, Work},
         feed,
         freezes::Freezes,
@@ -314,7 +313,7 @@ impl House {
             closures: Closures::default(),
             freezes: Freezes::new(Arc::default()),
             tokens: Tokens::default(),
-            certificate: Certificate::default(),
+            certificate: sluicegate::pipeline::certificate::Certificate::default(),
             outbox: sluicegate::pipeline::outbox::Outbox::default(),
             hooks,
             nudges: Nudges::default(),

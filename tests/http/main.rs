@@ -11,6 +11,8 @@ mod contract;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod freezes;
