@@ -110,9 +110,9 @@ impl Table {
                 )
             }
             Dialect::Postgres => {
-                let of_type = |(column, at): (&&str, usize)| match self.numbers.contains(column) {
-                    true => format!("${at}::bigint[]"),
-                    false => format!("${at}::text[]"),
+                let of_type = |(column, at): (&&str, usize)| {
+                    let kind = if self.numbers.contains(column) { "bigint" } else { "text" };
+                    format!("${at}::{kind}[]")
                 };
                 let lists: Vec<String> = columns.iter().zip(1..).map(of_type).collect();
                 format!("unnest({}) AS n ({list})", lists.join(", "))
