@@ -16,6 +16,19 @@ use crate::ledger::{
     table::{POSTGRES_ROWS, SQLITE_ROWS, Statement, Table},
 };
 
+/// Writes one thing after another; while the store takes one, the next is made ready.
+macro_rules! write_each {
+    ($ready:ident, |$next:ident| $write:expr) => {{
+        let mut ready = $ready;
+        let mut next = ready.next().transpose()?;
+        while let Some($next) = next {
+            let (written, after) = tokio::join!(biased; $write, async { ready.next().transpose() });
+            written?;
+            next = after?;
+        }
+    }};
+}
+
 /// Which store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -46,7 +59,7 @@ pub enum Bind<'a> {
 #[derive(Clone, Debug)]
 pub enum Db {
     Sqlite { write: SqlitePool, read: SqlitePool, lock: Arc<Lock> },
-    Postgres(PgPool),
+    Postgres { write: PgPool, read: PgPool },
 }
 
 /// An open transaction.
@@ -59,7 +72,7 @@ impl Db {
     pub const fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite { .. } => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+            Self::Postgres { .. } => Dialect::Postgres,
         }
     }
 
@@ -67,7 +80,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, LedgerError> {
         Ok(match self {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres { write, .. } => Tx::Postgres(write.begin().await?),
         })
     }
 
@@ -89,7 +102,7 @@ impl Db {
     ) -> Result<Vec<T>, LedgerError> {
         match self {
             Self::Sqlite { read, .. } => parse(fetch_sqlite(read, sql, binds).await?),
-            Self::Postgres(pool) => parse(fetch_postgres(pool, sql, binds).await?),
+            Self::Postgres { read, .. } => parse(fetch_postgres(read, sql, binds).await?),
         }
     }
 
@@ -100,7 +113,10 @@ impl Db {
                 write.close().await;
                 lock.release();
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
         }
     }
 }
@@ -185,16 +201,16 @@ impl Tx {
         let sql = || AssertSqlSafe(sql.as_str());
         match self {
             Self::Sqlite(tx) => {
-                for some in rows.chunks(SQLITE_ROWS) {
-                    let values = values(cells(some, &columns).map_err(LedgerError::encoding)?)?;
-                    sqlx::query_with(sql(), values).execute(&mut **tx).await?;
-                }
+                let ready = rows
+                    .chunks(SQLITE_ROWS)
+                    .map(|some| values(cells(some, &columns).map_err(LedgerError::encoding)?));
+                write_each!(ready, |values| sqlx::query_with(sql(), values).execute(&mut **tx));
             }
             Self::Postgres(tx) => {
-                for some in rows.chunks(POSTGRES_ROWS) {
-                    let cells = cells(some, &columns).map_err(LedgerError::encoding)?;
-                    sqlx::query_with(sql(), lists(table, &columns, &cells)?).execute(&mut **tx).await?;
-                }
+                let ready = rows.chunks(POSTGRES_ROWS).map(|some| {
+                    lists(table, &columns, &cells(some, &columns).map_err(LedgerError::encoding)?)
+                });
+                write_each!(ready, |lists| sqlx::query_with(sql(), lists).execute(&mut **tx));
             }
         }
         Ok(())

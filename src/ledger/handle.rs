@@ -107,7 +107,9 @@ impl Ledger {
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut secret)
             .map_err(|_| LedgerError::Unreadable("this machine gives no random numbers".to_owned()))?;
         let writer = Writer::new(&ledger, clock, entropy, Salts::new(secret));
-        tokio::spawn(writer.run(waiting));
+        writer.start(waiting).map_err(|error| {
+            LedgerError::Unreadable(format!("no thread for the ledger's writer: {error}"))
+        })?;
         Ok(ledger)
     }
 

@@ -161,8 +161,8 @@ pub async fn for_writing(location: &Location, purpose: Use) -> Result<Db, Ledger
         Store::Postgres(url) => {
             let db = postgres(url, location, "off").await?;
             let migrations = migrator(|(_, _, postgres)| postgres);
-            let Db::Postgres(pool) = &db else { return Ok(db) };
-            let migrated = migrations.run(pool).await;
+            let Db::Postgres { read, .. } = &db else { return Ok(db) };
+            let migrated = migrations.run(read).await;
             (db, migrated)
         }
     };
@@ -269,13 +269,12 @@ async fn postgres(url: &str, location: &Location, read_only: &str) -> Result<Db,
     if let Some(password) = &location.password {
         options = options.password(password.expose_secret());
     }
-    let pool = PgPoolOptions::new()
-        .max_connections(READERS_MAX.saturating_add(1))
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options)
-        .await
-        .map_err(unreadable)?;
-    Ok(Db::Postgres(pool))
+    let pool =
+        |size: u32| PgPoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(10));
+    let read = pool(READERS_MAX).connect_with(options.clone()).await.map_err(unreadable)?;
+    // A connection lives where it was made, and this one belongs to the writer's thread.
+    let write = pool(1).connect_lazy_with(options);
+    Ok(Db::Postgres { write, read })
 }
 
 /// The right of one process, or of several that share, to write a SQLite ledger: a lock on the file `<ledger>.lock` beside it. It is advisory and ends

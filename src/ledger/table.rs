@@ -21,9 +21,10 @@ pub struct Statement {
     pub columns: Vec<&'static str>,
 }
 
-/// Rows that a statement takes at a time. More of them on SQLite cost memory for each prepared statement, and save little.
+/// Rows that a statement takes at a time. More of them on SQLite cost memory for each prepared statement, and save little. On
+/// PostgreSQL they are as many as it takes about as long to write as to make the next ones ready.
 pub const SQLITE_ROWS: usize = 64;
-pub const POSTGRES_ROWS: usize = 2_000;
+pub const POSTGRES_ROWS: usize = 256;
 
 impl Table {
     /// Rows as JSON text. In `tail`, `{list}` is the JSON list bound as `$1`.

@@ -27,8 +27,10 @@ use crate::{
     telemetry::failpoint,
 };
 
-/// Commands in one transaction.
-const BATCH_MAX: usize = 512;
+/// Commands in one transaction. A commit waits for the disk: the more of them share it, the fewer pages are written.
+const BATCH_MAX: usize = 2_048;
+/// Commands that are applied between two writes to the history: about as long as one of these takes.
+const APPLIED: usize = 64;
 
 /// What a transaction changed, told to the rest of the process after the commit.
 #[derive(Debug, Default)]
@@ -96,7 +98,16 @@ impl Writer {
         }
     }
 
-    pub async fn run(mut self, mut waiting: mpsc::Receiver<(Command, Answer)>) {
+    /// Has it write what comes, until nothing can come any more. It works in a thread of its own: each answer wakes a task, and
+    /// among those tasks it would wait its turn at every statement.
+    pub fn start(self, waiting: mpsc::Receiver<(Command, Answer)>) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let work = move || runtime.block_on(self.run(waiting));
+        std::thread::Builder::new().name("ledger".to_owned()).spawn(work)?;
+        Ok(())
+    }
+
+    async fn run(mut self, mut waiting: mpsc::Receiver<(Command, Answer)>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
             // Others that are about to write get the chance to share this commit.
@@ -179,7 +190,7 @@ impl Writer {
             kept.unwrap_or_else(|| WorkingSet::new(now, Arc::clone(&self.rules), head, self.salts.clone()));
         load::load(&mut tx, &mut set, &self.cache, commands).await?;
         set.drawn = (0..commands.len().saturating_mul(2)).map(|_| self.entropy.draw_wide()).collect();
-        let replies: Vec<Reply> = commands.iter().map(|command| apply(&mut set, command)).collect();
+        let replies = apply_all(&mut tx, &mut set, commands).await?;
         self.shared.fenced.fetch_add(set.fenced, Ordering::Relaxed);
         if !set.has_changes() {
             tx.rollback().await?;
@@ -191,8 +202,11 @@ impl Writer {
         set.head.writes = set.head.writes.saturating_add(1);
         flush(&mut tx, &set).await?;
         failpoint::hit("ledger.before_commit");
-        if let Err(error) = self.commit_answered(tx).await {
-            self.doubts.push(Doubt { hash: set.head.hash.clone(), committed: committed(&set, after) });
+        // While the disk is waited for, what there is to tell is put together.
+        let (stands, committed) =
+            tokio::join!(biased; self.commit_answered(tx), async { committed(&set, after) });
+        if let Err(error) = stands {
+            self.doubts.push(Doubt { hash: set.head.hash.clone(), committed });
             return Err(error);
         }
         self.shared.meters.committed(began.elapsed(), commands.len());
@@ -201,7 +215,6 @@ impl Writer {
                 self.cache.put(request.id, Arc::clone(shared));
             }
         }
-        let committed = committed(&set, after);
         if set.bulk.is_empty() {
             self.kept = Some(set);
         } else {
@@ -233,6 +246,27 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Applies the commands. What they enter in the history never changes again: it is written while the next ones are applied.
+async fn apply_all(
+    tx: &mut Tx,
+    set: &mut WorkingSet,
+    commands: &[Command],
+) -> Result<Vec<Reply>, LedgerError> {
+    let (mut replies, mut written) = (Vec::with_capacity(commands.len()), Vec::new());
+    for some in commands.chunks(APPLIED) {
+        let entered = std::mem::take(&mut set.entries);
+        let (stands, ()) = tokio::join!(biased; tx.add(&table::ENTRIES, &entered), async {
+            replies.extend(some.iter().map(|command| apply(set, command)));
+        });
+        stands?;
+        written.extend(entered);
+    }
+    tx.add(&table::ENTRIES, &set.entries).await?;
+    written.append(&mut set.entries);
+    set.entries = written;
+    Ok(replies)
 }
 
 fn committed(set: &WorkingSet, after: i64) -> Committed {
@@ -278,7 +312,6 @@ fn truths(set: &WorkingSet) -> Vec<Truth> {
 
 async fn flush(tx: &mut Tx, set: &WorkingSet) -> Result<(), LedgerError> {
     tx.change(&table::HEAD, std::slice::from_ref(&set.head)).await?;
-    tx.add(&table::ENTRIES, &set.entries).await?;
     tx.add(&table::TEMPLATES, &set.templates.new_rows()).await?;
     tx.add(&table::REQUESTS, &set.new_requests).await?;
     put(tx, &table::JOBS, &set.jobs).await?;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use sluicegate::{
-    job::{AttemptId, Event, RemoteState, State},
+    job::{AttemptId, Event, JobId, RemoteState, State},
     ledger::{Command, Committed, LedgerError, Reply, rows::EvidenceRow},
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::ledger::{
-    orders::{order, reviewed},
-    world::{World, on_both_stores},
+    orders::{Order, order, reviewed},
+    world::{World, by, on_both_stores},
 };
 
 on_both_stores![
@@ -18,6 +18,7 @@ on_both_stores![
     a_feed_that_is_ended_still_tells_what_was_committed_before,
     a_refusal_tells_the_figures_too,
     a_command_that_cannot_be_written_does_not_hurt_the_others,
+    a_long_batch_is_written_whole,
     a_commit_whose_answer_is_lost_is_told_and_repeating_doubles_nothing,
     text_with_a_nul_is_kept_without_it,
 ];
@@ -100,6 +101,22 @@ async fn a_command_that_cannot_be_written_does_not_hurt_the_others(world: &World
     assert_eq!(world.used("slots/global").await, 2);
 }
 
+/// So many that the history is written in several parts.
+async fn a_long_batch_is_written_whole(world: &World) {
+    let names: Vec<String> = (0..300).map(|number| format!("other/r{number}")).collect();
+    let jobs = world.submit(Order { repositories: names, ..order(&[]) }).await;
+    let cancel = |job: &JobId| Command::Act { job: *job, event: Event::Cancelled, by: by() };
+    let mut feed = world.ledger.feed();
+    let answers = world.ledger.write_all(jobs.iter().map(cancel).collect()).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok((Reply::Done, _)))), "{answers:?}");
+    let told: usize = told(&mut feed).iter().map(|told| told.jobs.len()).sum();
+    assert_eq!(told, jobs.len());
+    for job in &jobs {
+        assert_eq!(world.state(*job).await, State::Cancelled);
+        assert_eq!(world.history(*job).await, ["job.cancelled"]);
+    }
+}
+
 /// Writes until there is an answer, as callers do.
 async fn persist(world: &World, command: Command) -> Reply {
     loop {
@@ -131,7 +148,7 @@ async fn a_commit_whose_answer_is_lost_is_told_and_repeating_doubles_nothing(wor
         assert!(matches!(persist(world, started).await, Reply::Done));
         let task = crate::ledger::orders::task(&attempt, RemoteState::WaitingForUser);
         persist(world, world.sighting(&attempt, task, Some(Event::NeedsUser))).await;
-        persist(world, Command::Act { job, event: Event::Cancelled, by: crate::ledger::world::by() }).await;
+        persist(world, Command::Act { job, event: Event::Cancelled, by: by() }).await;
         let task = crate::ledger::orders::task(&attempt, RemoteState::Completed);
         persist(world, world.sighting(&attempt, task, None)).await;
     }
