@@ -34,6 +34,7 @@ macro_rules! suite {
                 a_job_is_not_proposed_before_it_is_due,
                 a_withdrawn_job_leaves_from_wherever_it_is,
                 a_call_gives_at_most_what_was_asked_and_says_when_there_is_more,
+                a_call_gives_as_many_as_were_asked_for,
                 an_urgent_job_moves_its_parked_class_forward;
             rooms:
                 a_batch_admits_no_more_than_fits,

@@ -6,10 +6,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use tokio::task::JoinHandle;
+
 use crate::{
     gate::{GateClosed, Standing},
     job::{state::State, time::Timestamp},
-    ledger::{LedgerError, rows::JobRow},
+    ledger::{Ledger, LedgerError, rows::JobRow},
     pipeline::{context::Context, feed, upkeep},
 };
 
@@ -147,11 +149,12 @@ async fn rebuild(context: &Context, why: &str) -> Result<(), Trouble> {
     // Figures that change from here on are told by whoever changes them.
     let truths = context.ledger.truths().await?;
     context.gate.observe(&truths, context.now()).await?;
-    let (mut after, mut offered) = (-1, 0_usize);
+    let (mut reading, mut offered) = (read(&context.ledger, -1), 0_usize);
     loop {
-        let page = context.ledger.jobs_in(State::Queued, after, PAGE).await?;
+        let page = reading.await.map_err(|error| LedgerError::Unavailable(error.to_string().into()))??;
         let Some(last) = page.last() else { break };
-        after = last.position;
+        // While the gate takes these, the next are read.
+        reading = read(&context.ledger, last.position);
         offered = offered.saturating_add(offer(context, &page).await?);
         ours(context.gate.rebuild(context.now()).await?)?;
     }
@@ -159,6 +162,12 @@ async fn rebuild(context: &Context, why: &str) -> Result<(), Trouble> {
     context.meters.rebuilds.fetch_add(1, Ordering::Relaxed);
     tracing::info!(jobs = offered, "the gate was rebuilt from the ledger");
     Ok(())
+}
+
+/// A page of the jobs that wait, read by a task of its own.
+fn read(ledger: &Ledger, after: i64) -> JoinHandle<Result<Vec<JobRow>, LedgerError>> {
+    let ledger = ledger.clone();
+    tokio::spawn(async move { ledger.jobs_in(State::Queued, after, PAGE).await })
 }
 
 async fn offer(context: &Context, page: &[JobRow]) -> Result<usize, Trouble> {

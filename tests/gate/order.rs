@@ -123,6 +123,16 @@ pub async fn a_call_gives_at_most_what_was_asked_and_says_when_there_is_more(bui
     assert_eq!((last.list.len(), last.more), (0, false));
 }
 
+/// However many a gate looks at in one go.
+pub async fn a_call_gives_as_many_as_were_asked_for(build: Build) {
+    let mut hall = Hall::new(build, slots(10_000)).await;
+    let offered = hall.offer(&class(&[ask("slots/global", 1)]), "f", 700).await;
+    let first = hall.gate.propose(300, hall.now).await.unwrap();
+    assert_eq!((jobs(&first.list), first.more), (offered[..300].to_vec(), true));
+    let rest = hall.gate.propose(512, hall.now).await.unwrap();
+    assert_eq!((jobs(&rest.list), rest.more), (offered[300..].to_vec(), false));
+}
+
 /// A parked class whose new first job is urgent goes before the class that was to be next.
 pub async fn an_urgent_job_moves_its_parked_class_forward(build: Build) {
     let mut hall = Hall::new(build, slots(1)).await;

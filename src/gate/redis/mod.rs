@@ -49,7 +49,7 @@ pub const EVICTION_POLICY: &str = "noeviction";
 
 /// Jobs that one call puts in line or takes out of it.
 const OFFERS_MAX: usize = 500;
-/// Proposals of one call.
+/// Proposals of one call of the script.
 const PROPOSALS_MAX: usize = 128;
 /// Pages of 1,000 classes that are read to say what holds jobs up.
 const HELD_UP_PAGES_MAX: usize = 100;
@@ -92,6 +92,11 @@ impl RedisGate {
         }
     }
 
+    async fn propose_some(&self, max: usize, now: Timestamp) -> Result<Proposals, GateClosed> {
+        let asked = Packer::default().number(i64::try_from(max).unwrap_or_default()).into_bytes();
+        Ok(told::proposals(&self.call(&self.desk.scripts.propose, now, &asked).await?)?)
+    }
+
     async fn call(&self, script: &Script, now: Timestamp, asked: &[u8]) -> Result<Value, GateClosed> {
         self.desk.call(script, now, asked).await
     }
@@ -112,10 +117,14 @@ const ANY_TIME: Timestamp = Timestamp(0);
 impl Gate for RedisGate {
     async fn offer(&self, mut offers: Vec<Offer>, now: Timestamp) -> Result<usize, GateClosed> {
         offers.sort_by_key(|offer| offer.order);
-        let mut count = 0;
-        for some in offers.chunks(OFFERS_MAX) {
-            let new = self.call(&self.desk.scripts.offer, now, &asked::offers(some, &self.rules)).await?;
-            count += usize::try_from(new.number()?).unwrap_or_default();
+        let mut ready = offers.chunks(OFFERS_MAX).map(|some| asked::offers(some, &self.rules));
+        let (mut count, mut next) = (0, ready.next());
+        while let Some(asked) = next {
+            let call = self.call(&self.desk.scripts.offer, now, &asked);
+            // While Redis takes these, the next are made ready.
+            let (new, after) = tokio::join!(biased; call, async { ready.next() });
+            count += usize::try_from(new?.number()?).unwrap_or_default();
+            next = after;
         }
         Ok(count)
     }
@@ -128,9 +137,21 @@ impl Gate for RedisGate {
     }
 
     async fn propose(&self, max: usize, now: Timestamp) -> Result<Proposals, GateClosed> {
-        let max = i64::try_from(max.min(PROPOSALS_MAX)).unwrap_or_default();
-        let asked = Packer::default().number(max).into_bytes();
-        Ok(told::proposals(&self.call(&self.desk.scripts.propose, now, &asked).await?)?)
+        let mut all = Proposals::default();
+        loop {
+            let asked = max.saturating_sub(all.list.len()).min(PROPOSALS_MAX);
+            let some = match self.propose_some(asked, now).await {
+                // What is proposed already is not lost to it: the next call meets the same.
+                Err(_) if !all.list.is_empty() => return Ok(all),
+                some => some?,
+            };
+            let is_full = some.list.len() == asked;
+            all.more = some.more;
+            all.list.extend(some.list);
+            if !is_full || !all.more || all.list.len() >= max {
+                return Ok(all);
+            }
+        }
     }
 
     async fn settle(
