@@ -40,7 +40,8 @@ mod runs {
             "memory: offer, admit, release",
             "Redis: offer, admit, release",
             "one at a time each",
-            "that do not, all admitted",
+            "that do not, all proposed",
+            "with the ledger's answers to them",
             "memory per waiting job",
         ] {
             assert!(names.iter().any(|name| name.contains(part)), "{part}: {names:?}");

@@ -445,7 +445,7 @@ impl Default for Recovery {
 }
 impl Default for Worker {
     fn default() -> Self {
-        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 32 }
+        Self { name: None, roles: Role::ALL.to_vec(), starts_in_flight: 16, admit_batch: 16 }
     }
 }
 impl Default for Log {

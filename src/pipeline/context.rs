@@ -67,7 +67,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             cadence: CadenceRule::default(),
-            admit_batch: 32,
+            admit_batch: 16,
             starts_in_flight: 16,
             start_within: Millis::seconds(60),
             look_up_window: Millis::seconds(180),

@@ -164,18 +164,28 @@ fn agents(work: Duration) -> (mpsc::Sender<Begun>, UnboundedReceiver<Vec<ClassId
     (begin, ended)
 }
 
-/// Admits whatever fits; how long that took and how many there were.
+/// What was admitted, and how long that took.
+pub struct Drained {
+    pub jobs: usize,
+    pub span: Duration,
+    /// Of it, until they were proposed.
+    pub proposing: Duration,
+}
+
+/// Admits whatever fits.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures by the monotonic clock")]
-pub async fn drain(gate: &dyn Gate, crowd: &mut Crowd, batch: usize) -> anyhow::Result<(Duration, usize)> {
+pub async fn drain(gate: &dyn Gate, crowd: &mut Crowd, batch: usize) -> anyhow::Result<Drained> {
     let begun = Instant::now();
-    let mut admitted = 0;
+    let (mut jobs, mut proposing) = (0, Duration::ZERO);
     loop {
+        let asked = Instant::now();
         let proposals = gate.propose(batch, crowd.now).await?;
+        proposing += asked.elapsed();
         if !proposals.list.is_empty() {
             admit(gate, crowd, &proposals.list).await?;
-            admitted += proposals.list.len();
+            jobs += proposals.list.len();
         } else if !proposals.more {
-            return Ok((begun.elapsed(), admitted));
+            return Ok(Drained { jobs, span: begun.elapsed(), proposing });
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Sizes of batches whose admission is measured.
-const BATCHES: [usize; 3] = [1, 32, 64];
+const BATCHES: [usize; 4] = [1, 16, 32, 64];
 /// Repositories with room, beside those that are full.
 const FREE: usize = 1_000;
 
