@@ -18,14 +18,25 @@ use crate::{
         open::{self, Location, Use},
         prompts::Crowd,
         spans::Spans,
-        writer::{Answer, Committed, Feed, Writer},
+        writer::{Answer, Answered, Committed, Feed, Group, Writer},
     },
 };
 
 /// A clock may be this far behind the last entry before the ledger refuses to open.
 const CLOCK_TOLERANCE: Millis = Millis::minutes(2);
-/// Commands that wait for the writer at most; whoever brings more waits.
+/// Groups that wait for the writer at most; whoever brings more waits.
 const WAITING_MAX: usize = 4_096;
+/// Commands that come to the writer together.
+const GROUP_MAX: usize = 512;
+
+fn stopped() -> LedgerError {
+    LedgerError::Unavailable("the ledger's writer has stopped".into())
+}
+
+fn with_answer(command: Command) -> ((Command, Answer), Answered) {
+    let (answer, answered) = oneshot::channel();
+    ((command, answer), answered)
+}
 
 /// The ledger of this process. Cheap to clone.
 #[derive(Clone)]
@@ -34,7 +45,7 @@ pub struct Ledger {
     pub(super) rules: Arc<Rules>,
     pub(super) cache: Arc<RequestCache>,
     /// None: opened for reading only.
-    commands: Option<mpsc::Sender<(Command, Answer)>>,
+    commands: Option<mpsc::Sender<Group>>,
     shared: Arc<Shared>,
 }
 
@@ -145,25 +156,41 @@ impl Ledger {
 
     /// Applies one command. After `Unavailable` the write may have been committed: every command is safe to repeat.
     pub async fn write(&self, command: Command) -> Result<Reply, LedgerError> {
-        Ok(self.queue(command).await?.0)
+        let mut answers = self.write_all(vec![command]).await;
+        answers.pop().unwrap_or_else(|| Err(stopped())).map(|(reply, _)| reply)
     }
 
-    /// Applies several commands, each for itself; as a rule in one transaction. Also tells what was changed by it.
+    /// Applies several commands, each for itself; up to `GROUP_MAX` of them as a rule in one transaction. Also tells what was
+    /// changed by it.
     pub async fn write_all(
         &self,
         commands: Vec<Command>,
     ) -> Vec<Result<(Reply, Arc<Committed>), LedgerError>> {
-        futures::future::join_all(commands.into_iter().map(|command| self.queue(command))).await
+        let (mut commands, mut waiting) = (commands.into_iter(), Vec::new());
+        loop {
+            let (group, answered): (Group, Vec<_>) =
+                commands.by_ref().take(GROUP_MAX).map(with_answer).unzip();
+            if group.is_empty() {
+                break;
+            }
+            let queued = self.queue(group).await;
+            waiting.extend(answered.into_iter().map(|answered| (answered, queued.clone())));
+        }
+        let mut answers = Vec::with_capacity(waiting.len());
+        for (answered, queued) in waiting {
+            answers.push(match queued {
+                Ok(()) => answered.await.unwrap_or_else(|_| Err(stopped())),
+                Err(error) => Err(error),
+            });
+        }
+        answers
     }
 
-    async fn queue(&self, command: Command) -> Result<(Reply, Arc<Committed>), LedgerError> {
-        let stopped = || LedgerError::Unavailable("the ledger's writer has stopped".into());
+    async fn queue(&self, group: Group) -> Result<(), LedgerError> {
         let Some(commands) = &self.commands else {
             return Err(LedgerError::Unavailable("the ledger was opened for reading only".into()));
         };
-        let (answer, answered) = oneshot::channel();
-        commands.send((command, answer)).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        commands.send(group).await.map_err(|_| stopped())
     }
 
     /// The parts of the history from `after` to `upto` that this process has not written: each follows the position named first.

@@ -27,7 +27,8 @@ use crate::{
     telemetry::failpoint,
 };
 
-/// Commands in one transaction. A commit waits for the disk: the more of them share it, the fewer pages are written.
+/// Commands in one transaction, but for the rest of a group. A commit waits for the disk: the more of them share it, the fewer
+/// pages are written.
 const BATCH_MAX: usize = 2_048;
 /// Commands that are applied between two writes to the history: about as long as one of these takes.
 const APPLIED: usize = 64;
@@ -62,6 +63,9 @@ impl Committed {
 }
 
 pub type Answer = oneshot::Sender<Result<(Reply, Arc<Committed>), LedgerError>>;
+pub type Answered = oneshot::Receiver<Result<(Reply, Arc<Committed>), LedgerError>>;
+/// Commands that came together.
+pub type Group = Vec<(Command, Answer)>;
 pub type Feed = Mutex<Option<mpsc::UnboundedSender<Arc<Committed>>>>;
 
 pub struct Writer {
@@ -100,25 +104,22 @@ impl Writer {
 
     /// Has it write what comes, until nothing can come any more. It works in a thread of its own: each answer wakes a task, and
     /// among those tasks it would wait its turn at every statement.
-    pub fn start(self, waiting: mpsc::Receiver<(Command, Answer)>) -> std::io::Result<()> {
+    pub fn start(self, waiting: mpsc::Receiver<Group>) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || runtime.block_on(self.run(waiting));
         std::thread::Builder::new().name("ledger".to_owned()).spawn(work)?;
         Ok(())
     }
 
-    async fn run(mut self, mut waiting: mpsc::Receiver<(Command, Answer)>) {
-        let mut batch = Vec::with_capacity(BATCH_MAX);
-        while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-            // Others that are about to write get the chance to share this commit.
-            tokio::task::yield_now().await;
+    async fn run(mut self, mut waiting: mpsc::Receiver<Group>) {
+        while let Some(mut batch) = waiting.recv().await {
             while batch.len() < BATCH_MAX {
                 match waiting.try_recv() {
-                    Ok(more) => batch.push(more),
+                    Ok(more) => batch.extend(more),
                     Err(_) => break,
                 }
             }
-            let (commands, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+            let (commands, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             let (mut commands, mut answers) = (commands.as_slice(), answers.into_iter());
             for length in batch::runs(commands.iter()) {
                 let (run, rest) = commands.split_at(length.min(commands.len()));
