@@ -113,6 +113,11 @@ impl Member {
         })
     }
 
+    /// Whether this life has said that it is ready.
+    pub fn was_ready(&mut self) -> bool {
+        self.process().log().contains(" ready ")
+    }
+
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("it was not started")
     }
